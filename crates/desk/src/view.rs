@@ -1,0 +1,290 @@
+//! What a screen shows: one value, made by the desk, pushed to whoever draws. A screen never computes any of this.
+
+use protocol::{
+    CallId, CallRecord, Directory, LiveRow, Party, Presence, Timestamp, TransferRight, TransferTarget, User,
+};
+use serde::{Deserialize, Serialize};
+use specta::Type;
+
+/// Everything on the screen. Sections change one by one; see [`ViewPatch`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct View {
+    pub session: SessionView,
+    pub link: LinkView,
+    pub live: LiveView,
+    pub phone: PhoneView,
+    /// Calls ringing at this device, oldest first. The ring window shows these.
+    pub rings: Vec<RingView>,
+    pub dialog: Option<TransferDialog>,
+    pub logs: LogsView,
+    pub details: Option<DetailsView>,
+    pub directory: Directory,
+    pub sound: SoundView,
+    pub notices: Vec<Notice>,
+}
+
+/// The sections that changed since the last patch; absent sections are as they were.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, Type)]
+pub struct ViewPatch {
+    pub session: Option<SessionView>,
+    pub link: Option<LinkView>,
+    pub live: Option<LivePatch>,
+    pub phone: Option<PhoneView>,
+    pub rings: Option<Vec<RingView>>,
+    /// `Some(None)` closes the dialog. Serialised as absent, `{ "open": null }` or `{ "open": … }`.
+    pub dialog: Option<Opened<TransferDialog>>,
+    pub logs: Option<LogsView>,
+    pub details: Option<Opened<DetailsView>>,
+    pub directory: Option<Directory>,
+    pub sound: Option<SoundView>,
+    pub notices: Option<Vec<Notice>>,
+}
+
+/// A part of the screen that may be there or not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct Opened<T> {
+    pub open: Option<T>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SessionView {
+    /// Reading what is kept on this machine.
+    Starting,
+    SignedOut {
+        /// Filled in from the last time.
+        address: String,
+        user: String,
+        error: Option<String>,
+    },
+    SigningIn { address: String, user: String },
+    /// First contact with an exchange whose certificate no authority vouches for: the person compares and accepts.
+    ConfirmFingerprint { address: String, user: String, fingerprint: String },
+    SignedIn {
+        account: String,
+        me: User,
+        address: String,
+        /// Said when the token could not go to the system keyring: where it is instead.
+        keyring_warning: Option<String>,
+    },
+}
+
+/// The two lines to the exchange, in words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct LinkView {
+    pub control: LinkState,
+    pub registration: LinkState,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum LinkState {
+    Off,
+    Connecting,
+    Up,
+    /// Down since, why in a sentence, and when it is tried again.
+    Down { since: Timestamp, why: String, retry_at: Option<Timestamp> },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct LiveView {
+    /// When the exchange last said that this is so.
+    pub as_of: Option<Timestamp>,
+    pub calls: Vec<LiveRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, Type)]
+pub struct LivePatch {
+    pub as_of: Option<Timestamp>,
+    /// If true, `changed` is the whole list.
+    pub reset: bool,
+    pub changed: Vec<LiveRow>,
+    pub gone: Vec<CallId>,
+}
+
+/// The user's own calls on this device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct PhoneView {
+    pub calls: Vec<PhoneCall>,
+    /// A sentence if the phone can't be used now.
+    pub trouble: Option<String>,
+}
+
+/// Identifies a call of this device, inside this process only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Type)]
+#[serde(transparent)]
+pub struct PhoneCallId(pub u32);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct PhoneCall {
+    pub id: PhoneCallId,
+    /// The account's call, when known: the row in the live list.
+    pub call: Option<CallId>,
+    pub with: Party,
+    pub state: PhoneCallState,
+    pub since: Timestamp,
+    pub muted: bool,
+    /// Held by us.
+    pub held: bool,
+    /// Held by the other side.
+    pub held_by_other: bool,
+    pub codec: Option<String>,
+    /// In words: "good", "poor: 8 % loss".
+    pub quality: Option<String>,
+    pub transfer_right: Option<TransferRight>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum PhoneCallState {
+    Dialling,
+    /// The far end rings.
+    Ringing,
+    Talking,
+    Ending,
+}
+
+/// One incoming call, as the ring window shows it. All of it came with the INVITE.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct RingView {
+    pub id: PhoneCallId,
+    pub kind: RingKind,
+    /// "Internal transfer from Ravi Kumar", "Back from Ravi Kumar: no answer", "Call for Support".
+    pub headline: String,
+    pub caller: Party,
+    pub department: Option<String>,
+    pub note: Option<String>,
+    pub since: Timestamp,
+    /// Answer was pressed; waiting for the exchange.
+    pub answering: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum RingKind {
+    Outside,
+    Internal,
+    Transfer,
+    Recall,
+}
+
+/// The pop-up between Transfer and Go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct TransferDialog {
+    pub call: CallId,
+    /// The revision the person decides on.
+    pub revision: u32,
+    pub caller: Party,
+    pub body: DialogBody,
+    /// Go was pressed, and the exchange has not answered yet.
+    pub sending: bool,
+    /// Why Go was refused, as a sentence.
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum DialogBody {
+    Loading,
+    Ready { targets: Vec<TransferTarget> },
+    Failed { sentence: String },
+}
+
+/// The list of past calls, from this machine's cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct LogsView {
+    pub query: String,
+    pub filter: LogFilter,
+    pub rows: Vec<CallRecord>,
+    /// More rows can be had with `more_logs`.
+    pub more: bool,
+    /// When the cache was last known to equal the exchange's.
+    pub as_of: Option<Timestamp>,
+    pub sync: SyncView,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Type)]
+pub struct LogFilter {
+    pub outcome: Option<protocol::CallOutcome>,
+    pub direction: Option<protocol::Direction>,
+    pub transferred: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SyncView {
+    Offline,
+    /// `done` records fetched so far.
+    Syncing { done: u32 },
+    UpToDate,
+    Failed { sentence: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum DetailsView {
+    Loading { call: CallId },
+    Ready { record: Box<CallRecord> },
+    Missing { call: CallId, sentence: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct SoundView {
+    pub microphones: Vec<SoundDevice>,
+    pub speakers: Vec<SoundDevice>,
+    /// `None` is the system's default.
+    pub microphone: Option<String>,
+    pub speaker: Option<String>,
+    pub ringer: Option<String>,
+    pub trouble: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct SoundDevice {
+    pub id: String,
+    pub name: String,
+}
+
+/// Something that happened and that the person should know; shown until dismissed or outdated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct Notice {
+    pub id: u32,
+    pub at: Timestamp,
+    pub tone: Tone,
+    pub sentence: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    Good,
+    Plain,
+    Bad,
+}
+
+/// Everything a person can ask of the desk. The command returns at once; what becomes of it arrives as a patch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Wish {
+    SignOut,
+    AcceptFingerprint,
+    RefuseFingerprint,
+    SetPresence { presence: Presence },
+    OpenTransfer { call: CallId },
+    CloseTransfer,
+    Transfer { call: CallId, revision: u32, target: protocol::Target, note: Option<String> },
+    CancelTransfer { transfer: protocol::TransferId },
+    Dial { number: String },
+    Answer { id: PhoneCallId },
+    Decline { id: PhoneCallId },
+    HangUp { id: PhoneCallId },
+    Hold { id: PhoneCallId, held: bool },
+    Mute { id: PhoneCallId, muted: bool },
+    Dtmf { id: PhoneCallId, digits: String },
+    SearchLogs { query: String, filter: LogFilter },
+    MoreLogs,
+    OpenDetails { call: CallId },
+    CloseDetails,
+    ChooseSound { microphone: Option<String>, speaker: Option<String>, ringer: Option<String> },
+    DismissNotice { id: u32 },
+}

@@ -1,0 +1,164 @@
+//! The control API's messages. REST bodies first, then the WebSocket's.
+
+use serde::{Deserialize, Serialize};
+use specta::Type;
+use utoipa::ToSchema;
+
+use crate::{
+    CallId, CallRecord, Department, DeviceId, LiveCall, Presence, Target, Timestamp, TransferId, TransferRight,
+    TransferTarget, User, UserId,
+};
+
+/// `POST /v1/session`
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct SignIn {
+    pub user: String,
+    pub password: String,
+    /// What the person calls this device: "desk", "laptop".
+    pub device_name: String,
+    /// The device's id from an earlier sign-in, to keep its credentials' place. Optional.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
+}
+
+/// Answer to [`SignIn`]. Holds secrets: neither type has `Debug`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    /// Bearer token for every other request.
+    pub token: String,
+    pub user: User,
+    pub account: String,
+    pub sip: SipAccount,
+}
+
+/// The device's own SIP credentials. Random, one per device, revocable.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct SipAccount {
+    pub device: DeviceId,
+    /// `sip:host:port` of the registrar, with `;transport=tcp` if not UDP. The host is empty when the exchange can't
+    /// know how it is reached: then it is the host of the control API.
+    pub registrar: String,
+    /// User part of the address of record: the user's id.
+    pub user: String,
+    /// Digest user name: one per device.
+    pub auth_user: String,
+    pub password: String,
+    pub realm: String,
+}
+
+/// `GET /v1/directory`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct Directory {
+    pub users: Vec<User>,
+    pub departments: Vec<Department>,
+}
+
+/// A live call with what its reader may do to it. `GET /v1/live` answers a list of these.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct LiveRow {
+    pub call: LiveCall,
+    pub transfer_right: TransferRight,
+}
+
+/// `POST /v1/calls/{call}/transfer`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct TransferRequest {
+    /// The revision of the call that the person was looking at.
+    pub revision: u32,
+    pub target: Target,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Answer to [`TransferRequest`], status 202: accepted is not answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct TransferAccepted {
+    pub transfer: TransferId,
+}
+
+/// `GET /v1/calls/{call}/transfer-targets`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct TransferTargets {
+    pub call: CallId,
+    /// Revision of the call the answer was computed on.
+    pub revision: u32,
+    pub right: TransferRight,
+    /// Users first by name, then departments by name; the ineligible ones too.
+    pub targets: Vec<TransferTarget>,
+}
+
+/// `GET /v1/calls?after=SEQ&limit=N` (limit 1..=500, default 100): records changed after a cursor, oldest change first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct RecordPage {
+    /// Identity of the exchange's store; if it changes, the cursor means nothing any more.
+    pub store: String,
+    pub records: Vec<CallRecord>,
+    pub more: bool,
+}
+
+/// `PUT /v1/presence`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct SetPresence {
+    pub presence: Presence,
+}
+
+/// Body of every answer whose status is 4xx or 5xx.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct ApiError {
+    /// For machines: `denied.other_department`, `ineligible.away`, `bad_request`, `unauthorized`, `rate_limited` …
+    pub code: String,
+    /// For people: a sentence that says what to do next.
+    pub message: String,
+}
+
+/// What the WebSocket `GET /v1/feed` sends, as JSON text frames. The first frame is a `Snapshot`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FeedMessage {
+    Snapshot(Snapshot),
+    Delta(Delta),
+    /// Sent every 5 s when nothing else is, so that both sides notice a dead link.
+    Alive { number: u32, at: Timestamp },
+}
+
+/// Everything the reader may see now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct Snapshot {
+    /// Deltas that follow count on from here.
+    pub number: u32,
+    pub at: Timestamp,
+    pub store: String,
+    /// The newest record's `seq`.
+    #[specta(type = f64)]
+    pub records_seq: u64,
+    pub me: UserId,
+    pub live: Vec<LiveRow>,
+    pub directory: Directory,
+}
+
+/// What changed. A reader that sees a gap in `number` sends [`FeedRequest::Snapshot`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct Delta {
+    pub number: u32,
+    pub at: Timestamp,
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+#[serde(tag = "change", content = "value", rename_all = "snake_case")]
+pub enum Change {
+    Call(LiveRow),
+    CallGone(CallId),
+    User(User),
+    Department(Department),
+    /// A finished call, complete with journey and audit.
+    Record(CallRecord),
+}
+
+/// What a reader may send on the feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FeedRequest {
+    Snapshot,
+}

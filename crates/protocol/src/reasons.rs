@@ -1,0 +1,133 @@
+use serde::{Deserialize, Serialize};
+use specta::Type;
+use utoipa::ToSchema;
+
+use crate::{Timestamp, UserRef};
+
+/// Why a ring, a leg or a transfer did not come off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Type, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    NoAnswer,
+    Busy,
+    Declined,
+    /// No device registered, or none answered the network.
+    Unreachable,
+    /// The device or its answer could not be used (no common codec, protocol failure).
+    Failed,
+    NobodyFree,
+    /// The caller hung up.
+    CallerGone,
+    /// The colleague hung up.
+    AgentGone,
+    /// Taken back by the person who started it.
+    Cancelled,
+    AnsweredElsewhere,
+    Shutdown,
+}
+
+impl Reason {
+    /// A short phrase for a sentence: "came back: no answer".
+    #[must_use]
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Self::NoAnswer => "no answer",
+            Self::Busy => "busy",
+            Self::Declined => "declined",
+            Self::Unreachable => "not reachable",
+            Self::Failed => "the call could not be set up",
+            Self::NobodyFree => "nobody free",
+            Self::CallerGone => "the caller hung up",
+            Self::AgentGone => "the colleague hung up",
+            Self::Cancelled => "cancelled",
+            Self::AnsweredElsewhere => "answered elsewhere",
+            Self::Shutdown => "the exchange was stopped",
+        }
+    }
+}
+
+/// Why a user may not transfer a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Denied {
+    /// The call belongs to a department that is not the manager's.
+    OtherDepartment,
+    /// Agents move their own calls only.
+    NotYourCall,
+    /// The account does not let agents transfer.
+    AgentsMayNotTransfer,
+    /// The user is disabled.
+    Disabled,
+    /// Nobody has taken the call yet.
+    NotAnsweredYet,
+    /// A transfer of this call is going on.
+    AlreadyTransferring { by: UserRef, to: String },
+    /// The call is with a mailbox or a closing announcement.
+    Leaving,
+    /// The call has ended.
+    Ended,
+    /// The call changed since the user looked at it.
+    Stale { now: u32 },
+    UnknownUser,
+}
+
+impl Denied {
+    /// A sentence for the person who asked.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::OtherDepartment => {
+                "This call belongs to another department. Ask one of its managers to transfer it.".into()
+            }
+            Self::NotYourCall => "You can transfer your own calls only. Ask a manager to move this one.".into(),
+            Self::AgentsMayNotTransfer => {
+                "This account does not let agents transfer calls. Ask a manager to move it.".into()
+            }
+            Self::Disabled => "Your user is disabled. Ask an administrator.".into(),
+            Self::NotAnsweredYet => "Nobody has answered this call yet. It can be transferred once it is.".into(),
+            Self::AlreadyTransferring { by, to } => {
+                format!("{} is already transferring this call to {to}. Wait until that is settled.", by.name)
+            }
+            Self::Leaving => "The caller is leaving a voicemail or hearing a closing announcement.".into(),
+            Self::Ended => "This call has ended.".into(),
+            Self::Stale { .. } => "The call changed while you were choosing. Look at it again, then press Go.".into(),
+            Self::UnknownUser => "You are not a user of this account any more. Sign in again.".into(),
+        }
+    }
+}
+
+/// Why a target can't take a transfer now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Ineligible {
+    /// The account restricts transfers to one's own departments.
+    OtherDepartment,
+    Away { since: Timestamp },
+    DoNotDisturb { since: Timestamp },
+    Disabled,
+    NoDevice,
+    OnCall,
+    /// The target is a party of this very call.
+    InThisCall,
+    /// A department with no member who could ever answer.
+    NobodyThere,
+    Unknown,
+}
+
+impl Ineligible {
+    /// A few words for the greyed row; "since" is added by whoever knows the reader's clock.
+    #[must_use]
+    pub fn phrase(&self) -> &'static str {
+        match self {
+            Self::OtherDepartment => "Other department",
+            Self::Away { .. } => "Away",
+            Self::DoNotDisturb { .. } => "Do not disturb",
+            Self::Disabled => "Disabled",
+            Self::NoDevice => "No phone signed in",
+            Self::OnCall => "On a call",
+            Self::InThisCall => "Already in this call",
+            Self::NobodyThere => "Nobody signed in",
+            Self::Unknown => "Not in this account",
+        }
+    }
+}

@@ -1,0 +1,97 @@
+use protocol::{
+    AuditEntry, CallId, CallRecord, Department, DeviceId, LegId, LiveCall, Party, Reason, TransferId, User,
+};
+
+/// What a switchboard wants done, and what it wants known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    Order(Order),
+    Fact(Fact),
+}
+
+/// What an engine must do. Each of these is within reach of Asterisk's ARI too: originate, bridge, music on hold, play,
+/// record, hang up. An order about a leg that has ended is ignored by the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Send an INVITE to one device; the engine reports on `leg`.
+    Ring { leg: LegId, device: DeviceId, card: RingCard },
+    /// Send an INVITE to an outside number through the trunk.
+    Dial { leg: LegId, number: String, from: Party },
+    /// Say 180 on a leg that arrived.
+    IndicateRinging { leg: LegId },
+    /// Answer a leg that arrived. Reported as `Answered`.
+    Answer { leg: LegId },
+    /// Connect the sound of two answered legs; ends their music, prompts and former bridges.
+    Bridge { a: LegId, b: LegId },
+    /// Take the leg out of any bridge and let it hear hold music.
+    PlayMusic { leg: LegId },
+    /// Take the leg out of any bridge, play an announcement once, report `PromptFinished`.
+    PlayPrompt { leg: LegId, prompt: Prompt },
+    /// Take the leg out of any bridge, play the mailbox's greeting and the beep, record until pound, hang-up or
+    /// `max_seconds`; report `Recorded`.
+    RecordVoicemail { leg: LegId, call: CallId, mailbox: String, max_seconds: u32 },
+    /// End the leg, in whatever state: CANCEL, final refusal or BYE. `reason` picks the status and the Reason header
+    /// (`AnsweredElsewhere` is no missed call, RFC 3326). Reported as `Ended`.
+    HangUp { leg: LegId, reason: Reason },
+    /// Answer to `EngineEvent::ReferRequested`: 202 and progress NOTIFYs, or a refusal.
+    ReferProgress { leg: LegId, progress: ReferProgress },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReferProgress {
+    Accepted,
+    Ringing,
+    Done,
+    Failed(Reason),
+    Refused,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Prompt {
+    /// "Nobody can take your call now. Please call again later. Goodbye."
+    Closing,
+}
+
+/// All that a ring window shows. It travels in the INVITE, so ringing works while the control link is down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RingCard {
+    pub call: CallId,
+    pub kind: RingKind,
+    pub caller: Party,
+    pub department: Option<String>,
+    /// Who pressed Go.
+    pub transferred_by: Option<Party>,
+    pub note: Option<String>,
+    /// For a recall: whom the call comes back from, and why.
+    pub back_from: Option<(String, Reason)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RingKind {
+    Outside,
+    Internal,
+    Transfer,
+    Recall,
+}
+
+/// What everyone who is allowed to should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    CallChanged(LiveCall),
+    CallGone(CallId),
+    /// A call has ended and everything about it is known.
+    Record(Box<CallRecord>),
+    Audit(AuditEntry),
+    UserChanged(User),
+    DepartmentChanged(Department),
+    /// Answer to `Command::Transfer`, always exactly one for each, before any later output about that transfer.
+    TransferAnswer { call: CallId, answer: Result<TransferId, Refusal> },
+}
+
+/// Why a transfer was not begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    Denied(protocol::Denied),
+    Ineligible(protocol::Ineligible),
+    UnknownCall,
+}
