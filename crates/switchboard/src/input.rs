@@ -1,6 +1,7 @@
 use protocol::{CallId, DeviceId, LegId, Party, Presence, Reason, Target, TransferId, UserId};
 
-/// Everything that can happen to a switchboard. Leg ids of arriving calls come from [`crate::Switchboard::new_leg`].
+/// Everything that can happen to a switchboard. Leg ids: the engine makes odd ones for legs that arrive, the
+/// switchboard even ones for legs that it rings, so that neither has to ask the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     Engine(EngineEvent),
