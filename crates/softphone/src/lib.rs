@@ -1,1 +1,23 @@
+//! The user's device: SIP, media and sound put together behind one handle.
+//!
+//! [`Phone::start`] gives the handle and the stream of everything that happens. Commands return at once; what becomes
+//! of them arrives as a [`PhoneEvent`]. One task owns all state (`owner`), one thread moves all sound (`voice`).
 
+mod config;
+mod event;
+mod incoming;
+mod owner;
+mod phone;
+
+pub use config::{Account, Identity, PhoneConfig, Play, Secret, Sound, SoundChoice, Transport};
+pub use event::{CallEvent, CallKey, Ended, HeldBy, PhoneEvent, QualityReport, RegistrationState};
+pub use incoming::{IncomingCall, Recalled, RingKind};
+pub use phone::{Error, Phone, SoundDevice, SoundDevices};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    Opus,
+    G722,
+    Pcmu,
+    Pcma,
+}

@@ -1,0 +1,125 @@
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::Codec;
+
+/// What a phone needs to know before it starts.
+#[derive(Debug, Clone)]
+pub struct PhoneConfig {
+    /// Where SIP listens; port 0 takes a free one. RTP uses free ports of the same address.
+    pub listen: SocketAddr,
+    pub transport: Transport,
+    /// The account to register with. Without one the phone is a direct peer.
+    pub account: Option<Account>,
+    /// How a phone without an account presents itself.
+    pub identity: Identity,
+    /// Codecs in the order of preference; the first that both sides know is used.
+    pub codecs: Vec<Codec>,
+    pub sound: Sound,
+}
+
+impl PhoneConfig {
+    /// A direct peer on `listen` with every codec and no sound of its own.
+    #[must_use]
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            transport: Transport::Udp,
+            account: None,
+            identity: Identity::default(),
+            codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma],
+            sound: Sound::SILENT,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    #[default]
+    Udp,
+    Tcp,
+}
+
+/// An account at a registrar. Its calls go through the registrar too.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// `sip:host[:port]` or `host[:port]`.
+    pub registrar: String,
+    /// User part of the address of record.
+    pub user: String,
+    /// User name for digest authentication; `user` if absent.
+    pub auth_user: Option<String>,
+    pub password: Secret,
+    pub display: Option<String>,
+}
+
+/// A caller's own name and number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub number: String,
+    pub display: Option<String>,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self { number: "anonymous".to_owned(), display: None }
+    }
+}
+
+/// A password: never in a log, never in `Debug`.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    #[must_use]
+    pub fn new(password: impl Into<String>) -> Self {
+        Self(password.into())
+    }
+
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Where sound comes from and goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sound {
+    Devices(SoundChoice),
+    /// No sound device is touched.
+    Files {
+        play: Play,
+        /// What is heard, as WAV. Later calls get `-2`, `-3`, … before the extension.
+        record: Option<PathBuf>,
+        /// Sends back what it hears instead of `play`.
+        loopback: bool,
+    },
+}
+
+impl Sound {
+    pub const SILENT: Self = Self::Files { play: Play::Silence, record: None, loopback: false };
+}
+
+/// What a phone without a microphone says once a call is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Play {
+    Silence,
+    /// 1 kHz at −14 dBFS, without end.
+    Tone,
+    /// A WAV file, again and again with a pause of one second.
+    Wav(PathBuf),
+}
+
+/// Chosen sound devices by id; `None` is the system's default.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SoundChoice {
+    pub microphone: Option<String>,
+    pub speaker: Option<String>,
+    pub ringer: Option<String>,
+}

@@ -1,0 +1,133 @@
+use std::fmt;
+use std::time::Duration;
+
+use crate::Codec;
+use protocol::Party;
+
+use crate::IncomingCall;
+
+/// One call of this phone, counted from 1 in the order of their beginning. Never used again in one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallKey(pub u32);
+
+impl fmt::Display for CallKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "call {}", self.0)
+    }
+}
+
+/// Everything a phone reports.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PhoneEvent {
+    Registration(RegistrationState),
+    /// A call rings here. The ring tone has already been started.
+    Incoming(IncomingCall),
+    Call {
+        call: CallKey,
+        event: CallEvent,
+    },
+    /// The sound devices do not work as asked: a sentence. `None`: they do again.
+    SoundTrouble(Option<String>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegistrationState {
+    Registering,
+    Registered,
+    /// Not reachable by calls: why, and when it is tried again.
+    Down {
+        why: String,
+        retry_in: Option<Duration>,
+    },
+    /// Unregistered on our own wish.
+    Off,
+}
+
+/// What becomes of one call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CallEvent {
+    /// An INVITE of ours is on its way.
+    Calling {
+        to: Party,
+    },
+    /// The far end rings.
+    Ringing,
+    /// Both sides talk. A call that is offered again with another codec reports this again.
+    Answered {
+        codec: Codec,
+    },
+    Held {
+        by: HeldBy,
+    },
+    Resumed {
+        by: HeldBy,
+    },
+    Muted {
+        muted: bool,
+    },
+    /// A blind transfer of ours: what the transferee reports about the target (a SIP status).
+    TransferProgress {
+        status: u16,
+    },
+    /// The blind transfer failed; the call is taken back.
+    TransferFailed {
+        status: u16,
+    },
+    /// The far side moves us to somebody else: `call` is the new call that replaces this one.
+    Following {
+        call: CallKey,
+        to: Party,
+        referred_by: Option<Party>,
+    },
+    /// The far side pressed a key.
+    Dtmf {
+        digit: char,
+    },
+    /// First sound above −50 dBFS in this call.
+    FirstAudio,
+    Quality(QualityReport),
+    /// Peak of the last 100 ms or so, dBFS; only with sound devices.
+    Level {
+        microphone: f32,
+        speaker: f32,
+    },
+    /// Something did not work and the call goes on: a sentence.
+    Trouble {
+        sentence: String,
+    },
+    Ended(Ended),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldBy {
+    Us,
+    Them,
+}
+
+/// How a call sounds: from RTP statistics and RTCP.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QualityReport {
+    pub received: u64,
+    pub lost: u64,
+    /// Interarrival jitter, RFC 3550 section 6.4.1.
+    pub jitter_ms: f32,
+    pub round_trip_ms: Option<f32>,
+    /// Delay of the jitter buffer.
+    pub delay_ms: f32,
+    /// Mean opinion score by the E-model (ITU-T G.107), 1.0 to 4.5.
+    pub mos: f32,
+    pub words: String,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// In words: "hung up by the other side", "busy".
+    pub cause: String,
+    /// The SIP status that refused the call.
+    pub status: Option<u16>,
+    /// Another device took it: no missed call (RFC 3326).
+    pub answered_elsewhere: bool,
+    /// Was it ever answered, and for how long.
+    pub talked: Option<Duration>,
+}
