@@ -1,1 +1,11 @@
+//! The sample office as a stage: exchange, colleagues and callers as real processes, a private screen with sound,
+//! and the means to look and listen. The demo and the flow tests play on it.
 
+pub mod exchange;
+pub mod office;
+pub mod phone;
+pub mod program;
+pub mod rig;
+pub mod sound;
+pub mod story;
+pub mod window;

@@ -1,1 +1,34 @@
-fn main() {}
+//! The project's chores: `cargo xtask demo`, `cargo xtask test`, and the smaller ones they are made of.
+
+mod demo;
+mod setup;
+mod step;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Patchcord's chores")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Set up, build, and run the sample office with the app on your screen (or --headless).
+    Demo(demo::Demo),
+    /// Set up and run every test.
+    Test(test::Test),
+    /// Only install what building and testing need.
+    Setup(setup::Setup),
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().chore {
+        Chore::Demo(demo) => demo.run(),
+        Chore::Test(test) => test.run(),
+        Chore::Setup(setup) => setup.run(),
+    }
+}

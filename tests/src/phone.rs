@@ -1,0 +1,103 @@
+//! A `patchcord-phone` process: a simulated colleague, or a caller from outside.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use protocol::SipAccount;
+use serde_json::Value;
+
+use crate::program::{Program, bound_to_us, built};
+use crate::sound::Heard;
+
+/// How a phone is started.
+#[derive(Default, Clone)]
+pub struct PhoneSpec {
+    pub name: String,
+    /// Address without port; a free port is taken. `127.0.0.1` unless told.
+    pub host: Option<String>,
+    /// `wav`, `tone` or `silence`.
+    pub play: Option<String>,
+    pub record: Option<PathBuf>,
+    pub account: Option<(SipAccount, SocketAddr)>,
+    pub more: Vec<String>,
+}
+
+pub struct Phone {
+    pub program: Program,
+    pub listen: SocketAddr,
+    record: Option<PathBuf>,
+}
+
+impl PhoneSpec {
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    pub fn playing(mut self, what: impl Into<String>) -> Self {
+        self.play = Some(what.into());
+        self
+    }
+
+    pub fn recording(mut self, dir: &Path) -> Self {
+        self.record = Some(dir.join(format!("{}.wav", self.name)));
+        self
+    }
+
+    pub fn with(mut self, arguments: &[&str]) -> Self {
+        self.more.extend(arguments.iter().map(ToString::to_string));
+        self
+    }
+
+    /// Starts the phone in `dir` (for its password file) and waits until it listens.
+    pub async fn start(self, dir: &Path) -> Result<Phone> {
+        let mut command = bound_to_us(built("patchcord-phone")?);
+        let host = self.host.clone().unwrap_or_else(|| "127.0.0.1".into());
+        command.args(["--listen", &format!("{host}:0"), "--no-audio-device"]);
+        command.args(["--play", self.play.as_deref().unwrap_or("silence")]);
+        if let Some(record) = &self.record {
+            command.arg("--record").arg(record);
+        }
+        if let Some((account, registrar)) = &self.account {
+            let secret = dir.join(format!("{}.{}.secret", self.name, account.device));
+            std::fs::write(&secret, &account.password)?;
+            command.args(["--registrar", &format!("sip:{registrar}"), "--user", &account.user]);
+            command.args(["--auth-user", &account.auth_user]).arg("--password-file").arg(&secret);
+        }
+        command.args(&self.more);
+        let program = Program::start(&self.name, command)?;
+        let ready = program.event("ready").await?;
+        let listen = ready["listen"].as_str().unwrap_or_default();
+        let listen = listen.parse().with_context(|| format!("{} listens at {listen:?}?", self.name))?;
+        if self.account.is_some() {
+            program.event("registered").await?;
+        }
+        Ok(Phone { program, listen, record: self.record })
+    }
+}
+
+impl Phone {
+    pub async fn say(&mut self, line: &str) -> Result<()> {
+        self.program.say(line).await
+    }
+
+    pub async fn event(&self, name: &str) -> Result<Value> {
+        self.program.event(name).await
+    }
+
+    pub fn has_said(&self, name: &str) -> bool {
+        self.program.all().iter().any(|line| line["event"] == name)
+    }
+
+    /// What this phone has heard in its first call so far.
+    pub fn heard(&self) -> Result<Heard> {
+        let record = self.record.as_ref().context("this phone does not record")?;
+        let answered = self.program.all().into_iter().find(|line| line["event"] == "answered");
+        let begun = answered.and_then(|line| line["t_ms"].as_u64()).context("this phone was in no call yet")?;
+        Heard::read(record, begun)
+    }
+
+    pub async fn stop(self) -> Result<()> {
+        self.program.stop().await.map(drop)
+    }
+}

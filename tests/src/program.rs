@@ -1,0 +1,146 @@
+//! Our programs as child processes that never outlive us.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::Notify;
+
+/// How long a test waits for an event before it fails. Generous: machines are shared, and nothing is measured by it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where cargo put the program `name`.
+pub fn built(name: &str) -> Result<PathBuf> {
+    let me = std::env::current_exe()?;
+    let found = me.ancestors().skip(1).take(2).map(|dir| dir.join(name)).find(|path| path.is_file());
+    found.with_context(|| format!("{name} is not built; run: cargo build --workspace --features custom-protocol"))
+}
+
+/// A command for `program` that is killed when the thread that starts it ends, however it ends.
+pub fn bound_to_us(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program).kill_on_drop(true).stdin(Stdio::null());
+    command
+}
+
+/// A child that writes one JSON object per line and may read commands.
+pub struct Program {
+    pub name: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Arc<Lines>,
+    /// Index of the next line that `next` looks at.
+    read: Mutex<usize>,
+}
+
+#[derive(Default)]
+struct Lines {
+    seen: Mutex<Seen>,
+    more: Notify,
+}
+
+#[derive(Default)]
+struct Seen {
+    lines: Vec<Value>,
+    ended: bool,
+}
+
+impl Program {
+    /// Starts `command`; its standard error goes to ours only if `PATCHCORD_TEST_LOG` is set.
+    pub fn start(name: &str, mut command: Command) -> Result<Self> {
+        let errors = if std::env::var_os("PATCHCORD_TEST_LOG").is_some() { Stdio::inherit() } else { Stdio::null() };
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
+        let mut child = command.spawn().with_context(|| format!("starting {name}"))?;
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().context("the child has no standard output")?;
+        let lines = Arc::new(Lines::default());
+        tokio::spawn(collect(stdout, lines.clone()));
+        Ok(Self { name: name.to_owned(), child, stdin, lines, read: Mutex::new(0) })
+    }
+
+    /// Sends one command line.
+    pub async fn say(&mut self, line: &str) -> Result<()> {
+        let stdin = self.stdin.as_mut().context("the child reads nothing")?;
+        stdin.write_all(format!("{line}\n").as_bytes()).await.with_context(|| format!("{} is gone", self.name))
+    }
+
+    /// Waits for the next line that satisfies `wanted`; lines before it are passed over for good.
+    pub async fn next(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        let search = async {
+            loop {
+                let more = self.lines.more.notified();
+                if let Some(line) = self.take(&wanted) {
+                    return Ok(line);
+                }
+                if self.lines.seen.lock().map_err(|_| anyhow::anyhow!("poisoned"))?.ended {
+                    bail!("{} ended while we waited for {what}", self.name);
+                }
+                more.await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, search).await {
+            Ok(found) => found.with_context(|| self.transcript()),
+            Err(_) => bail!("{} never said {what}\n{}", self.name, self.transcript()),
+        }
+    }
+
+    /// Waits for the next line whose `event` is `name`.
+    pub async fn event(&self, name: &str) -> Result<Value> {
+        self.next(name, |line| line["event"] == name).await
+    }
+
+    /// Everything said so far.
+    pub fn all(&self) -> Vec<Value> {
+        self.lines.seen.lock().map(|seen| seen.lines.clone()).unwrap_or_default()
+    }
+
+    pub fn transcript(&self) -> String {
+        let said: Vec<String> = self.all().iter().map(Value::to_string).collect();
+        format!("{} said:\n  {}", self.name, said.join("\n  "))
+    }
+
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// SIGTERM, then waits for the end.
+    pub async fn stop(mut self) -> Result<std::process::ExitStatus> {
+        if let Some(id) = self.child.id() {
+            Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        }
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        ended.with_context(|| format!("{} did not end on SIGTERM", self.name))?.context("waiting for the end")
+    }
+
+    /// SIGKILL: what a power cut does.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.child.kill().await.with_context(|| format!("killing {}", self.name))
+    }
+
+    fn take(&self, wanted: &impl Fn(&Value) -> bool) -> Option<Value> {
+        let seen = self.lines.seen.lock().ok()?;
+        let mut read = self.read.lock().ok()?;
+        let found = seen.lines.iter().enumerate().skip(*read).find(|(_, line)| wanted(line))?;
+        *read = found.0 + 1;
+        Some(found.1.clone())
+    }
+}
+
+async fn collect(stdout: tokio::process::ChildStdout, lines: Arc<Lines>) {
+    let mut reader = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = reader.next_line().await {
+        if let (Ok(value), Ok(mut seen)) = (serde_json::from_str(&line), lines.seen.lock()) {
+            seen.lines.push(value);
+        }
+        lines.more.notify_waiters();
+    }
+    if let Ok(mut seen) = lines.seen.lock() {
+        seen.ended = true;
+    }
+    lines.more.notify_waiters();
+}

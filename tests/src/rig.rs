@@ -1,0 +1,188 @@
+//! A private desktop: X server, window manager, D-Bus session, and a sound server with a null speaker `spk` and a
+//! virtual microphone `mic` that is fed through the sink `micfeed`.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::program::{PATIENCE, bound_to_us};
+
+pub struct Rig {
+    dir: TempDir,
+    environment: Vec<(String, String)>,
+    /// Kept for their lives only; the last started is stopped first.
+    children: Vec<Child>,
+}
+
+impl Rig {
+    pub async fn start() -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("patchcord-rig-").tempdir()?;
+        let mut rig = Self { dir, environment: Vec::new(), children: Vec::new() };
+        rig.set_up_folders()?;
+        rig.start_display().await.context("starting the private display")?;
+        rig.start_bus().await.context("starting the private D-Bus session")?;
+        rig.start_sound().await.context("starting the private sound server")?;
+        let openbox = rig.command("openbox").stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        rig.children.push(openbox);
+        rig.wait_for_window_manager().await?;
+        Ok(rig)
+    }
+
+    /// A command that sees this desktop.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = bound_to_us(program);
+        command.envs(self.environment.iter().cloned()).env_remove("WAYLAND_DISPLAY");
+        command
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A picture of the whole screen.
+    pub async fn screenshot(&self, file: &Path) -> Result<()> {
+        self.run("import", &["-window", "root", &file.to_string_lossy()]).await
+    }
+
+    /// Records what the speaker plays (48 kHz mono WAV) until dropped or stopped.
+    pub fn record_speaker(&self, file: &Path) -> Result<Child> {
+        let mut command = self.command("parecord");
+        command.args(["--device=spk.monitor", "--latency-msec=10", "--rate=48000", "--channels=1"]);
+        command.args(["--format=s16le", "--raw"]).arg(file);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("recording the speaker")
+    }
+
+    /// Plays a WAV into the virtual microphone, once.
+    pub fn speak_into_microphone(&self, wav: &str) -> Result<Child> {
+        self.command("paplay").args(["--device=micfeed", wav]).spawn().context("speaking into the microphone")
+    }
+
+    async fn run(&self, program: &str, args: &[&str]) -> Result<()> {
+        let output = self.command(program).args(args).output().await.with_context(|| format!("starting {program}"))?;
+        if !output.status.success() {
+            bail!("{program}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
+
+    fn set_up_folders(&mut self) -> Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let base = self.dir.path().to_path_buf();
+        std::fs::set_permissions(&base, std::fs::Permissions::from_mode(0o700))?;
+        for (variable, folder) in
+            [("HOME", "home"), ("XDG_CONFIG_HOME", "config"), ("XDG_DATA_HOME", "data"), ("XDG_CACHE_HOME", "cache")]
+        {
+            std::fs::create_dir(base.join(folder))?;
+            self.set(variable, base.join(folder));
+        }
+        self.set("XDG_RUNTIME_DIR", &base);
+        for (variable, value) in [
+            ("GDK_BACKEND", "x11"),
+            ("LIBGL_ALWAYS_SOFTWARE", "1"),
+            ("WEBKIT_DISABLE_DMABUF_RENDERER", "1"),
+            ("LC_ALL", "C.UTF-8"),
+        ] {
+            self.set(variable, value);
+        }
+        Ok(())
+    }
+
+    async fn start_display(&mut self) -> Result<()> {
+        let mut command = self.command("Xvfb");
+        command.args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let number = first_line(&mut child).await?;
+        self.set("DISPLAY", format!(":{number}"));
+        self.children.push(child);
+        Ok(())
+    }
+
+    async fn start_bus(&mut self) -> Result<()> {
+        let address = format!("unix:path={}", self.dir.path().join("bus").display());
+        let mut command = self.command("dbus-daemon");
+        command.args(["--session", "--nofork", "--print-address=1", "--address", &address]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let address = first_line(&mut child).await?;
+        self.set("DBUS_SESSION_BUS_ADDRESS", address);
+        self.children.push(child);
+        Ok(())
+    }
+
+    async fn start_sound(&mut self) -> Result<()> {
+        let base = self.dir.path().to_path_buf();
+        let socket = base.join("native");
+        // A cookie made beforehand: two clients racing to create it make one of them fail.
+        std::fs::write(base.join("cookie"), std::array::from_fn::<u8, 256, _>(|i| i as u8))?;
+        self.set("PULSE_COOKIE", base.join("cookie"));
+        self.set("PULSE_RUNTIME_PATH", &base);
+        self.set("PULSE_STATE_PATH", &base);
+        self.set("PULSE_SERVER", format!("unix:{}", socket.display()));
+        let alsa = "</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!default { type pulse }\n";
+        std::fs::write(base.join("asound.conf"), alsa)?;
+        self.set("ALSA_CONFIG_PATH", base.join("asound.conf"));
+        let script = format!(
+            "load-module module-native-protocol-unix socket={}\n\
+             load-module module-null-sink sink_name=spk sink_properties=device.description=Speaker\n\
+             load-module module-null-sink sink_name=micfeed sink_properties=device.description=MicFeed\n\
+             load-module module-remap-source source_name=mic master=micfeed.monitor \
+             source_properties=device.description=Microphone\n\
+             set-default-sink spk\nset-default-source mic\n",
+            socket.display()
+        );
+        std::fs::write(base.join("sound.pa"), script)?;
+        let mut command = self.command("pulseaudio");
+        command.args(["-n", "-F"]).arg(base.join("sound.pa"));
+        command.args(["--daemonize=no", "--exit-idle-time=-1", "--realtime=no"]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        self.children.push(child);
+        self.until("the sound server answers", "pactl", &["get-default-source"]).await?;
+        // An idle null sink renders blocks of 2 s: a low-latency reader keeps each awake.
+        for monitor in ["spk.monitor", "micfeed.monitor"] {
+            let mut reader = self.command("parec");
+            reader.args(["--latency-msec=10", "-d", monitor]).stdout(Stdio::null()).stderr(Stdio::null());
+            let child = reader.spawn()?;
+            self.children.push(child);
+        }
+        Ok(())
+    }
+
+    async fn wait_for_window_manager(&self) -> Result<()> {
+        self.until("the window manager runs", "sh", &["-c", "xprop -root _NET_SUPPORTING_WM_CHECK | grep -q '#'"]).await
+    }
+
+    /// Asks again until the program succeeds; these servers have no other way to say that they are ready.
+    async fn until(&self, what: &str, program: &str, args: &[&str]) -> Result<()> {
+        let asking = async {
+            while self.run(program, args).await.is_err() {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asking).await.with_context(|| format!("waited in vain until {what}"))
+    }
+
+    fn set(&mut self, variable: &str, value: impl Into<PathBuf>) {
+        self.environment.push((variable.to_owned(), value.into().to_string_lossy().into_owned()));
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        while let Some(mut child) = self.children.pop() {
+            let _ = child.start_kill();
+        }
+    }
+}
+
+async fn first_line(child: &mut Child) -> Result<String> {
+    let stdout = child.stdout.take().context("no standard output")?;
+    let mut line = String::new();
+    tokio::time::timeout(PATIENCE, BufReader::new(stdout).read_line(&mut line)).await.context("nothing was said")??;
+    match line.trim() {
+        "" => bail!("it ended at once"),
+        said => Ok(said.to_owned()),
+    }
+}

@@ -1,0 +1,181 @@
+//! The real app in a real window, driven by WebDriver.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use fantoccini::error::CmdError;
+use fantoccini::wd::WindowHandle;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tokio::process::Child;
+
+use crate::program::{PATIENCE, built};
+use crate::rig::Rig;
+
+/// How often the window is asked again. WebDriver has no way to be told of a change.
+const GLANCE: Duration = Duration::from_millis(20);
+
+pub struct App {
+    client: Client,
+    driver: Child,
+    main: WindowHandle,
+}
+
+impl App {
+    /// Starts the app on `rig`, with its data in `data`.
+    pub async fn open(rig: &Rig, data: &Path, address: &str, user: &str) -> Result<Self> {
+        let port = free_port()?;
+        let mut driver = rig.command("WebKitWebDriver");
+        driver.arg(format!("--port={port}")).arg("--host=127.0.0.1");
+        driver.env("TAURI_AUTOMATION", "true").env("TAURI_WEBVIEW_AUTOMATION", "true").env("PATCHCORD_NO_KEYRING", "1");
+        let log = if std::env::var_os("PATCHCORD_TEST_LOG").is_some() { Stdio::inherit() } else { Stdio::null() };
+        let driver = driver.stdout(Stdio::null()).stderr(log).spawn().context("starting WebKitWebDriver")?;
+        wait_for_port(port).await?;
+        let client = connect(port, data, address, user).await?;
+        let main = client.window().await?;
+        let mut app = Self { client, driver, main };
+        app.to_window("main").await?;
+        app.main = app.client.window().await?;
+        Ok(app)
+    }
+
+    pub async fn to_main(&self) -> Result<()> {
+        Ok(self.client.switch_to_window(self.main.clone()).await?)
+    }
+
+    /// Switches to the ring window.
+    pub async fn to_ring(&self) -> Result<()> {
+        self.to_window("ring").await
+    }
+
+    /// Waits for an element and clicks it. A click that closes its own window has succeeded.
+    pub async fn click(&self, testid: &str) -> Result<()> {
+        let element = self.find(testid).await?;
+        match element.click().await {
+            Ok(()) => Ok(()),
+            Err(CmdError::Standard(error)) if error.error() == "no such window" => Ok(()),
+            Err(error) => Err(error).with_context(|| format!("clicking {testid}")),
+        }
+    }
+
+    pub async fn write(&self, testid: &str, text: &str) -> Result<()> {
+        let element = self.find(testid).await?;
+        element.clear().await?;
+        element.send_keys(text).await.with_context(|| format!("writing into {testid}"))
+    }
+
+    /// Waits until the element is there and displayed.
+    pub async fn find(&self, testid: &str) -> Result<fantoccini::elements::Element> {
+        let selector = format!("[data-testid=\"{testid}\"]");
+        let search = async {
+            loop {
+                if let Ok(element) = self.client.find(Locator::Css(&selector)).await
+                    && element.is_displayed().await.unwrap_or(false)
+                {
+                    return element;
+                }
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, search).await {
+            Ok(element) => Ok(element),
+            Err(_) => bail!("{testid} never appeared; the page says: {}", self.page_text().await),
+        }
+    }
+
+    /// Waits until the element's text satisfies `wanted`, and gives the text.
+    pub async fn text(&self, testid: &str, wanted: impl Fn(&str) -> bool) -> Result<String> {
+        let script = "const e = document.querySelector(`[data-testid=\"${arguments[0]}\"]`); return e ? e.innerText : null";
+        let mut last = String::new();
+        let search = async {
+            loop {
+                if let Some(text) = self.script(script, vec![json!(testid)]).await?.as_str() {
+                    if wanted(text) {
+                        return Ok(text.to_owned());
+                    }
+                    text.clone_into(&mut last);
+                }
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, search).await {
+            Ok(found) => found,
+            Err(_) => bail!("{testid} never read as wanted; last {last:?}; page: {}", self.page_text().await),
+        }
+    }
+
+    /// Waits until no such element is on the page.
+    pub async fn gone(&self, testid: &str) -> Result<()> {
+        let script = "return document.querySelector(`[data-testid=\"${arguments[0]}\"]`) === null";
+        let search = async {
+            while self.script(script, vec![json!(testid)]).await? != json!(true) {
+                tokio::time::sleep(GLANCE).await;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(PATIENCE, search).await.unwrap_or_else(|_| bail!("{testid} never went away"))
+    }
+
+    pub async fn script(&self, script: &str, arguments: Vec<Value>) -> Result<Value> {
+        Ok(self.client.execute(script, arguments).await?)
+    }
+
+    /// A picture of the current window's content.
+    pub async fn screenshot(&self, file: &Path) -> Result<()> {
+        Ok(std::fs::write(file, self.client.screenshot().await?)?)
+    }
+
+    pub async fn page_text(&self) -> String {
+        let text = self.script("return document.body.innerText", Vec::new()).await;
+        text.ok().and_then(|t| t.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
+    pub async fn close(mut self) -> Result<()> {
+        let closed = tokio::time::timeout(Duration::from_secs(10), self.client.close()).await;
+        self.driver.kill().await?;
+        Ok(closed.map_or(Ok(()), |c| c)?)
+    }
+
+    /// Switches to the window whose page says in `document.documentElement.dataset.window` that it is `label`.
+    async fn to_window(&self, label: &str) -> Result<()> {
+        let search = async {
+            loop {
+                for handle in self.client.windows().await? {
+                    self.client.switch_to_window(handle).await?;
+                    let found = self.script("return document.documentElement.dataset.window", Vec::new()).await;
+                    if found.is_ok_and(|l| l == label) {
+                        return Ok(());
+                    }
+                }
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, search).await.unwrap_or_else(|_| bail!("there is no window {label:?}"))
+    }
+}
+
+async fn connect(port: u16, data: &Path, address: &str, user: &str) -> Result<Client> {
+    let binary = built("patchcord")?;
+    let args = ["--data-dir", &data.to_string_lossy(), "--address", address, "--user", user].map(str::to_owned);
+    let capabilities = json!({ "webkitgtk:browserOptions": { "binary": binary, "args": args } });
+    let Value::Object(capabilities) = capabilities else { bail!("capabilities are an object") };
+    let mut builder = ClientBuilder::new(HttpConnector::new());
+    builder.capabilities(capabilities);
+    builder.connect(&format!("http://127.0.0.1:{port}")).await.context("opening the app's window")
+}
+
+fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+async fn wait_for_port(port: u16) -> Result<()> {
+    let knocking = async {
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            tokio::time::sleep(GLANCE).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, knocking).await.context("WebKitWebDriver never listened")
+}

@@ -1,0 +1,55 @@
+//! `cargo xtask test`: everything that is checked, in the order that finds cheap mistakes first.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::setup;
+use crate::step::{Steps, root, run, run_in};
+
+#[derive(Args)]
+pub struct Test {
+    /// Install missing packages without asking.
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Test {
+    pub fn run(&self) -> Result<()> {
+        let ui = root().join("ui");
+        let mut steps = Steps::new(8);
+        steps.step("Set up", || {
+            setup::for_tests(self.yes)?;
+            setup::ui_packages()
+        })?;
+        steps.step("Formatting", || run("cargo", &["fmt", "--all", "--check"]))?;
+        steps.step("UI: types and build", || {
+            run_in(&ui, "npm", &["run", "check"])?;
+            run_in(&ui, "npm", &["run", "build"])
+        })?;
+        steps.step("Lints", || {
+            run("cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+        })?;
+        steps.step("Licences and sources of the dependencies", dependencies)?;
+        steps.step("UI tests in a browser", || run_in(&ui, "npm", &["test"]))?;
+        steps.step("Build", || build(&["--all-targets"]))?;
+        steps.step("Unit, property, flow and window tests", || {
+            run("cargo", &["test", "--workspace", "--locked", "--features", "custom-protocol", "--no-fail-fast"])
+        })
+    }
+}
+
+/// Builds every program, with the app carrying its own UI.
+pub fn build(extra: &[&str]) -> Result<()> {
+    let mut args = vec!["build", "--workspace", "--locked", "--features", "custom-protocol"];
+    args.extend(extra);
+    run("cargo", &args)
+}
+
+/// `cargo deny`, where it is installed. The advisory database is fetched from the network, so it is not part of this.
+fn dependencies() -> Result<()> {
+    if run("cargo", &["deny", "--version"]).is_err() {
+        eprintln!("skipped: cargo-deny is not installed (cargo install cargo-deny)");
+        return Ok(());
+    }
+    run("cargo", &["deny", "check", "licenses", "bans", "sources"])
+}
