@@ -1,1 +1,36 @@
+//! The SIP endpoint: sockets, transactions, registrations, calls and REFER behind one small seam.
+//!
+//! An [`Endpoint`] is both halves of SIP at once. As a user agent it registers with a registrar, places and takes
+//! calls, holds them and transfers them. As the exchange's side it challenges REGISTER and INVITE, trusts its trunk
+//! peers by source address, and carries many legs. Everything that arrives is cleaned, bounded and parsed once; what
+//! comes out of the seam is typed and safe to show (after escaping).
+//!
+//! * [`Endpoint::bind`] opens the sockets and gives a handle and the stream of [`Event`]s.
+//! * A call is a *leg*: it is named by a [`LegKey`], its life is told by [`LegEvent`]s, and the last of them is always
+//!   [`LegEvent::Ended`].
+//! * [`sdp`] is pure: offer and answer (RFC 3264) without sockets.
+//!
+//! Only this crate names `rsipstack`. Its log records hold whole messages with credentials: see [`LOG_FILTER`].
 
+mod address;
+mod auth;
+mod config;
+mod endpoint;
+mod error;
+mod event;
+mod headers;
+pub mod sdp;
+
+pub use address::{Host, NameAddr, Scheme, Transport, Uri};
+pub use auth::{Credentials, Secrets};
+pub use config::EndpointConfig;
+pub use endpoint::Endpoint;
+pub use error::Error;
+pub use event::{
+    ContactBinding, EndCause, EndedBy, Event, Flow, Incoming, LegEvent, LegKey, Register, RegisterKey, RegistrationKey, RegistrationState,
+};
+pub use headers::{CallHeaders, Invite, ReasonHeader, Registration};
+
+/// Directive that keeps `rsipstack` silent in the logs: its records hold whole messages, credentials too. Append it to
+/// any filter: `EnvFilter::new(format!("info,{}", sip::LOG_FILTER))`.
+pub const LOG_FILTER: &str = "rsipstack=off";

@@ -1,0 +1,34 @@
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use crate::Secrets;
+
+/// Where an endpoint listens and how it presents itself.
+#[derive(Clone, Default)]
+pub struct EndpointConfig {
+    /// UDP addresses to listen on; port 0 takes a free one (see [`crate::Endpoint::local_addr`]).
+    pub udp: Vec<SocketAddr>,
+    /// TCP addresses to listen on. TCP connections can be opened outwards even if this is empty.
+    pub tcp: Vec<SocketAddr>,
+    /// Value of the User-Agent and Server headers.
+    pub user_agent: String,
+    /// What to write into Contact and Via instead of the local address, e.g. when bound to 0.0.0.0 behind a NAT.
+    pub advertised: Option<IpAddr>,
+    /// With it set, REGISTER and INVITE from sources that are not trusted are challenged.
+    pub challenge: Option<Arc<dyn Secrets>>,
+}
+
+impl fmt::Debug for EndpointConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndpointConfig")
+            .field("udp", &self.udp)
+            .field("tcp", &self.tcp)
+            .field("user_agent", &self.user_agent)
+            .field("advertised", &self.advertised)
+            .field("challenge", &self.challenge.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,143 @@
+//! What an endpoint tells its owner.
+
+use std::net::SocketAddr;
+
+use crate::{CallHeaders, NameAddr, ReasonHeader, Transport, Uri};
+
+/// Names one call leg of one endpoint. Never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LegKey(pub u64);
+
+/// Names one registration that this endpoint keeps with a registrar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegistrationKey(pub u64);
+
+/// Names one REGISTER request that waits for its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegisterKey(pub u64);
+
+/// The way back to a peer: the address packets came from and, for TCP, the very connection. A request sent over the
+/// flow of a REGISTER reaches a device behind a NAT (RFC 5626, RFC 3581).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Flow {
+    pub transport: Transport,
+    /// Local socket address the packet arrived at.
+    pub local: SocketAddr,
+    /// Source address of the packet.
+    pub remote: SocketAddr,
+    /// Which connection, for TCP; unique within the endpoint. 0 for UDP.
+    pub connection: u64,
+}
+
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Somebody calls. Answer with [`crate::Endpoint::ring`], [`crate::Endpoint::answer`] or
+    /// [`crate::Endpoint::refuse`]; 100 Trying has been sent.
+    Incoming(Box<Incoming>),
+    /// Something became of a leg.
+    Leg { leg: LegKey, event: LegEvent },
+    /// Something became of a registration that this endpoint keeps.
+    Registration { key: RegistrationKey, state: RegistrationState },
+    /// A REGISTER that passed the digest (or came from a trusted source). The owner keeps the bindings and must call
+    /// [`crate::Endpoint::accept_register`] or [`crate::Endpoint::refuse_register`].
+    Register(Box<Register>),
+}
+
+/// A call that arrives.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    pub leg: LegKey,
+    pub from: NameAddr,
+    pub to: NameAddr,
+    pub request_uri: Uri,
+    pub source: Flow,
+    pub headers: CallHeaders,
+    /// The offer; `None` asks us to offer in the answer.
+    pub sdp: Option<String>,
+    /// The digest user name if the INVITE was challenged and passed.
+    pub authenticated_as: Option<String>,
+}
+
+/// A REGISTER that arrives.
+#[derive(Debug, Clone)]
+pub struct Register {
+    pub request: RegisterKey,
+    /// User part of the address of record (To).
+    pub user: String,
+    /// The digest user name; empty if the source was trusted or nothing is challenged.
+    pub auth_user: String,
+    /// Empty for a query of the bindings.
+    pub contacts: Vec<ContactBinding>,
+    /// `Contact: *` with `Expires: 0`: all bindings go.
+    pub remove_all: bool,
+    /// What the request asks for by default, seconds.
+    pub expires: u32,
+    pub flow: Flow,
+}
+
+/// One Contact of a REGISTER.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContactBinding {
+    pub uri: Uri,
+    /// Seconds; 0 removes the binding.
+    pub expires: u32,
+}
+
+/// The life of a leg. [`LegEvent::Ended`] always comes, exactly once, and is the last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LegEvent {
+    /// 100.
+    Trying,
+    /// 180, or 183 without sound; sent once.
+    Ringing,
+    /// 18x with SDP.
+    EarlyMedia { sdp: String },
+    /// We called and they answered; the ACK has been sent.
+    Answered { sdp: String },
+    /// They called and our answer was acknowledged. `sdp` is the answer in the ACK if the INVITE had no offer.
+    Confirmed { sdp: Option<String> },
+    /// A re-INVITE or UPDATE with an offer: [`crate::Endpoint::answer_offer`] must follow.
+    Offer { sdp: String },
+    /// Our re-INVITE was answered.
+    OfferAnswered { sdp: String },
+    /// Our re-INVITE failed; the session goes on as it was.
+    OfferFailed { status: u16 },
+    /// The far end asks for a transfer: [`crate::Endpoint::accept_refer`] must follow.
+    Refer { to: NameAddr, referred_by: Option<NameAddr> },
+    /// What became of our REFER: 100 (202 received), then the statuses of the NOTIFYs; 200 and above is the last one.
+    ReferProgress { status: u16 },
+    /// DTMF by SIP INFO (`application/dtmf-relay` or `application/dtmf`).
+    Dtmf { digit: char },
+    Ended { cause: EndCause },
+}
+
+/// Why a leg ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndCause {
+    /// The final refusal, if the call was never answered (408 for no answer at all).
+    pub status: Option<u16>,
+    pub reason: Option<ReasonHeader>,
+    pub by: EndedBy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EndedBy {
+    Us,
+    Them,
+    /// Timeout, transport failure.
+    Network,
+}
+
+/// State of a registration that this endpoint keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegistrationState {
+    /// A REGISTER is on its way, first time or after a failure.
+    Registering,
+    /// Good for `expires` seconds; refreshed by itself.
+    Registered { expires: u32 },
+    /// The registrar refused (wrong password: 401/403) or could not be reached (408/503); tried again in
+    /// `retry_in_seconds`, unless that is `None`.
+    Failed { status: u16, retry_in_seconds: Option<u32> },
+    /// Ended by [`crate::Endpoint::unregister`]; the last state.
+    Unregistered,
+}
