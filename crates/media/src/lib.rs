@@ -1,1 +1,35 @@
+//! Sound on the wire and off it: codecs, RTP, RTCP, the jitter buffer, DTMF, mixing, tones, WAV bytes, and telling
+//! recordings apart.
+//!
+//! Nothing here has a socket, a file, a thread or a clock. Time comes in as a [`Duration`] since any epoch, as long as it
+//! is always the same one. Sound is always mono `i16` at [`RATE`], in frames of 20 ms.
 
+use std::time::Duration;
+
+mod codec;
+pub mod compare;
+mod g711_plc;
+mod level;
+mod quality;
+mod resample;
+pub mod rtcp;
+pub mod rtp;
+pub mod tones;
+pub mod wav;
+
+pub use codec::{Codec, CodecError, Decoder, Encoder};
+pub use level::{level_dbfs, mix};
+pub use quality::{Quality, quality};
+pub use resample::Resampler;
+pub use rtp::{ReceiverConfig, RtpError, RtpReceiver, RtpSender, SenderConfig, Stats};
+
+/// Sample rate of all sound between rooms, in hertz.
+pub const RATE: u32 = 48_000;
+/// Samples in a frame of 20 ms.
+pub const FRAME: usize = 960;
+/// How long a frame lasts.
+pub const FRAME_TIME: Duration = Duration::from_millis(20);
+/// 20 ms of sound.
+pub type Frame = [i16; FRAME];
+/// A frame of silence.
+pub const SILENCE: Frame = [0; FRAME];

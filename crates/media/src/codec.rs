@@ -1,0 +1,270 @@
+//! The codecs, each from and to 48 kHz mono.
+
+use audio_codec::{g722, pcma, pcmu};
+
+use crate::{FRAME, Frame, RATE, Resampler, g711_plc::Concealer};
+
+/// What a call's sound is encoded with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Codec {
+    /// RFC 6716/7587, 48 kHz, in-band FEC.
+    Opus,
+    /// ITU-T G.722 at 64 kbit/s, 16 kHz.
+    G722,
+    /// ITU-T G.711 µ-law, 8 kHz.
+    Pcmu,
+    /// ITU-T G.711 A-law, 8 kHz.
+    Pcma,
+}
+
+impl Codec {
+    /// All, best first.
+    pub const ALL: [Self; 4] = [Self::Opus, Self::G722, Self::Pcmu, Self::Pcma];
+
+    /// The encoding name as SDP writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Opus => "opus",
+            Self::G722 => "G722",
+            Self::Pcmu => "PCMU",
+            Self::Pcma => "PCMA",
+        }
+    }
+
+    /// By encoding name, in any case.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The RTP timestamp's clock, hertz. G.722's is 8000 by an old mistake that RFC 3551 section 4.5.2 keeps.
+    #[must_use]
+    pub fn rtp_clock(self) -> u32 {
+        match self {
+            Self::Opus => 48_000,
+            Self::G722 | Self::Pcmu | Self::Pcma => 8000,
+        }
+    }
+
+    /// What the codec itself samples at, hertz.
+    #[must_use]
+    pub fn sample_rate(self) -> u32 {
+        match self {
+            Self::Opus => 48_000,
+            Self::G722 => 16_000,
+            Self::Pcmu | Self::Pcma => 8000,
+        }
+    }
+
+    /// The payload type that needs no rtpmap (RFC 3551 table 4); none for Opus.
+    #[must_use]
+    pub fn static_payload_type(self) -> Option<u8> {
+        match self {
+            Self::Opus => None,
+            Self::G722 => Some(9),
+            Self::Pcmu => Some(0),
+            Self::Pcma => Some(8),
+        }
+    }
+
+    /// By payload type, for those that need no rtpmap.
+    #[must_use]
+    pub fn from_static_payload_type(payload_type: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|codec| codec.static_payload_type() == Some(payload_type))
+    }
+}
+
+/// A payload that can't be decoded, or a codec that can't be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    #[error("opus: {0}")]
+    Opus(#[from] opus::Error),
+    #[error("{codec} payload of {bytes} bytes is not sound")]
+    Payload { codec: &'static str, bytes: usize },
+}
+
+/// The longest payload anyone may send us: 120 ms, Opus's longest packet (RFC 6716 section 2.1.4).
+const MAX_SAMPLES: usize = 6 * FRAME;
+/// What one encoded frame takes at most: Opus's largest single-frame packet (RFC 6716 section 3.2.1).
+const MAX_PAYLOAD: usize = 1275;
+
+/// Encodes frames of 20 ms.
+pub struct Encoder(Encoding);
+
+enum Encoding {
+    Opus(opus::Encoder),
+    G722(g722::G722Encoder, Resampler),
+    Pcmu(pcmu::PcmuEncoder, Resampler),
+    Pcma(pcma::PcmaEncoder, Resampler),
+}
+
+impl Encoder {
+    /// # Errors
+    /// If libopus can't be set up.
+    pub fn new(codec: Codec) -> Result<Self, CodecError> {
+        let down = || Resampler::new(RATE, codec.sample_rate());
+        Ok(Self(match codec {
+            Codec::Opus => Encoding::Opus(opus_encoder()?),
+            Codec::G722 => Encoding::G722(g722::G722Encoder::new(), down()),
+            Codec::Pcmu => Encoding::Pcmu(pcmu::PcmuEncoder::new(), down()),
+            Codec::Pcma => Encoding::Pcma(pcma::PcmaEncoder::new(), down()),
+        }))
+    }
+
+    /// Appends the frame's payload to `out`.
+    ///
+    /// # Errors
+    /// If libopus refuses.
+    pub fn encode(&mut self, pcm: &Frame, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        let start = out.len();
+        out.resize(start + MAX_PAYLOAD, 0);
+        let written = match &mut self.0 {
+            Encoding::Opus(opus) => opus.encode(pcm, &mut out[start..]).map_err(CodecError::from),
+            Encoding::G722(codec, down) => resample_and_encode(codec, down, pcm, &mut out[start..]),
+            Encoding::Pcmu(codec, down) => resample_and_encode(codec, down, pcm, &mut out[start..]),
+            Encoding::Pcma(codec, down) => resample_and_encode(codec, down, pcm, &mut out[start..]),
+        };
+        out.truncate(start + *written.as_ref().unwrap_or(&0));
+        written.map(drop)
+    }
+}
+
+/// Speech, 32 kbit/s, with FEC for a tenth of packets lost (RFC 7587 section 3.1 recommends 28–40 kbit/s for fullband speech).
+fn opus_encoder() -> Result<opus::Encoder, opus::Error> {
+    let mut encoder = opus::Encoder::new(RATE, opus::Channels::Mono, opus::Application::Voip)?;
+    encoder.set_bitrate(opus::Bitrate::Bits(32_000))?;
+    encoder.set_inband_fec(true)?;
+    encoder.set_packet_loss_perc(10)?;
+    encoder.set_complexity(5)?;
+    Ok(encoder)
+}
+
+fn resample_and_encode(
+    codec: &mut dyn audio_codec::Encoder,
+    down: &mut Resampler,
+    pcm: &Frame,
+    out: &mut [u8],
+) -> Result<usize, CodecError> {
+    let mut narrow = [0_i16; FRAME];
+    let count = down.resample_into(pcm, &mut narrow);
+    codec.encode_into(&narrow[..count], out).map_err(|_| CodecError::Payload { codec: "G.7xx", bytes: out.len() })
+}
+
+/// Decodes payloads, and makes up for missing ones.
+pub struct Decoder(Decoding);
+
+enum Decoding {
+    Opus(opus::Decoder),
+    G722(g722::G722Decoder, Narrow),
+    Pcmu(pcmu::PcmuDecoder, Narrow),
+    Pcma(pcma::PcmaDecoder, Narrow),
+}
+
+/// What codecs without concealment of their own need.
+struct Narrow {
+    codec: Codec,
+    up: Resampler,
+    concealer: Concealer,
+}
+
+impl Decoder {
+    /// # Errors
+    /// If libopus can't be set up.
+    pub fn new(codec: Codec) -> Result<Self, CodecError> {
+        let narrow = || Narrow { codec, up: Resampler::new(codec.sample_rate(), RATE), concealer: Concealer::new() };
+        Ok(Self(match codec {
+            Codec::Opus => Decoding::Opus(opus::Decoder::new(RATE, opus::Channels::Mono)?),
+            Codec::G722 => Decoding::G722(g722::G722Decoder::new(), narrow()),
+            Codec::Pcmu => Decoding::Pcmu(pcmu::PcmuDecoder::new(), narrow()),
+            Codec::Pcma => Decoding::Pcma(pcma::PcmaDecoder::new(), narrow()),
+        }))
+    }
+
+    /// Appends the payload's sound to `out`, at most 120 ms of it, and says how many samples that was.
+    ///
+    /// # Errors
+    /// If the payload is no sound of this codec; then nothing was appended.
+    pub fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<usize, CodecError> {
+        match &mut self.0 {
+            Decoding::Opus(opus) => decode_opus(opus, payload, MAX_SAMPLES, false, out),
+            Decoding::G722(codec, narrow) => narrow.decode(codec, payload, out),
+            Decoding::Pcmu(codec, narrow) => narrow.decode(codec, payload, out),
+            Decoding::Pcma(codec, narrow) => narrow.decode(codec, payload, out),
+        }
+    }
+
+    /// Appends `samples` (a multiple of 2.5 ms) in place of sound that is not there: Opus's own concealment, or the last
+    /// pitch period repeated and faded.
+    pub fn conceal(&mut self, samples: usize, out: &mut Vec<i16>) {
+        match &mut self.0 {
+            Decoding::Opus(opus) => conceal_opus(opus, samples, out),
+            Decoding::G722(_, narrow) | Decoding::Pcmu(_, narrow) | Decoding::Pcma(_, narrow) => {
+                narrow.concealer.conceal(samples, out);
+            }
+        }
+    }
+
+    /// Appends `samples` that were lost just before `next`: from the FEC data in `next` if it has any, else concealed.
+    pub fn recover(&mut self, next: &[u8], samples: usize, out: &mut Vec<i16>) {
+        if let Decoding::Opus(opus) = &mut self.0 {
+            let frame = samples.min(opus.get_nb_samples(next).unwrap_or(0)).min(MAX_SAMPLES);
+            conceal_opus(opus, samples - frame, out);
+            if frame > 0 && decode_opus(opus, next, frame, true, out).is_ok() {
+                return;
+            }
+            return conceal_opus(opus, frame, out);
+        }
+        self.conceal(samples, out);
+    }
+}
+
+fn decode_opus(
+    opus: &mut opus::Decoder,
+    payload: &[u8],
+    room: usize,
+    fec: bool,
+    out: &mut Vec<i16>,
+) -> Result<usize, CodecError> {
+    if payload.is_empty() {
+        return Err(CodecError::Payload { codec: "opus", bytes: 0 });
+    }
+    let start = out.len();
+    out.resize(start + room, 0);
+    let decoded = opus.decode(payload, &mut out[start..], fec);
+    out.truncate(start + *decoded.as_ref().unwrap_or(&0));
+    Ok(decoded?)
+}
+
+fn conceal_opus(opus: &mut opus::Decoder, mut samples: usize, out: &mut Vec<i16>) {
+    while samples > 0 {
+        let start = out.len();
+        let part = samples.min(FRAME);
+        out.resize(start + part, 0);
+        // What libopus won't conceal (an odd length) stays silent.
+        let _ = opus.decode(&[], &mut out[start..], false);
+        samples -= part;
+    }
+}
+
+impl Narrow {
+    fn decode(
+        &mut self,
+        codec: &mut dyn audio_codec::Decoder,
+        payload: &[u8],
+        out: &mut Vec<i16>,
+    ) -> Result<usize, CodecError> {
+        let error = || CodecError::Payload { codec: self.codec.name(), bytes: payload.len() };
+        let mut pcm = [0_i16; MAX_SAMPLES];
+        // G.7xx payloads are one byte per 1/8 ms.
+        if payload.is_empty() || payload.len() > 8 * 120 {
+            return Err(error());
+        }
+        let count = codec.decode_into(payload, &mut pcm).map_err(|_| error())?;
+        let start = out.len();
+        self.up.resample(&pcm[..count], out);
+        self.concealer.heard(&mut out[start..]);
+        Ok(out.len() - start)
+    }
+}
