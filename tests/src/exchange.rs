@@ -90,6 +90,14 @@ impl Exchange {
         &self.config
     }
 
+    /// The recording of the message that `call` left.
+    pub fn voicemail(&self, call: &CallId) -> Result<PathBuf> {
+        let folder = self.config.parent().context("no folder")?;
+        let wanted = format!("{call}.wav");
+        let found = find(folder, &wanted)?;
+        found.with_context(|| format!("no {wanted} below {}", folder.display()))
+    }
+
     pub async fn stop(self) -> Result<()> {
         let status = self.program.stop().await?;
         anyhow::ensure!(status.success(), "the exchange ended with {status}");
@@ -105,6 +113,20 @@ async fn serve(config: &Path) -> Result<(Program, String, SocketAddr)> {
     let api = ready["api"].as_str().context("no api address")?.to_owned();
     let sip = ready["sip_udp"].as_str().context("no SIP address")?.parse()?;
     Ok((program, api, sip))
+}
+
+fn find(dir: &Path, name: &str) -> Result<Option<PathBuf>> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            if let Some(found) = find(&path, name)? {
+                return Ok(Some(found));
+            }
+        } else if path.file_name().is_some_and(|n| n == name) {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
 }
 
 /// Somebody who is signed in to the control API.
@@ -125,6 +147,10 @@ impl Person {
 
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<Answer<T>> {
         read(self.http.post(format!("{}{path}", self.api)).bearer_auth(&self.token).json(body).send().await?).await
+    }
+
+    pub async fn put<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<Answer<T>> {
+        read(self.http.put(format!("{}{path}", self.api)).bearer_auth(&self.token).json(body).send().await?).await
     }
 
     pub async fn live(&self) -> Result<Vec<LiveRow>> {

@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use protocol::SipAccount;
 use serde_json::Value;
 
-use crate::program::{Program, bound_to_us, built};
-use crate::sound::Heard;
+use crate::program::{PATIENCE, Program, bound_to_us, built};
+use crate::sound::{Heard, Library, Recognised};
 
 /// How a phone is started.
 #[derive(Default, Clone)]
@@ -95,6 +95,28 @@ impl Phone {
         let answered = self.program.all().into_iter().find(|line| line["event"] == "answered");
         let begun = answered.and_then(|line| line["t_ms"].as_u64()).context("this phone was in no call yet")?;
         Heard::read(record, begun)
+    }
+
+    /// Listens from now on for three seconds, by the recording's own clock, and says what it was.
+    pub async fn hears(&self, library: &Library) -> Result<Recognised> {
+        Ok(library.recognise(&self.hears_for(3_000).await?))
+    }
+
+    /// Listens from now on until `ms` milliseconds of sound have been recorded.
+    pub async fn hears_for(&self, ms: u64) -> Result<Vec<i16>> {
+        let from = self.heard()?.end_ms();
+        let listening = async {
+            loop {
+                let heard = self.heard()?;
+                if heard.end_ms() >= from + ms {
+                    return Ok(heard.between(from, from + ms).to_vec());
+                }
+                // A file that another process writes can only be looked at again.
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        };
+        let heard = tokio::time::timeout(PATIENCE, listening).await;
+        heard.with_context(|| format!("{} recorded no more\n{}", self.program.name, self.program.transcript()))?
     }
 
     pub async fn stop(self) -> Result<()> {

@@ -3,13 +3,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::Notify;
 
 use crate::program::{PATIENCE, bound_to_us};
+use crate::sound::Heard;
+use crate::story::now_ms;
 
 pub struct Rig {
     dir: TempDir,
@@ -48,12 +52,11 @@ impl Rig {
         self.run("import", &["-window", "root", &file.to_string_lossy()]).await
     }
 
-    /// Records what the speaker plays (48 kHz mono WAV) until dropped or stopped.
-    pub fn record_speaker(&self, file: &Path) -> Result<Child> {
-        let mut command = self.command("parecord");
-        command.args(["--device=spk.monitor", "--latency-msec=10", "--rate=48000", "--channels=1"]);
-        command.args(["--format=s16le", "--raw"]).arg(file);
-        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("recording the speaker")
+    /// Listens to what the speaker plays, until dropped.
+    pub fn tap_speaker(&self) -> Result<Tap> {
+        let mut command = self.command("parec");
+        command.args(["--device=spk.monitor", "--latency-msec=10", "--rate=48000", "--channels=1", "--format=s16le"]);
+        Tap::start(command)
     }
 
     /// Plays a WAV into the virtual microphone, once.
@@ -174,6 +177,57 @@ impl Drop for Rig {
         while let Some(mut child) = self.children.pop() {
             let _ = child.start_kill();
         }
+    }
+}
+
+/// Ears at the speaker: every sample since the tap was opened, with the moment each arrived.
+pub struct Tap {
+    _child: Child,
+    heard: Arc<Mutex<Heard>>,
+    more: Arc<Notify>,
+}
+
+impl Tap {
+    fn start(mut command: Command) -> Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().context("tapping the speaker")?;
+        let stdout = child.stdout.take().context("no standard output")?;
+        let heard = Arc::new(Mutex::new(Heard { begun_ms: 0, samples: Vec::new() }));
+        let more = Arc::new(Notify::new());
+        tokio::spawn(listen(stdout, heard.clone(), more.clone()));
+        Ok(Self { _child: child, heard, more })
+    }
+
+    /// What was heard so far.
+    pub fn heard(&self) -> Result<Heard> {
+        let heard = self.heard.lock().map_err(|_| anyhow::anyhow!("the ears are gone"))?;
+        Ok(Heard { begun_ms: heard.begun_ms, samples: heard.samples.clone() })
+    }
+
+    /// Waits for the first sound above `dbfs` after `since_ms` (Unix); answers when it was.
+    pub async fn first_sound(&self, since_ms: u64, dbfs: f32) -> Result<u64> {
+        let listening = async {
+            loop {
+                let more = self.more.notified();
+                if let Some(at) = self.heard()?.first_sound(since_ms, dbfs) {
+                    return Ok(at);
+                }
+                more.await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, listening).await.context("the speaker stayed silent")?
+    }
+}
+
+async fn listen(mut stdout: tokio::process::ChildStdout, heard: Arc<Mutex<Heard>>, more: Arc<Notify>) {
+    let mut buffer = [0; 1920];
+    while stdout.read_exact(&mut buffer).await.is_ok() {
+        let Ok(mut heard) = heard.lock() else { return };
+        heard.samples.extend(buffer.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
+        // The newest sample was played now; when blocks were late, the earliest estimate is the right one.
+        let begun = now_ms().saturating_sub(heard.samples.len() as u64 / 48);
+        heard.begun_ms = if heard.begun_ms == 0 { begun } else { heard.begun_ms.min(begun) };
+        drop(heard);
+        more.notify_waiters();
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 /// Samples per second of everything in this module.
-pub const RATE: usize = 48_000;
+pub const RATE: usize = media::RATE as usize;
 
 /// A recording with the moment of its first sample, Unix milliseconds.
 pub struct Heard {
@@ -25,11 +25,24 @@ impl Heard {
     /// What was heard between two moments, Unix milliseconds.
     pub fn between(&self, from_ms: u64, to_ms: u64) -> &[i16] {
         let at = |ms: u64| {
-            let index = ms.saturating_sub(self.begun_ms) as usize * (RATE / 1000);
+            let index = (ms.saturating_sub(self.begun_ms) as usize).saturating_mul(RATE / 1000);
             index.min(self.samples.len())
         };
         let (from, to) = (at(from_ms), at(to_ms));
         &self.samples[from..to.max(from)]
+    }
+
+    /// When it first grew louder than `dbfs` after `since_ms`, in blocks of 10 ms; Unix milliseconds.
+    pub fn first_sound(&self, since_ms: u64, dbfs: f32) -> Option<u64> {
+        let from = since_ms.max(self.begun_ms);
+        let blocks = self.between(from, u64::MAX).chunks_exact(RATE / 100);
+        let quiet = blocks.take_while(|block| media::level_dbfs(block) < dbfs).count() as u64;
+        let at = from + quiet * 10;
+        (at < self.end_ms()).then_some(at)
+    }
+
+    pub fn end_ms(&self) -> u64 {
+        self.begun_ms + (self.samples.len() / (RATE / 1000)) as u64
     }
 
     /// The whole recording.
@@ -54,13 +67,15 @@ pub struct Recognised {
 }
 
 impl Library {
-    /// All voices of the sample office, and the hold music.
+    /// All voices of the sample office, the hold music and the announcements.
     pub fn office() -> Result<Self> {
         let mut files: Vec<PathBuf> = Vec::new();
         for entry in std::fs::read_dir(voices())? {
             files.push(entry?.path());
         }
-        files.push(repository().join("crates/exchange/sounds/hold-music.wav"));
+        for entry in std::fs::read_dir(repository().join("crates/exchange/sounds"))? {
+            files.push(entry?.path());
+        }
         files.retain(|file| file.extension().is_some_and(|e| e == "wav"));
         files.sort();
         let mut sources = Vec::new();
@@ -74,7 +89,7 @@ impl Library {
     pub fn recognise(&self, heard: &[i16]) -> Recognised {
         let candidates: Vec<(&str, &[i16])> =
             self.sources.iter().map(|(name, samples)| (name.as_str(), samples.as_slice())).collect();
-        recognised(media::compare::best_match(heard, &candidates), media::level_dbfs(heard))
+        recognised(media::compare::best_match(heard, media::RATE, &candidates), media::level_dbfs(heard))
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::step::{finish, root, run_in};
+use crate::step::{finish, root, run, run_in};
 
 /// Needed to build the exchange, the softphone and the app.
 const BUILD: &[&str] = &[
@@ -40,6 +40,8 @@ const RIG: &[&str] = &[
 /// Foreign peers and the browser of the UI tests.
 const PEERS: &[&str] = &["sip-tester", "baresip-core", "chromium"];
 
+const CARGO_DENY: &str = "0.20.2";
+
 #[derive(Args)]
 pub struct Setup {
     /// Install without asking.
@@ -49,7 +51,7 @@ pub struct Setup {
 
 impl Setup {
     pub fn run(&self) -> Result<()> {
-        packages(&[BUILD, RIG, PEERS], self.yes)?;
+        for_tests(self.yes)?;
         ui_packages()
     }
 }
@@ -60,7 +62,12 @@ pub fn for_demo(rig: bool, yes: bool) -> Result<()> {
 }
 
 pub fn for_tests(yes: bool) -> Result<()> {
-    packages(&[BUILD, RIG, PEERS], yes)
+    packages(&[BUILD, RIG, PEERS], yes)?;
+    if which("cargo-deny").is_none() {
+        eprintln!("Installing cargo-deny, which checks the licences of the dependencies");
+        run("cargo", &["install", "--quiet", "--locked", "cargo-deny", "--version", CARGO_DENY])?;
+    }
+    Ok(())
 }
 
 /// The UI's own packages, exactly as locked.

@@ -29,7 +29,10 @@ impl Test {
         steps.step("Lints", || {
             run("cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
         })?;
-        steps.step("Licences and sources of the dependencies", dependencies)?;
+        // The advisory database comes from the network, so it is not asked here.
+        steps.step("Licences and sources of the dependencies", || {
+            run("cargo", &["deny", "check", "licenses", "bans", "sources"])
+        })?;
         steps.step("UI tests in a browser", || run_in(&ui, "npm", &["test"]))?;
         steps.step("Build", || build(&["--all-targets"]))?;
         steps.step("Unit, property, flow and window tests", || {
@@ -43,13 +46,4 @@ pub fn build(extra: &[&str]) -> Result<()> {
     let mut args = vec!["build", "--workspace", "--locked", "--features", "custom-protocol"];
     args.extend(extra);
     run("cargo", &args)
-}
-
-/// `cargo deny`, where it is installed. The advisory database is fetched from the network, so it is not part of this.
-fn dependencies() -> Result<()> {
-    if run("cargo", &["deny", "--version"]).is_err() {
-        eprintln!("skipped: cargo-deny is not installed (cargo install cargo-deny)");
-        return Ok(());
-    }
-    run("cargo", &["deny", "check", "licenses", "bans", "sources"])
 }

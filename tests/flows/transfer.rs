@@ -1,0 +1,81 @@
+use anyhow::Result;
+use flows::office::{Office, SUPPORT, of};
+use flows::sound::Library;
+use protocol::{AuditOutcome, CallState, JourneyEvent, LiveRow, Target};
+
+const PRIYA: &str = "+919812345678";
+
+pub fn talking_with(user: &'static str) -> impl Fn(&LiveRow) -> bool {
+    move |row| matches!(&row.call.state, CallState::Talking { with } if with.id.as_str() == user)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watching_manager_moves_a_call_and_everybody_hears_it() -> Result<()> {
+    let sounds = Library::office()?;
+    let office = Office::open().await?;
+    let ravi = office.colleague("ravi", &["--auto-answer=200"]).await?;
+    let tom = office.colleague("tom", &["--auto-answer=3500"]).await?;
+    let mut priya = office.priya().await?;
+    let maya = office.exchange.person("maya").await?;
+    let mut feed = maya.feed().await?;
+
+    priya.say(&format!("call {}", office.number(SUPPORT))).await?;
+    let row = feed.row("Priya talking with Ravi", |row| of(PRIYA)(row) && talking_with("ravi")(row)).await?;
+    assert_eq!(priya.hears(&sounds).await?.what.as_deref(), Some("ravi"));
+    assert_eq!(ravi.hears(&sounds).await?.what.as_deref(), Some("priya"));
+
+    let accepted = maya.transfer(&row.call.id, Target::User("tom".into()), "wants a quote").await?;
+    assert!(accepted.is_ok(), "{accepted:?}");
+    let incoming = tom.event("incoming").await?;
+    assert_eq!(incoming["kind"], "transfer");
+    assert_eq!(incoming["caller"]["number"], PRIYA);
+    assert_eq!(incoming["caller"]["name"], "Priya Nair");
+    assert_eq!(incoming["transferred_by"]["name"], "Maya Lindqvist");
+    assert_eq!(incoming["note"], "wants a quote");
+    assert_eq!(incoming["call_id"], row.call.id.as_str());
+    let ringing = feed.row("ringing Tom", |row| row.call.transfer.is_some()).await?;
+    assert_eq!(ringing.call.transfer.unwrap().target.name(), "Tom Okafor");
+    let waiting = priya.hears(&sounds).await?;
+    assert_eq!(waiting.what.as_deref(), Some("hold-music"), "the caller hears music while Tom's phone rings");
+    ravi.event("ended").await?;
+
+    tom.event("answered").await?;
+    feed.row("Priya talking with Tom", talking_with("tom")).await?;
+    assert_eq!(priya.hears(&sounds).await?.what.as_deref(), Some("tom"));
+    assert_eq!(tom.hears(&sounds).await?.what.as_deref(), Some("priya"));
+
+    priya.say("hangup").await?;
+    tom.event("ended").await?;
+    let record = feed.record(&row.call.id).await?;
+    let audit = flows::exchange::transfers(&record.audit);
+    assert_eq!(audit, [("maya".into(), AuditOutcome::Accepted), ("maya".into(), AuditOutcome::Completed)]);
+    let agents: Vec<_> = record.agents.iter().map(|agent| agent.id.as_str()).collect();
+    assert_eq!(agents, ["ravi", "tom"]);
+    assert!(record.journey.iter().any(|step| matches!(&step.what,
+        JourneyEvent::TransferStarted { note: Some(note), .. } if note == "wants a quote")));
+    assert!(maya.live().await?.is_empty());
+    office.exchange.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_transfers_from_the_phone_itself_by_refer() -> Result<()> {
+    let sounds = Library::office()?;
+    let office = Office::open().await?;
+    let mut ravi = office.colleague("ravi", &["--auto-answer=100", "--codec", "opus"]).await?;
+    let tom = office.colleague("tom", &["--auto-answer=500", "--codec", "pcmu"]).await?;
+    let mut priya = office.priya().await?;
+
+    priya.say(&format!("call {}", office.number(SUPPORT))).await?;
+    ravi.event("answered").await?;
+    ravi.say(&format!("transfer sip:tom@{}", office.exchange.sip)).await?;
+    let incoming = tom.event("incoming").await?;
+    assert_eq!(incoming["kind"], "transfer");
+    assert_eq!(incoming["transferred_by"]["name"], "Ravi Kumar");
+    ravi.event("ended").await?;
+    tom.event("answered").await?;
+    assert_eq!(priya.hears(&sounds).await?.what.as_deref(), Some("tom"), "through the transcoder");
+    assert_eq!(tom.hears(&sounds).await?.what.as_deref(), Some("priya"));
+    priya.say("hangup").await?;
+    tom.event("ended").await?;
+    office.exchange.stop().await
+}
