@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use futures::StreamExt;
 use protocol::{
-    ApiError, AuditEntry, CallId, CallRecord, Change, FeedMessage, LiveRow, RecordPage, SipAccount, Target,
-    TransferAccepted, TransferTargets,
+    ApiError, AuditEntry, CallId, CallRecord, Change, Delta, FeedMessage, LiveRow, RecordPage, SipAccount, Target,
+    TransferAccepted, TransferTargets, User,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -22,7 +22,9 @@ pub struct Exchange {
     pub program: Program,
     /// `http://127.0.0.1:PORT`
     pub api: String,
+    /// SIP over UDP.
     pub sip: SocketAddr,
+    pub sip_tcp: SocketAddr,
     passwords: BTreeMap<String, String>,
     config: PathBuf,
     _dir: Option<TempDir>,
@@ -50,15 +52,8 @@ impl Exchange {
         edit(&mut table);
         std::fs::write(&config, table.to_string())?;
         let passwords = serde_json::from_slice(&std::fs::read(dir.join("passwords.json"))?)?;
-        let (program, api, sip) = serve(&config).await?;
-        Ok(Self { program, api, sip, passwords, config, _dir: None })
-    }
-
-    /// Starts it again on the same folder and the same ports, after a stop or a kill.
-    pub async fn restart(&mut self) -> Result<()> {
-        let (program, api, sip) = serve(&self.config).await?;
-        (self.program, self.api, self.sip) = (program, api, sip);
-        Ok(())
+        let Serving { program, api, sip, sip_tcp } = serve(&config).await?;
+        Ok(Self { program, api, sip, sip_tcp, passwords, config, _dir: None })
     }
 
     pub fn password(&self, user: &str) -> Result<&str> {
@@ -105,14 +100,22 @@ impl Exchange {
     }
 }
 
-async fn serve(config: &Path) -> Result<(Program, String, SocketAddr)> {
+struct Serving {
+    program: Program,
+    api: String,
+    sip: SocketAddr,
+    sip_tcp: SocketAddr,
+}
+
+async fn serve(config: &Path) -> Result<Serving> {
     let mut command = bound_to_us(built("patchcord-exchange")?);
     command.args(["serve", "--config"]).arg(config);
     let program = Program::start("exchange", command)?;
     let ready = program.next("ready", |line| line["ready"] == true).await?;
     let api = ready["api"].as_str().context("no api address")?.to_owned();
-    let sip = ready["sip_udp"].as_str().context("no SIP address")?.parse()?;
-    Ok((program, api, sip))
+    let address = |key: &str| ready[key].as_str().and_then(|a| a.parse().ok()).with_context(|| format!("no {key}"));
+    let (sip, sip_tcp) = (address("sip_udp")?, address("sip_tcp")?);
+    Ok(Serving { program, api, sip, sip_tcp })
 }
 
 fn find(dir: &Path, name: &str) -> Result<Option<PathBuf>> {
@@ -235,6 +238,20 @@ impl Feed {
         };
         let found = tokio::time::timeout(PATIENCE, wait).await;
         found.unwrap_or_else(|_| bail!("no row ever showed {what}; the last: {last:?}"))
+    }
+
+    /// Waits until a colleague, from the snapshot or a later change, satisfies `wanted`.
+    pub async fn user(&mut self, what: &str, wanted: impl Fn(&User) -> bool) -> Result<User> {
+        loop {
+            let users = match self.message().await.with_context(|| format!("waiting for {what}"))? {
+                FeedMessage::Snapshot(snapshot) => snapshot.directory.users,
+                FeedMessage::Delta(Delta { change: Change::User(user), .. }) => vec![user],
+                FeedMessage::Delta(_) | FeedMessage::Alive { .. } => continue,
+            };
+            if let Some(found) = users.into_iter().find(&wanted) {
+                return Ok(found);
+            }
+        }
     }
 
     /// Waits for the record of a finished call.

@@ -53,9 +53,13 @@ impl Office {
 
     /// Somebody outside, who speaks their own sentence.
     pub async fn outsider(&self, who: &str, name: &str, number: &str) -> Result<Phone> {
+        self.outsider_with(who, name, number, &[]).await
+    }
+
+    pub async fn outsider_with(&self, who: &str, name: &str, number: &str, more: &[&str]) -> Result<Phone> {
         let mut spec = PhoneSpec::new(who).playing(voice(who)).recording(self.dir());
         spec.host = Some(TRUNK.into());
-        spec.with(&["--from", number, "--display", name]).start(self.dir()).await
+        spec.with(&["--from", number, "--display", name]).with(more).start(self.dir()).await
     }
 
     pub async fn priya(&self) -> Result<Phone> {

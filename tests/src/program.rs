@@ -71,21 +71,25 @@ impl Program {
 
     /// Waits for the next line that satisfies `wanted`; lines before it are passed over for good.
     pub async fn next(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
-        let search = async {
-            loop {
-                let more = self.lines.more.notified();
-                if let Some(line) = self.take(&wanted) {
-                    return Ok(line);
-                }
-                if self.lines.seen.lock().map_err(|_| anyhow::anyhow!("poisoned"))?.ended {
-                    bail!("{} ended while we waited for {what}", self.name);
-                }
-                more.await;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, search).await {
+        match tokio::time::timeout(PATIENCE, self.next_whenever(what, wanted)).await {
             Ok(found) => found.with_context(|| self.transcript()),
             Err(_) => bail!("{} never said {what}\n{}", self.name, self.transcript()),
+        }
+    }
+
+    /// [`Self::next`], however long it takes.
+    pub async fn next_whenever(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        loop {
+            let more = self.lines.more.notified();
+            tokio::pin!(more);
+            more.as_mut().enable();
+            if let Some(line) = self.take(&wanted) {
+                return Ok(line);
+            }
+            if self.lines.seen.lock().map_err(|_| anyhow::anyhow!("poisoned"))?.ended {
+                bail!("{} ended while we waited for {what}", self.name);
+            }
+            more.await;
         }
     }
 

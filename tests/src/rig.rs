@@ -208,6 +208,8 @@ impl Tap {
         let listening = async {
             loop {
                 let more = self.more.notified();
+                tokio::pin!(more);
+                more.as_mut().enable();
                 if let Some(at) = self.heard()?.first_sound(since_ms, dbfs) {
                     return Ok(at);
                 }

@@ -1,5 +1,6 @@
 //! The project's chores: `cargo xtask demo`, `cargo xtask test`, and the smaller ones they are made of.
 
+mod bench;
 mod demo;
 mod setup;
 mod step;
@@ -21,6 +22,8 @@ enum Chore {
     Demo(demo::Demo),
     /// Set up and run every test.
     Test(test::Test),
+    /// Measure, and print one JSON object.
+    Bench(bench::Bench),
     /// Only install what building and testing need.
     Setup(setup::Setup),
 }
@@ -29,6 +32,7 @@ fn main() -> Result<()> {
     match Cli::parse().chore {
         Chore::Demo(demo) => demo.run(),
         Chore::Test(test) => test.run(),
+        Chore::Bench(bench) => bench.run(),
         Chore::Setup(setup) => setup.run(),
     }
 }

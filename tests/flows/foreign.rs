@@ -1,0 +1,186 @@
+//! SIPp and baresip, from Debian, as the far side of each role.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use flows::office::{Office, SUPPORT, TRUNK, of};
+use flows::phone::PhoneSpec;
+use flows::program::{PATIENCE, bound_to_us};
+use flows::sound::{Heard, Library, voice};
+use protocol::SipAccount;
+use tokio::process::{Child, Command};
+
+use crate::transfer::talking_with;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sipp_calls_a_department_through_the_trunk() -> Result<()> {
+    for transport in ["u1", "t1"] {
+        let office = Office::open().await?;
+        let ravi = office.colleague("ravi", &["--auto-answer"]).await?;
+        let to = if transport == "u1" { office.exchange.sip } else { office.exchange.sip_tcp };
+        let mut sipp = sipp(office.dir(), transport);
+        sipp.args(["-sn", "uac", "-m", "1", "-d", "300", "-i", TRUNK, "-s", SUPPORT, &to.to_string()]);
+        let call = finished(sipp).await?;
+        ensure!(call.status.success(), "{transport}: {}", said(&call));
+        ravi.event("answered").await?;
+        ravi.event("ended").await?;
+        office.exchange.stop().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_calls_an_outside_number_that_sipp_answers() -> Result<()> {
+    let gateway = std::net::UdpSocket::bind((TRUNK, 0))?.local_addr()?;
+    let office = Office::open_with(|config| {
+        config["trunk"].as_table_mut().unwrap().insert("dial".into(), gateway.to_string().into());
+    })
+    .await?;
+    let mut uas = sipp(office.dir(), "u1");
+    uas.args(["-sn", "uas", "-m", "1", "-i", TRUNK, "-p", &gateway.port().to_string()]);
+    let answering = tokio::spawn(finished(uas));
+    let mut ravi = office.colleague("ravi", &[]).await?;
+    ravi.say(&format!("call sip:+15550123@{}", office.exchange.sip)).await?;
+    ravi.event("answered").await?;
+    let mut feed = office.exchange.person("alex").await?.feed().await?;
+    let row = feed.row("the outgoing call", |row| row.call.direction == protocol::Direction::Outbound).await?;
+    assert_eq!(row.call.caller.number, "+15550123");
+    ravi.say("hangup").await?;
+    let answered = answering.await??;
+    ensure!(answered.status.success(), "{}", said(&answered));
+    office.exchange.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sipp_registers_with_the_right_password_only() -> Result<()> {
+    let office = Office::open().await?;
+    let account = office.exchange.device("ravi").await?;
+    for (password, welcome) in [(account.password.as_str(), true), ("wrong", false)] {
+        let mut sipp = sipp(office.dir(), "u1");
+        let digest = format!("[authentication username={} password={password}]", account.auth_user);
+        let fields = office.dir().join("fields.csv");
+        std::fs::write(&fields, format!("SEQUENTIAL\nravi;{digest}\n"))?;
+        let scenario = flows::sound::repository().join("tests/flows/sipp/register.xml");
+        sipp.arg("-sf").arg(scenario).arg("-inf").arg(fields).args(["-m", "1", "-i", "127.0.0.1"]);
+        sipp.arg(office.exchange.sip.to_string());
+        let done = finished(sipp).await?;
+        ensure!(done.status.success() == welcome, "{}", said(&done));
+    }
+    office.exchange.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn baresip_is_a_colleague_that_answers_and_is_transferred_away_from() -> Result<()> {
+    let sounds = Library::office()?;
+    let office = Office::open().await?;
+    let account = office.exchange.device("ravi").await?;
+    let _ravi = baresip(&office, &account, "ravi").await?;
+    let tom = office.colleague("tom", &["--auto-answer=100"]).await?;
+    let maya = office.exchange.person("maya").await?;
+    let mut feed = maya.feed().await?;
+    registered(&mut feed, "ravi").await?;
+    let mut priya = office.priya().await?;
+    priya.say(&format!("call {}", office.number(SUPPORT))).await?;
+    let row = feed.row("talking with baresip", |row| of("+919812345678")(row) && talking_with("ravi")(row)).await?;
+    assert_eq!(priya.hears(&sounds).await?.what.as_deref(), Some("ravi"));
+    let accepted = maya.transfer(&row.call.id, protocol::Target::User("tom".into()), "").await?;
+    ensure!(accepted.is_ok(), "{accepted:?}");
+    tom.event("answered").await?;
+    assert_eq!(priya.hears(&sounds).await?.what.as_deref(), Some("tom"));
+    priya.say("hangup").await?;
+    office.exchange.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn baresip_is_the_target_of_a_transfer() -> Result<()> {
+    let sounds = Library::office()?;
+    let office = Office::open().await?;
+    let account = office.exchange.device("tom").await?;
+    let _tom = baresip(&office, &account, "tom").await?;
+    let mut ravi = office.colleague("ravi", &["--auto-answer=100"]).await?;
+    let mut feed = office.exchange.person("alex").await?.feed().await?;
+    registered(&mut feed, "tom").await?;
+    let mut priya = office.priya().await?;
+    priya.say(&format!("call {}", office.number(SUPPORT))).await?;
+    ravi.event("answered").await?;
+    ravi.say(&format!("transfer sip:tom@{}", office.exchange.sip)).await?;
+    feed.row("talking with baresip", talking_with("tom")).await?;
+    assert_eq!(priya.hears(&sounds).await?.what.as_deref(), Some("tom"));
+    priya.say("hangup").await?;
+    office.exchange.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_phone_and_baresip_call_each_other_with_no_exchange() -> Result<()> {
+    let sounds = Library::office()?;
+    let dir = tempfile::tempdir()?;
+    let mut ours = PhoneSpec::new("mina").playing(voice("mina")).recording(dir.path()).with(&["--auto-answer"]);
+    ours.host = Some("127.0.0.1".into());
+    let ours = ours.start(dir.path()).await?;
+    let theirs = dir.path().join("baresip");
+    configure(&theirs, "tom", "<sip:tom@127.0.0.1>;regint=0")?;
+    let mut command = bound_to_us("baresip");
+    command.arg("-f").arg(&theirs).args(["-e", &format!("/dial sip:mina@{}", ours.listen)]);
+    let _tom = quiet(command).spawn()?;
+    ours.event("answered").await?;
+    let heard = ours.hears(&sounds).await?;
+    assert_eq!(heard.what.as_deref(), Some("tom"), "{heard:?}");
+    ours.stop().await
+}
+
+async fn registered(feed: &mut flows::exchange::Feed, user: &str) -> Result<()> {
+    feed.user(&format!("{user} registered"), |person| person.id.as_str() == user && person.devices > 0).await.map(drop)
+}
+
+/// baresip as a registered device that answers at once and plays `speaker`'s sentence.
+async fn baresip(office: &Office, account: &SipAccount, speaker: &str) -> Result<Child> {
+    let dir = office.dir().join(format!("baresip-{speaker}"));
+    let line = format!(
+        "<sip:{}@{};transport=udp>;auth_user={};auth_pass={};answermode=auto;regint=60",
+        account.user, office.exchange.sip, account.auth_user, account.password
+    );
+    configure(&dir, speaker, &line)?;
+    let mut command = bound_to_us("baresip");
+    command.arg("-f").arg(&dir);
+    quiet(command).spawn().context("starting baresip")
+}
+
+/// A configuration folder: G.711 only, sound from a file.
+fn configure(dir: &Path, speaker: &str, account: &str) -> Result<()> {
+    std::fs::create_dir_all(dir)?;
+    let wav = dir.join("voice.wav");
+    std::fs::write(&wav, narrow(&Heard::read(Path::new(&voice(speaker)), 0)?.samples))?;
+    let mut config = "poll_method epoll\nsip_listen 127.0.0.1:0\nmodule_path /usr/lib/baresip/modules\n\
+         module g711.so\nmodule aufile.so\nmodule_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\n"
+        .to_owned();
+    config += &format!("audio_source aufile,{}\naudio_player aufile,{}\n", wav.display(), dir.join("out.wav").display());
+    std::fs::write(dir.join("config"), config)?;
+    std::fs::write(dir.join("accounts"), format!("{account}\n"))?;
+    Ok(())
+}
+
+/// 48 kHz to an 8 kHz WAV, which is all that G.711 carries.
+fn narrow(samples: &[i16]) -> Vec<u8> {
+    let mean = |six: &[i16]| (six.iter().map(|s| i32::from(*s)).sum::<i32>() / 6) as i16;
+    media::wav::write(&samples.chunks_exact(6).map(mean).collect::<Vec<_>>(), 8_000)
+}
+
+fn sipp(dir: &Path, transport: &str) -> Command {
+    let mut command = bound_to_us("sipp");
+    command.current_dir(dir).args(["-t", transport, "-nostdin", "-timeout", "50", "-timeout_error", "-trace_err"]);
+    command
+}
+
+fn quiet(mut command: Command) -> Command {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+async fn finished(mut command: Command) -> Result<Output> {
+    tokio::time::timeout(PATIENCE, command.output()).await.context("it never ended")?.context("starting it")
+}
+
+fn said(output: &Output) -> String {
+    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}

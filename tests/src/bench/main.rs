@@ -1,0 +1,66 @@
+//! `cargo xtask bench office`: what the exchange and a phone cost, idle and in a call, as one JSON object.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use flows::office::{Office, SUPPORT};
+use flows::program::Program;
+use serde_json::{Value, json};
+
+/// How long each state is watched.
+const WATCH: Duration = Duration::from_secs(20);
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let (pcmu, idle) = call("pcmu").await?;
+    let (opus, _) = call("opus").await?;
+    let ratio = |of: &Value, to: &Value| of.as_f64().unwrap_or_default() / to.as_f64().unwrap_or(f64::NAN);
+    let phone = ratio(&opus["phone"]["cpu_ms_per_call_second"], &pcmu["phone"]["cpu_ms_per_call_second"]);
+    let report = json!({ "idle": idle, "pcmu": pcmu, "opus": opus, "phone_cpu_opus_over_pcmu": phone });
+    println!("{}", serde_json::to_string_pretty(&report)?);
+    Ok(())
+}
+
+/// One call through the relay with `codec` at both ends: (in the call, before it).
+async fn call(codec: &str) -> Result<(Value, Value)> {
+    let office = Office::open().await?;
+    let ravi = office.colleague("ravi", &["--auto-answer", "--codec", codec]).await?;
+    let idle = watch(&office.exchange.program, &ravi.program).await?;
+    let mut priya = office.outsider_with("priya", "Priya Nair", "+919812345678", &["--codec", codec]).await?;
+    priya.say(&format!("call {}", office.number(SUPPORT))).await?;
+    ravi.event("answered").await?;
+    let busy = watch(&office.exchange.program, &ravi.program).await?;
+    priya.stop().await?;
+    ravi.stop().await?;
+    office.exchange.stop().await?;
+    Ok((busy, idle))
+}
+
+async fn watch(exchange: &Program, phone: &Program) -> Result<Value> {
+    let (begun, before) = (Instant::now(), [cpu_ms(exchange)?, cpu_ms(phone)?]);
+    tokio::time::sleep(WATCH).await;
+    let seconds = begun.elapsed().as_secs_f64();
+    let figures = |program: &Program, before: f64| -> Result<Value> {
+        Ok(json!({
+            "cpu_ms_per_call_second": (cpu_ms(program)? - before) / seconds,
+            "resident_mb": resident_mb(program)?,
+        }))
+    };
+    Ok(json!({ "exchange": figures(exchange, before[0])?, "phone": figures(phone, before[1])? }))
+}
+
+/// User and system time so far, milliseconds, from /proc (clock ticks of 10 ms).
+fn cpu_ms(program: &Program) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", program.id().context("it has ended")?))?;
+    let after_name = stat.rsplit_once(')').context("no stat")?.1;
+    let fields: Vec<&str> = after_name.split_whitespace().collect();
+    let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
+    Ok(ticks * 10.0)
+}
+
+fn resident_mb(program: &Program) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", program.id().context("it has ended")?))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok((kilobytes / 102.4).round() / 10.0)
+}
