@@ -87,6 +87,8 @@ pub enum CodecError {
 
 /// The longest payload anyone may send us: 120 ms, Opus's longest packet (RFC 6716 section 2.1.4).
 const MAX_SAMPLES: usize = 6 * FRAME;
+/// libopus conceals in steps of 2.5 ms.
+const OPUS_UNIT: usize = 120;
 /// What one encoded frame takes at most: Opus's largest single-frame packet (RFC 6716 section 3.2.1).
 const MAX_PAYLOAD: usize = 1275;
 
@@ -195,9 +197,10 @@ impl Decoder {
         }
     }
 
-    /// Appends `samples` (a multiple of 2.5 ms) in place of sound that is not there: Opus's own concealment, or the last
+    /// Appends `samples`, rounded up to 2.5 ms, in place of sound that is not there: Opus's own concealment, or the last
     /// pitch period repeated and faded.
     pub fn conceal(&mut self, samples: usize, out: &mut Vec<i16>) {
+        let samples = samples.next_multiple_of(OPUS_UNIT);
         match &mut self.0 {
             Decoding::Opus(opus) => conceal_opus(opus, samples, out),
             Decoding::G722(_, narrow) | Decoding::Pcmu(_, narrow) | Decoding::Pcma(_, narrow) => {
@@ -206,17 +209,18 @@ impl Decoder {
         }
     }
 
-    /// Appends `samples` that were lost just before `next`: from the FEC data in `next` if it has any, else concealed.
+    /// Appends `samples`, rounded up to 2.5 ms, that were lost just before `next`: from the FEC data in `next` if it has any, else concealed.
     pub fn recover(&mut self, next: &[u8], samples: usize, out: &mut Vec<i16>) {
         if let Decoding::Opus(opus) = &mut self.0 {
+            let samples = samples.next_multiple_of(OPUS_UNIT);
             let frame = samples.min(opus.get_nb_samples(next).unwrap_or(0)).min(MAX_SAMPLES);
             conceal_opus(opus, samples - frame, out);
-            if frame > 0 && decode_opus(opus, next, frame, true, out).is_ok() {
-                return;
+            if frame > 0 && decode_opus(opus, next, frame, true, out).is_err() {
+                conceal_opus(opus, frame, out);
             }
-            return conceal_opus(opus, frame, out);
+        } else {
+            self.conceal(samples, out);
         }
-        self.conceal(samples, out);
     }
 }
 
@@ -242,7 +246,7 @@ fn conceal_opus(opus: &mut opus::Decoder, mut samples: usize, out: &mut Vec<i16>
         let start = out.len();
         let part = samples.min(FRAME);
         out.resize(start + part, 0);
-        // What libopus won't conceal (an odd length) stays silent.
+        // Should libopus refuse, this part stays silent.
         let _ = opus.decode(&[], &mut out[start..], false);
         samples -= part;
     }

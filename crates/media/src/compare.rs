@@ -12,4 +12,6 @@ pub struct Match {
     pub runner_up: f32,
 }
 /// Which of `candidates` (name, 48 kHz PCM) is in `recorded` (at `rate` hertz); `None` if none is clearly there.
-pub fn best_match(_recorded: &[i16], _rate: u32, _candidates: &[(&str, &[i16])]) -> Option<Match> { unimplemented!() }
+pub fn best_match(_recorded: &[i16], _rate: u32, _candidates: &[(&str, &[i16])]) -> Option<Match> {
+    unimplemented!()
+}

@@ -1,8 +1,13 @@
 //! RTP (RFC 3550): sending, receiving through the jitter buffer, DTMF (RFC 4733), and relaying without re-encoding.
 
+mod delay;
+mod digits;
+mod playout;
 mod receiver;
 mod relay;
 mod sender;
+mod source;
+mod store;
 
 pub use receiver::{ReceiverConfig, RtpReceiver, Stats};
 pub use relay::Relay;
@@ -35,14 +40,17 @@ impl Header {
     /// # Errors
     /// If it is no RTP packet.
     pub fn parse(packet: &[u8]) -> Result<Self, RtpError> {
-        let packet = rtp_types::RtpPacket::parse(packet)?;
-        Ok(Self {
+        Ok(Self::of(&rtp_types::RtpPacket::parse(packet)?))
+    }
+
+    fn of(packet: &rtp_types::RtpPacket<'_>) -> Self {
+        Self {
             ssrc: packet.ssrc(),
             sequence: packet.sequence_number(),
             timestamp: packet.timestamp(),
             payload_type: packet.payload_type(),
             marker: packet.marker_bit(),
-        })
+        }
     }
 
     /// Writes this header's fields into `packet`, in place.

@@ -1,11 +1,91 @@
+//! Sending packets on without re-encoding.
+
 use std::time::Duration;
-use super::{Position, RtpError};
-/// Sends packets on in one outgoing stream, without re-encoding, whatever source they come from.
-pub struct Relay {}
+
+use super::{Header, Position, RtpError};
+
+/// One outgoing stream made of packets from changing sources. The receiver sees one source whose numbers never jump,
+/// whatever happens behind.
+#[derive(Debug, Clone)]
+pub struct Relay {
+    position: Position,
+    clock: u32,
+    from: Option<From>,
+}
+
+/// How the current source's numbers become ours.
+#[derive(Debug, Clone, Copy)]
+struct From {
+    /// `None` once another source is expected.
+    ssrc: Option<u32>,
+    sequence_shift: u16,
+    timestamp_shift: u32,
+    /// The newest timestamp sent on, and when.
+    newest: u32,
+    at: Duration,
+}
+
 impl Relay {
-    /// `clock`: the codec's RTP clock, hertz.
-    pub fn new(_position: Position, _clock: u32) -> Self { unimplemented!() }
-    /// Rewrites ssrc, sequence, timestamp in place, and the payload type to `payload_type`.
-    pub fn forward(&mut self, _now: Duration, _packet: &mut [u8], _payload_type: u8) -> Result<(), RtpError> { unimplemented!() }
-    pub fn position(&self) -> Position { unimplemented!() }
+    /// Carries on at `position`; `clock` is the codec's RTP clock in hertz.
+    #[must_use]
+    pub fn new(position: Position, clock: u32) -> Self {
+        Self { position, clock, from: None }
+    }
+
+    /// Rewrites an RTP packet in place: ssrc, sequence number, timestamp, and `payload_type`.
+    ///
+    /// # Errors
+    /// If it is no RTP packet; then it is unchanged.
+    pub fn forward(&mut self, now: Duration, packet: &mut [u8], payload_type: u8) -> Result<(), RtpError> {
+        let header = Header::parse(packet)?;
+        let (mut from, fresh) = match self.from {
+            Some(from) if from.ssrc == Some(header.ssrc) => (from, false),
+            Some(_) | None => (self.begin(now, &header), true),
+        };
+        let out = Header {
+            ssrc: self.position.ssrc,
+            sequence: header.sequence.wrapping_add(from.sequence_shift),
+            timestamp: header.timestamp.wrapping_add(from.timestamp_shift),
+            payload_type,
+            marker: header.marker || fresh,
+        };
+        out.rewrite(packet)?;
+        if out.timestamp.wrapping_sub(from.newest) as i32 >= 0 {
+            (from.newest, from.at) = (out.timestamp, now);
+        }
+        if fresh || out.sequence.wrapping_sub(self.position.sequence) as i16 >= 0 {
+            self.position.sequence = out.sequence.wrapping_add(1);
+        }
+        self.position.timestamp = from.newest.wrapping_add(self.clock / 50);
+        self.from = Some(from);
+        Ok(())
+    }
+
+    /// Forgets the source: the next packet begins a new one, even if it bears the same SSRC.
+    pub fn switch(&mut self) {
+        if let Some(from) = &mut self.from {
+            from.ssrc = None;
+        }
+    }
+
+    /// What the next packet should carry.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// A new source begins where the old one stood, plus the time that has passed between.
+    fn begin(&self, now: Duration, header: &Header) -> From {
+        let timestamp = self.from.map_or(self.position.timestamp, |old| {
+            let passed = now.saturating_sub(old.at).as_micros() * u128::from(self.clock) / 1_000_000;
+            old.newest.wrapping_add((passed as u32).max(self.clock / 50))
+        });
+        From {
+            ssrc: Some(header.ssrc),
+            sequence_shift: self.position.sequence.wrapping_sub(header.sequence),
+            timestamp_shift: timestamp.wrapping_sub(header.timestamp),
+            newest: timestamp,
+            at: now,
+        }
+    }
 }
