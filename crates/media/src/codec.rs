@@ -139,6 +139,8 @@ fn opus_encoder() -> Result<opus::Encoder, opus::Error> {
     encoder.set_bitrate(opus::Bitrate::Bits(32_000))?;
     encoder.set_inband_fec(true)?;
     encoder.set_packet_loss_perc(10)?;
+    // Keeps libopus to the modes that have FEC.
+    encoder.set_signal(opus::Signal::Voice)?;
     encoder.set_complexity(5)?;
     Ok(encoder)
 }

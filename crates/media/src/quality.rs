@@ -27,6 +27,7 @@ pub fn quality(stats: &Stats, round_trip: Option<Duration>) -> Quality {
     let loss = loss_percent(stats);
     let delay = round_trip.map_or(0.0, |trip| trip.as_secs_f32() * 500.0) + stats.delay_ms + ENDS_MS;
     let from_delay = delay_impairment(delay);
+    // Words after G.109: R of 80, 70, 50; the best is split once more.
     // G.107 equation 7-29 with Ie = 0, BurstR = 1.
     let from_loss = 95.0 * loss / (loss + BPL);
     let mos = mos(R0 - from_delay - from_loss);
@@ -34,7 +35,7 @@ pub fn quality(stats: &Stats, round_trip: Option<Duration>) -> Quality {
         mos if mos >= 4.2 => "excellent",
         mos if mos >= 4.0 => "good",
         mos if mos >= 3.6 => "fair",
-        mos if mos >= 3.1 => "poor",
+        mos if mos >= 2.6 => "poor",
         _ => "bad",
     };
     let words = if mos >= 4.0 {
@@ -92,7 +93,7 @@ mod tests {
         assert_eq!(quality(&with(1000, 0, 30.0), None).words, "excellent");
         assert_eq!(quality(&with(1000, 0, 30.0), Some(Duration::from_millis(100))).words, "excellent");
         assert_eq!(quality(&with(920, 80, 30.0), None).words, "poor: 8 % loss");
-        assert_eq!(quality(&with(1000, 0, 60.0), Some(Duration::from_millis(600))).words, "fair: 400 ms delay");
+        assert_eq!(quality(&with(1000, 0, 60.0), Some(Duration::from_millis(600))).words, "poor: 400 ms delay");
         assert_eq!(quality(&with(500, 500, 60.0), None).words, "bad: 50 % loss");
         assert!(quality(&Stats::default(), None).mos > 4.2);
     }

@@ -14,7 +14,8 @@ const IN_TIME: f32 = 0.98;
 const KEEP: f32 = 0.995;
 /// On top of what was learnt: the player's own unevenness.
 const MARGIN: i64 = 10 * MS;
-const LEAST: i64 = 20 * MS;
+/// Not less, so that the packet after a lost one is there in time for its FEC.
+const LEAST: i64 = 25 * MS;
 const MOST: i64 = 400 * MS;
 /// Before anything was learnt.
 const AT_FIRST: i64 = 40 * MS;
