@@ -218,7 +218,7 @@ fallback = ["recall transferor 20 s", "next agent 30 s", "voicemail"]
 const SAMPLE_TRUNK: &str = r#"# Calls from and to the outside: a peer known by its address. Without a port, any port of it.
 [trunk]
 kind = "static"
-peers = ["127.0.0.1"]
+peers = ["127.0.0.9"]
 dial = "127.0.0.1:5070"
 number = "+442079460000"
 "#;

@@ -1,0 +1,253 @@
+//! The one task that owns the switchboard. Everything that happens comes through one inbox; what the switchboard wants
+//! goes to the engine (orders), to the store and to the feeds (facts).
+
+mod clock;
+mod feeds;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use protocol::{AuditEntry, CallId, LegId, Timestamp, TransferId, UserId};
+use switchboard::{Command, EngineEvent, Fact, Input, Order, Output, Refusal, Switchboard};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::{sleep_until, timeout},
+};
+
+pub use clock::Clock;
+pub use feeds::{Feed, FeedId, directory, rows};
+
+use crate::{
+    engine::Engine,
+    store::{Store, Voicemail},
+};
+use feeds::Feeds;
+
+/// What became of a command, as far as it was decided at once.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// To `Command::Transfer`.
+    pub answer: Option<Result<TransferId, Refusal>>,
+    /// What the command left in the trail.
+    pub audit: Vec<AuditEntry>,
+}
+
+type Look = Box<dyn FnOnce(&Switchboard) + Send>;
+
+enum Ask {
+    Do(Command, oneshot::Sender<Step>),
+    Look(Look),
+    Subscribe(UserId, oneshot::Sender<Feed>),
+    Snapshot(FeedId),
+    Stop(oneshot::Sender<()>),
+}
+
+/// The exchange is being stopped: nobody answers any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the exchange is stopping")]
+pub struct Stopping;
+
+/// A handle to the task. When the inbox is full, askers wait: calls come first.
+#[derive(Clone)]
+pub struct Brain {
+    inbox: mpsc::Sender<Ask>,
+    clock: Clock,
+}
+
+/// How long legs get to confirm their end when the exchange stops. Then the records are complete without them.
+const STOP_TIME: Duration = Duration::from_secs(3);
+
+impl Brain {
+    /// Starts the task. `events` is what the engine reports on.
+    #[must_use]
+    pub fn start(
+        switchboard: Switchboard,
+        engine: Arc<dyn Engine>,
+        events: mpsc::UnboundedReceiver<EngineEvent>,
+        store: Store,
+        records_seq: u64,
+    ) -> (Self, JoinHandle<()>) {
+        let (inbox, asks) = mpsc::channel(256);
+        let clock = Clock::start();
+        let feeds = Feeds::new(store.id().to_owned(), records_seq);
+        let task = Task { switchboard, engine, store, clock, feeds, recording: HashMap::new() };
+        (Self { inbox, clock }, tokio::spawn(task.run(events, asks)))
+    }
+
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// # Errors
+    /// The exchange is stopping.
+    pub async fn command(&self, command: Command) -> Result<Step, Stopping> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Ask::Do(command, reply)).await?;
+        answer.await.map_err(|_| Stopping)
+    }
+
+    /// Looks at the switchboard between two steps.
+    ///
+    /// # Errors
+    /// The exchange is stopping.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Switchboard) -> T + Send + 'static,
+    ) -> Result<T, Stopping> {
+        let (reply, answer) = oneshot::channel();
+        let look = Box::new(move |switchboard: &Switchboard| {
+            // Whoever asked may have gone away.
+            let _ = reply.send(look(switchboard));
+        });
+        self.ask(Ask::Look(look)).await?;
+        answer.await.map_err(|_| Stopping)
+    }
+
+    /// A feed of all that `user` may see; its first message is a snapshot.
+    ///
+    /// # Errors
+    /// The exchange is stopping.
+    pub async fn subscribe(&self, user: UserId) -> Result<Feed, Stopping> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Ask::Subscribe(user, reply)).await?;
+        answer.await.map_err(|_| Stopping)
+    }
+
+    /// Sends a fresh snapshot down a feed.
+    ///
+    /// # Errors
+    /// The exchange is stopping.
+    pub async fn snapshot(&self, feed: FeedId) -> Result<(), Stopping> {
+        self.ask(Ask::Snapshot(feed)).await
+    }
+
+    /// Ends all calls and then the task, once every leg has confirmed its end or the time for that is up. All records
+    /// are with the store when this returns.
+    pub async fn stop(&self) {
+        let (reply, stopped) = oneshot::channel();
+        if self.ask(Ask::Stop(reply)).await.is_ok() {
+            // An error means that the task is gone, which is what is wanted.
+            let _ = stopped.await;
+        }
+    }
+
+    async fn ask(&self, ask: Ask) -> Result<(), Stopping> {
+        self.inbox.send(ask).await.map_err(|_| Stopping)
+    }
+}
+
+struct Task {
+    switchboard: Switchboard,
+    engine: Arc<dyn Engine>,
+    store: Store,
+    clock: Clock,
+    feeds: Feeds,
+    /// Legs that leave a voicemail, with their call and mailbox.
+    recording: HashMap<LegId, (CallId, String)>,
+}
+
+impl Task {
+    async fn run(mut self, mut events: mpsc::UnboundedReceiver<EngineEvent>, mut asks: mpsc::Receiver<Ask>) {
+        loop {
+            tokio::select! {
+                // What happens on the wire comes before what people ask.
+                biased;
+                Some(event) = events.recv() => self.saw(event),
+                () = self.timer() => drop(self.step(Input::Tick)),
+                ask = asks.recv() => match ask {
+                    Some(Ask::Stop(reply)) => {
+                        self.wind_up(&mut events).await;
+                        // Whoever asked may have gone away.
+                        let _ = reply.send(());
+                        return;
+                    }
+                    Some(ask) => self.answer(ask),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// Ends when the switchboard's next timer is due.
+    async fn timer(&self) {
+        match self.switchboard.poll_timeout() {
+            Some((at, _why)) => sleep_until(self.clock.instant(at)).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        // An asker may have gone away; nothing is owed to it then.
+        match ask {
+            Ask::Do(command, reply) => drop(reply.send(self.step(Input::Command(command)))),
+            Ask::Look(look) => look(&self.switchboard),
+            Ask::Subscribe(user, reply) => drop(reply.send(self.feeds.open(&self.switchboard, user, self.clock.now()))),
+            Ask::Snapshot(feed) => self.feeds.snapshot(&self.switchboard, feed, self.clock.now()),
+            Ask::Stop(_) => {}
+        }
+    }
+
+    fn saw(&mut self, event: EngineEvent) {
+        if let EngineEvent::Recorded { leg, duration_ms, file } = &event
+            && let Some((call, mailbox)) = self.recording.remove(leg)
+        {
+            let (at, duration_ms, file) = (self.clock.now(), *duration_ms, file.clone());
+            self.store.put_voicemail(Voicemail { call, mailbox, at, duration_ms, file });
+        }
+        self.step(Input::Engine(event));
+    }
+
+    fn step(&mut self, input: Input) -> Step {
+        let now = self.clock.now();
+        let mut step = Step::default();
+        self.switchboard.handle(now, input);
+        while let Some(output) = self.switchboard.poll_output() {
+            match output {
+                Output::Order(order) => self.order(order),
+                Output::Fact(Fact::TransferAnswer { answer, .. }) => step.answer = Some(answer),
+                Output::Fact(fact) => {
+                    self.keep(&fact, &mut step);
+                    self.feeds.tell(&self.switchboard, &fact, now);
+                }
+            }
+        }
+        step
+    }
+
+    fn order(&mut self, order: Order) {
+        tracing::debug!(?order, "order");
+        if let Order::RecordVoicemail { leg, call, mailbox, .. } = &order {
+            self.recording.insert(*leg, (call.clone(), mailbox.clone()));
+        }
+        self.engine.carry_out(order);
+    }
+
+    fn keep(&self, fact: &Fact, step: &mut Step) {
+        match fact {
+            Fact::Record(record) => self.store.put_record(record.as_ref().clone()),
+            Fact::Audit(entry) => {
+                self.store.put_audit(entry.clone());
+                step.audit.push(entry.clone());
+            }
+            Fact::CallChanged(_)
+            | Fact::CallGone(_)
+            | Fact::UserChanged(_)
+            | Fact::DepartmentChanged(_)
+            | Fact::TransferAnswer { .. } => {}
+        }
+    }
+
+    async fn wind_up(&mut self, events: &mut mpsc::UnboundedReceiver<EngineEvent>) {
+        self.step(Input::Shutdown);
+        let all_ended = async {
+            while !self.switchboard.live_calls().is_empty() {
+                let Some(event) = events.recv().await else { break };
+                self.saw(event);
+            }
+        };
+        if timeout(STOP_TIME, all_ended).await.is_err() {
+            tracing::warn!(left = self.switchboard.live_calls().len(), "some calls did not confirm their end");
+        }
+    }
+}
