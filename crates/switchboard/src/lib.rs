@@ -8,80 +8,269 @@
 //! timer running; leaving a voicemail; hearing a configured closing announcement. Never silence, never nothing.
 
 mod account;
+mod arrive;
+mod audit;
+mod call;
+mod check;
+mod directory;
+mod eligibility;
+mod end;
 mod input;
+mod journey;
+mod leave;
+mod legs;
 mod output;
+mod people;
+mod permission;
+mod publish;
+mod queue;
+mod ring;
+mod talk;
 mod timer;
+mod transfer;
+mod view;
+
+#[cfg(test)]
+mod flows;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod testkit;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use account::*;
+pub use check::Violation;
 pub use input::*;
 pub use output::*;
+use protocol::{CallId, Department, DepartmentId, LegId, LiveCall, Reason, Timestamp, TransferId, User, UserId};
 pub use timer::TimerReason;
 
-use protocol::{
-    CallId, CallRecord, Denied, Department, LiveCall, Timestamp, TransferTarget, User, UserId,
+use crate::{
+    audit::Trail,
+    call::{Call, CallKey, State},
+    directory::Directory,
+    legs::LegUse,
+    timer::Timers,
 };
 
 /// Everything an account's calls are doing now.
 pub struct Switchboard {
-    account: Account,
+    directory: Directory,
+    calls: BTreeMap<CallKey, Call>,
+    by_id: BTreeMap<CallId, CallKey>,
+    by_transfer: BTreeMap<TransferId, CallKey>,
+    legs: BTreeMap<LegId, LegUse>,
+    timers: Timers,
+    outputs: VecDeque<Output>,
+    trail: Trail,
+    instance: String,
+    counters: Counters,
+    changed: Changed,
+    now: Timestamp,
+    stopped: bool,
+    #[cfg(test)]
+    fault: Option<testkit::Fault>,
 }
 
-/// A broken promise, found by [`Switchboard::check`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what}")]
-pub struct Violation {
-    pub what: String,
+#[derive(Debug, Default)]
+struct Counters {
+    call: u64,
+    transfer: u64,
+    /// Legs that we ring have even ids.
+    leg: u64,
+    ticket: u64,
+    record: u64,
 }
 
-#[allow(unused_variables, clippy::needless_pass_by_value, clippy::unused_self)]
+/// What has to be looked at again at the end of a step.
+#[derive(Debug, Default)]
+struct Changed {
+    users: BTreeSet<UserId>,
+    departments: BTreeSet<DepartmentId>,
+    /// Users who may have become free.
+    woken: BTreeSet<UserId>,
+    /// Lines with somebody to ask for.
+    lines: BTreeSet<DepartmentId>,
+    /// Calls whose place in a line has moved.
+    moved: BTreeSet<CallKey>,
+}
+
 impl Switchboard {
     /// `instance` makes call and transfer ids unique across restarts; `last_audit` is the sequence number and hash of
     /// the newest entry of the audit trail (0 and empty if there is none); `last_record_seq` the newest record's.
     #[must_use]
     pub fn new(account: Account, instance: String, last_audit: (u64, String), last_record_seq: u64) -> Self {
-        Self { account }
+        let mut board = Self {
+            directory: Directory::new(account),
+            calls: BTreeMap::new(),
+            by_id: BTreeMap::new(),
+            by_transfer: BTreeMap::new(),
+            legs: BTreeMap::new(),
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+            trail: Trail::after(last_audit),
+            instance,
+            counters: Counters { record: last_record_seq, ..Counters::default() },
+            changed: Changed::default(),
+            now: Timestamp::default(),
+            stopped: false,
+            #[cfg(test)]
+            fault: None,
+        };
+        board.directory.show_all();
+        board
     }
-    pub fn handle(&mut self, now: Timestamp, input: Input) {}
+
+    /// Takes in one thing that happened at `now`. Drain [`Self::poll_output`] afterwards.
+    pub fn handle(&mut self, now: Timestamp, input: Input) {
+        if self.now == Timestamp::default() {
+            self.directory.present_since(now);
+        }
+        self.now = self.now.max(now);
+        match input {
+            Input::Engine(event) => self.engine(event),
+            Input::Command(command) => self.command(command),
+            Input::Tick => self.tick(),
+            Input::Shutdown => self.shut_down(),
+        }
+        self.offer_lines();
+        self.publish_changed();
+    }
+
+    /// What is to be done and known, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
-        None
+        self.outputs.pop_front()
     }
+
+    /// When to hand in the next [`Input::Tick`], and why.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Timestamp, TimerReason)> {
-        None
+        self.timers.next()
     }
+
+    /// All live calls, oldest first.
     #[must_use]
     pub fn live_calls(&self) -> Vec<LiveCall> {
-        vec![]
+        self.calls.values().filter_map(|call| call.shown.clone()).collect()
     }
+
+    /// All users by id, as they are now.
     #[must_use]
     pub fn users(&self) -> Vec<User> {
-        vec![]
+        self.directory.users.values().map(Directory::user_view).collect()
     }
+
+    /// All departments by id, as they are now.
     #[must_use]
     pub fn departments(&self) -> Vec<Department> {
-        vec![]
+        self.directory.departments.values().map(|d| self.directory.department_view(d)).collect()
     }
-    /// # Errors
-    /// Why not.
-    pub fn may_transfer(&self, user: &UserId, call: &CallId) -> Result<(), Denied> {
-        Ok(())
+
+    fn engine(&mut self, event: EngineEvent) {
+        match event {
+            EngineEvent::Arrived { leg, origin, caller, dialled } => self.arrived(leg, origin, caller, dialled),
+            EngineEvent::Ringing { leg } => self.on_leg(leg, |board, call| board.rings(call, leg)),
+            EngineEvent::Answered { leg } => self.on_leg(leg, |board, call| board.answered(call, leg)),
+            EngineEvent::Held { leg, held } => self.on_leg(leg, |board, call| board.held(call, leg, held)),
+            EngineEvent::ReferRequested { leg, to } => {
+                self.on_leg(leg, |board, call| board.refer_requested(call, leg, &to));
+            }
+            EngineEvent::Ended { leg, reason } => self.on_leg(leg, |board, call| board.ended(call, leg, reason)),
+            EngineEvent::PromptFinished { leg } => self.on_leg(leg, |board, call| board.prompt_finished(call, leg)),
+            EngineEvent::Recorded { leg, duration_ms, file: _ } => {
+                self.on_leg(leg, |board, call| board.recorded(call, leg, duration_ms));
+            }
+            EngineEvent::OrderFailed { leg, detail: _, fatal: true } => {
+                self.on_leg(leg, |board, call| {
+                    // The engine can't use the leg any more, but it may still be up at the far end.
+                    board.order(Order::HangUp { leg, reason: Reason::Failed });
+                    board.ended(call, leg, Reason::Failed);
+                });
+            }
+            EngineEvent::OrderFailed { leg, detail: _, fatal: false } => {
+                self.on_leg(leg, |board, call| board.order_failed(call, leg));
+            }
+            EngineEvent::DeviceRegistered { user, device } => self.device_registered(user, device),
+            EngineEvent::DeviceGone { user, device } => self.device_gone(&user, &device),
+        }
     }
-    #[must_use]
-    pub fn may_see(&self, user: &UserId, call: &LiveCall) -> bool {
-        false
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Transfer { by, call, revision, target, note } => self.transfer(&by, &call, revision, &target, note),
+            Command::CancelTransfer { by, transfer } => self.cancel_transfer(&by, &transfer),
+            Command::SetPresence { by, presence } => self.set_presence(by, presence),
+            Command::SignedIn { user, accepted, rule } => self.signed_in(&user, accepted, rule),
+            Command::SignedOut { user } => self.signed_out(&user),
+        }
     }
-    #[must_use]
-    pub fn may_see_record(&self, user: &UserId, record: &CallRecord) -> bool {
-        false
+
+    fn tick(&mut self) {
+        while let Some((key, why)) = self.timers.due(self.now) {
+            self.with_call(key, |board, call| {
+                call.timer = None;
+                board.expired(call, why);
+            });
+        }
     }
-    /// `None` if there is no such call.
-    #[must_use]
-    pub fn transfer_targets(&self, user: &UserId, call: &CallId) -> Option<Vec<TransferTarget>> {
-        None
+
+    fn expired(&mut self, call: &mut Call, why: TimerReason) {
+        match why {
+            TimerReason::RingEnds => self.rang_out(call),
+            TimerReason::QueueEnds => self.waited_out(call),
+            TimerReason::QueueRetry => self.ask_again(call),
+            TimerReason::ClosingOverdue | TimerReason::RecordingOverdue => self.overdue(call),
+        }
     }
-    /// # Errors
-    /// The first broken promise found.
-    pub fn check(&self) -> Result<(), Violation> {
-        Ok(())
+
+    fn shut_down(&mut self) {
+        self.stopped = true;
+        let keys: Vec<_> = self.calls.keys().copied().collect();
+        for key in keys {
+            self.with_call(key, |board, call| board.end(call, Reason::Shutdown));
+        }
+    }
+
+    fn find(&self, id: &CallId) -> Option<&Call> {
+        self.calls.get(self.by_id.get(id)?)
+    }
+
+    fn on_leg(&mut self, leg: LegId, step: impl FnOnce(&mut Self, &mut Call)) {
+        if let Some(key) = self.legs.get(&leg).map(|of| of.key) {
+            self.with_call(key, step);
+        }
+    }
+
+    /// Takes a call out, lets `step` change it, and puts it back in order: timer, facts, record.
+    fn with_call(&mut self, key: CallKey, step: impl FnOnce(&mut Self, &mut Call)) {
+        if let Some(mut call) = self.calls.remove(&key) {
+            step(self, &mut call);
+            self.put_back(call);
+        }
+    }
+
+    fn put_back(&mut self, mut call: Call) {
+        let deadline = call.state.deadline();
+        if call.timer != deadline {
+            call.timer.inspect(|old| self.timers.stop(call.key, *old));
+            deadline.inspect(|new| self.timers.start(call.key, *new));
+            call.timer = deadline;
+        }
+        self.publish(&mut call);
+        if let State::Over { because } = call.state {
+            self.by_id.remove(&call.id);
+            self.record(call, because);
+        } else {
+            self.calls.insert(call.key, call);
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        self.outputs.push_back(Output::Order(order));
+    }
+
+    fn fact(&mut self, fact: Fact) {
+        self.outputs.push_back(Output::Fact(fact));
     }
 }

@@ -1,18 +1,58 @@
 //! Timers: an ordered set, so that the next one is always at hand, and each says why it runs.
 
+use std::collections::BTreeSet;
 
+use protocol::Timestamp;
+
+use crate::call::CallKey;
 
 /// Why a timer runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TimerReason {
-    /// Ringing has gone on for as long as the policy allows.
+    /// Ringing has gone on for as long as is allowed.
     RingEnds,
     /// The caller has waited in the queue for as long as the department allows.
     QueueEnds,
-    /// A queued caller may be offered again to agents whose cool-down is over.
+    /// An agent who let this call ring out may be asked again.
     QueueRetry,
-    /// The engine owes us a word that the caller hears the announcement to its end.
+    /// The engine owes us the end of an announcement.
     ClosingOverdue,
-    /// The engine owes us a word about a recording.
+    /// The engine owes us a recording.
     RecordingOverdue,
+}
+
+/// When a call must be looked at again, and why. Each call has at most one: it follows from its state.
+pub(crate) type Deadline = (Timestamp, TimerReason);
+
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    set: BTreeSet<(Timestamp, CallKey, TimerReason)>,
+}
+
+impl Timers {
+    pub(crate) fn start(&mut self, key: CallKey, (at, why): Deadline) {
+        self.set.insert((at, key, why));
+    }
+
+    pub(crate) fn stop(&mut self, key: CallKey, (at, why): Deadline) {
+        self.set.remove(&(at, key, why));
+    }
+
+    pub(crate) fn next(&self) -> Option<Deadline> {
+        self.set.first().map(|(at, _, why)| (*at, *why))
+    }
+
+    /// Takes the next timer that is due.
+    pub(crate) fn due(&mut self, now: Timestamp) -> Option<(CallKey, TimerReason)> {
+        let (at, key, why) = *self.set.first()?;
+        if at > now {
+            return None;
+        }
+        self.set.pop_first();
+        Some((key, why))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (CallKey, Deadline)> + '_ {
+        self.set.iter().map(|(at, key, why)| (*key, (*at, *why)))
+    }
 }

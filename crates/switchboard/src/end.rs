@@ -1,0 +1,105 @@
+//! A call is over: every leg is ended, every index forgets it, and one record says what it was.
+
+use protocol::{AuditOutcome, CallOutcome, CallRecord, Direction, JourneyEvent, Reason};
+
+use crate::{
+    Fact, ReferProgress, Switchboard,
+    call::{Call, Stage, State},
+    talk::why,
+};
+
+impl Switchboard {
+    /// Takes the state out, to be taken apart. The step must give the call a new one.
+    pub(crate) fn take(&mut self, call: &mut Call) -> State {
+        std::mem::replace(&mut call.state, State::Over { because: Reason::Failed })
+    }
+
+    /// Ends whatever goes on in the call; legs that are over already have been forgotten before.
+    pub(crate) fn end(&mut self, call: &mut Call, because: Reason) {
+        let mut caller_left = false;
+        match self.take(call) {
+            State::Dialling { agent, .. } | State::Talking { agent, .. } => self.hang_up(agent.leg, because),
+            State::Ringing { ring, .. } => self.withdraw(ring, because),
+            State::Queued(wait) => {
+                self.leave_line(&wait);
+                wait.offer.into_iter().for_each(|ring| self.withdraw(ring, because));
+            }
+            State::Transferring { transfer, stage } => {
+                self.end_stage(stage, because);
+                let rule = match transfer.bounced_after_ms {
+                    Some(_) => format!("{}; {}", why(&transfer), because.phrase()),
+                    None => because.phrase().to_owned(),
+                };
+                self.settle(call, *transfer, AuditOutcome::FellBack, rule, ReferProgress::Failed(because));
+            }
+            State::AwaitingRecording { .. } => caller_left = true,
+            State::Voicemail { .. } | State::Closing { .. } | State::Over { .. } => {}
+        }
+        #[cfg(test)]
+        if self.fault == Some(crate::testkit::Fault::LeavesCallerLeg) {
+            self.legs.remove(&call.caller.leg);
+        }
+        if caller_left {
+            self.forget_leg(call.caller.leg);
+        } else {
+            self.hang_up(call.caller.leg, because);
+        }
+        self.step(call, JourneyEvent::Ended { because });
+        call.enter(self.now, State::Over { because });
+    }
+
+    /// Ends what a transfer is just doing.
+    pub(crate) fn end_stage(&mut self, stage: Stage, because: Reason) {
+        match stage {
+            Stage::Holding => {}
+            Stage::Ringing(ring) | Stage::Recalling(ring) | Stage::NextAgent(ring) => self.withdraw(ring, because),
+            Stage::Queued(wait) => {
+                self.leave_line(&wait);
+                wait.offer.into_iter().for_each(|ring| self.withdraw(ring, because));
+            }
+        }
+    }
+
+    /// The one record of a call that is over.
+    pub(crate) fn record(&mut self, call: Call, because: Reason) {
+        self.counters.record += 1;
+        let outcome = outcome(&call, because);
+        let record = CallRecord {
+            id: call.id,
+            seq: self.counters.record,
+            direction: call.direction,
+            caller: call.caller.party,
+            dialled: call.dialled,
+            department: call.department,
+            agents: call.agents,
+            started_at: call.started_at,
+            answered_at: call.answered_at,
+            ended_at: call.state_since,
+            outcome,
+            ended_because: because,
+            journey: call.journey,
+            audit: call.audit,
+            voicemail: call.voicemail,
+        };
+        self.fact(Fact::Record(Box::new(record)));
+    }
+}
+
+fn outcome(call: &Call, because: Reason) -> CallOutcome {
+    if let Some(rests) = call.rests {
+        return rests;
+    }
+    if call.answered_at.is_some() {
+        return CallOutcome::Answered;
+    }
+    match because {
+        Reason::Shutdown | Reason::Failed => CallOutcome::Failed,
+        Reason::Busy | Reason::Declined | Reason::Unreachable | Reason::NobodyFree => match call.direction {
+            Direction::Outbound | Direction::Internal => CallOutcome::Failed,
+            Direction::Inbound => CallOutcome::Missed,
+        },
+        Reason::NoAnswer | Reason::CallerGone | Reason::AgentGone | Reason::Cancelled | Reason::AnsweredElsewhere => {
+            CallOutcome::Missed
+        }
+    }
+}

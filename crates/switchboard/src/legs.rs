@@ -1,0 +1,66 @@
+//! Which leg belongs to which call and user. A leg is known from the order or event that makes it until its end, or
+//! until we order its end: whatever the engine says of it after that is late and means nothing.
+
+use protocol::{LegId, Reason, UserId};
+
+use crate::{Order, Switchboard, call::CallKey};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LegUse {
+    pub key: CallKey,
+    pub user: Option<UserId>,
+}
+
+impl Switchboard {
+    /// A new leg of ours, towards a device or the trunk.
+    pub(crate) fn new_leg(&mut self) -> LegId {
+        self.counters.leg += 2;
+        LegId(self.counters.leg)
+    }
+
+    pub(crate) fn know_leg(&mut self, leg: LegId, key: CallKey, user: Option<&UserId>) {
+        self.legs.insert(leg, LegUse { key, user: user.cloned() });
+    }
+
+    /// The user takes part in the leg's call from now on.
+    pub(crate) fn leg_is_busy(&mut self, leg: LegId, key: CallKey, user: &UserId) {
+        if let Some(state) = self.directory.users.get_mut(user) {
+            state.ringing.remove(&leg);
+            state.busy.insert(leg, key);
+        }
+        self.touch(user);
+    }
+
+    pub(crate) fn leg_rings(&mut self, leg: LegId, key: CallKey, user: &UserId) {
+        if let Some(state) = self.directory.users.get_mut(user) {
+            state.ringing.insert(leg, key);
+        }
+        self.touch(user);
+    }
+
+    /// Forgets a leg that has ended. Whether it was known.
+    pub(crate) fn forget_leg(&mut self, leg: LegId) -> bool {
+        let Some(of) = self.legs.remove(&leg) else { return false };
+        if let Some(user) = of.user {
+            if let Some(state) = self.directory.users.get_mut(&user) {
+                state.ringing.remove(&leg);
+                state.busy.remove(&leg);
+            }
+            self.touch(&user);
+        }
+        true
+    }
+
+    /// Ends a leg unless it has ended already.
+    pub(crate) fn hang_up(&mut self, leg: LegId, reason: Reason) {
+        if self.forget_leg(leg) {
+            self.order(Order::HangUp { leg, reason });
+        }
+    }
+
+    /// Something about the user changed: views, and perhaps a waiting caller's chance.
+    pub(crate) fn touch(&mut self, user: &UserId) {
+        self.changed.users.insert(user.clone());
+        self.changed.woken.insert(user.clone());
+    }
+}

@@ -1,0 +1,1 @@
+#[derive(Debug, Clone, Copy, PartialEq, Eq)] pub enum Fault { ForgetsAfterRing, LeavesCallerLeg }

@@ -1,0 +1,90 @@
+//! How a call looks from outside.
+
+use protocol::{CallState, LiveCall, TransferProgress, TransferStage, UserRef};
+
+use crate::call::{Call, Stage, State, Transfer};
+
+impl Call {
+    /// `None` once the caller has left.
+    pub(crate) fn view(&self) -> Option<LiveCall> {
+        let (state, transfer) = match &self.state {
+            State::Dialling { until, .. } => (CallState::Ringing { towards: Vec::new(), until: *until }, None),
+            State::Ringing { ring, .. } => {
+                (CallState::Ringing { towards: ring.towards.clone(), until: ring.until }, None)
+            }
+            State::Talking { agent, held } => (self.talking(&agent.user, *held), None),
+            State::Queued(wait) => match &wait.offer {
+                Some(ring) => (CallState::Ringing { towards: ring.towards.clone(), until: ring.until }, None),
+                None => {
+                    let department = wait.department.clone();
+                    (CallState::Queued { department, position: wait.position, until: wait.until }, None)
+                }
+            },
+            State::Transferring { transfer, stage } => {
+                (CallState::Transferring, Some(progress(transfer, shown_stage(transfer, stage), self)))
+            }
+            State::Voicemail { mailbox, because, from, .. } => {
+                let mailbox = mailbox.name.clone();
+                let stage = TransferStage::Voicemail { mailbox: mailbox.clone(), because: *because };
+                (CallState::Voicemail { mailbox }, from.as_ref().map(|t| progress(t, stage, self)))
+            }
+            State::Closing { .. } => (CallState::Closing, None),
+            State::AwaitingRecording { .. } | State::Over { .. } => return None,
+        };
+        Some(LiveCall {
+            id: self.id.clone(),
+            revision: self.shown.as_ref().map_or(1, |shown| shown.revision),
+            direction: self.direction,
+            caller: self.caller.party.clone(),
+            state,
+            state_since: self.state_since,
+            agent: self.agent.clone(),
+            department: self.department.clone(),
+            started_at: self.started_at,
+            answered_at: self.answered_at,
+            transfer,
+            bounces: self.bounces.clone(),
+        })
+    }
+
+    fn talking(&self, agent: &UserRef, held: bool) -> CallState {
+        match &self.caller.user {
+            _ if held => CallState::Held { by: agent.clone() },
+            Some(user) if self.caller.holds => {
+                CallState::Held { by: UserRef { id: user.clone(), name: self.caller.party.name.clone() } }
+            }
+            Some(_) | None => CallState::Talking { with: agent.clone() },
+        }
+    }
+}
+
+fn progress(transfer: &Transfer, stage: TransferStage, call: &Call) -> TransferProgress {
+    TransferProgress {
+        id: transfer.id.clone(),
+        by: transfer.by.clone(),
+        from: Some(transfer.from.clone()),
+        target: transfer.target.clone(),
+        stage,
+        since: call.state_since,
+        note: transfer.note.clone(),
+    }
+}
+
+fn shown_stage(transfer: &Transfer, stage: &Stage) -> TransferStage {
+    let because = transfer.because;
+    match stage {
+        Stage::Holding => TransferStage::Holding,
+        Stage::Ringing(ring) => TransferStage::Ringing { towards: ring.towards.clone(), until: ring.until },
+        Stage::Recalling(ring) => {
+            let towards = ring.towards.first().unwrap_or(&transfer.from).clone();
+            TransferStage::Recalling { towards, until: ring.until, because }
+        }
+        Stage::NextAgent(ring) => {
+            TransferStage::NextAgent { towards: ring.towards.clone(), until: ring.until, because }
+        }
+        Stage::Queued(wait) => match &wait.offer {
+            Some(ring) => TransferStage::Ringing { towards: ring.towards.clone(), until: ring.until },
+            None => TransferStage::Queued { department: wait.department.clone(), until: wait.until },
+        },
+    }
+}
