@@ -1,5 +1,34 @@
 //! The app without a window: one owner of state, one inbox, one view out.
+//!
+//! [`Desk::start`] gives a [`DeskHandle`]. Whatever a person wants goes in as a [`Wish`] and returns at once; whatever
+//! becomes of it goes out through [`Screen::publish`]. A screen listens first, then asks once for [`DeskHandle::view`].
 
+mod address;
+mod certificate;
+mod clock;
+mod control;
+mod device;
+mod dialog;
+mod feed;
+mod handle;
+mod history;
+mod live;
+mod log_room;
+mod notices;
+mod outbox;
+mod owner;
+mod phone;
+mod rings;
+mod screen;
+mod secrets;
+mod session;
+mod settings;
+mod sync;
 mod view;
 
+pub use address::{Address, BadAddress};
+pub use device::{Device, DeviceMaker, Softphones};
+pub use handle::{Desk, DeskConfig, DeskHandle, StartError};
+pub use screen::Screen;
+pub use secrets::{Keyring, SystemKeyring};
 pub use view::*;

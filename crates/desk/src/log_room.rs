@@ -1,0 +1,95 @@
+//! The call log on a thread of its own, so that no disk ever holds up a ring.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+
+use call_log::{CallLog, Error};
+use tokio::sync::oneshot;
+
+type Job = Box<dyn FnOnce(&mut Shelf) + Send>;
+
+/// Sends work to the log's thread. The thread ends with the last of these.
+#[derive(Clone)]
+pub(crate) struct LogRoom {
+    jobs: mpsc::Sender<Job>,
+}
+
+/// Why the log did not answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LogError {
+    #[error(transparent)]
+    Log(#[from] Error),
+    /// It did not open; said when it happened.
+    #[error("The call log of this machine can't be used.")]
+    Closed,
+}
+
+impl LogRoom {
+    /// Starts the thread and opens the file there; [`LogRoom::opened`] says how that went.
+    pub(crate) fn start(path: PathBuf) -> std::io::Result<(Self, oneshot::Receiver<Result<Option<PathBuf>, Error>>)> {
+        let (jobs, todo) = mpsc::channel::<Job>();
+        let (report, opened) = oneshot::channel();
+        std::thread::Builder::new().name("call-log".into()).spawn(move || {
+            let (log, result) = match CallLog::open(&path) {
+                Ok(opened) => (Some(opened.log), Ok(opened.set_aside)),
+                Err(error) => (None, Err(error)),
+            };
+            let _session_gone = report.send(result);
+            let mut shelf = Shelf { path, log };
+            for job in todo {
+                job(&mut shelf);
+            }
+        })?;
+        Ok((Self { jobs }, opened))
+    }
+
+    /// Does something with the log, after everything asked before.
+    pub(crate) async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut CallLog) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, LogError> {
+        self.begin(work).await.unwrap_or(Err(LogError::Closed))
+    }
+
+    /// As [`LogRoom::with`], queued before this returns.
+    pub(crate) fn begin<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut CallLog) -> Result<T, Error> + Send + 'static,
+    ) -> oneshot::Receiver<Result<T, LogError>> {
+        let (answer, answered) = oneshot::channel();
+        // If the thread is gone, `answer` is dropped, which the receiver sees.
+        let _gone = self.jobs.send(Box::new(move |shelf| {
+            let _asker_gone = answer.send(shelf.work(work));
+        }));
+        answered
+    }
+}
+
+struct Shelf {
+    path: PathBuf,
+    log: Option<CallLog>,
+}
+
+impl Shelf {
+    fn work<T>(&mut self, work: impl FnOnce(&mut CallLog) -> Result<T, Error>) -> Result<T, LogError> {
+        let log = self.log.as_mut().ok_or(LogError::Closed)?;
+        let result = work(log);
+        if let Err(Error::Damaged { .. }) = &result {
+            self.log = None; // closes the file before it is renamed
+            self.log = fresh(&self.path);
+        }
+        Ok(result?)
+    }
+}
+
+/// An empty log in the place of a damaged one.
+fn fresh(path: &Path) -> Option<CallLog> {
+    let opened = CallLog::open(path).and_then(|mut opened| {
+        if opened.set_aside.is_none() {
+            // The file is sound and what is in it is not.
+            opened.log.wipe()?;
+        }
+        Ok(opened.log)
+    });
+    opened.inspect_err(|error| tracing::error!(%error, "the call log can't be made anew")).ok()
+}

@@ -1,0 +1,243 @@
+//! The one owner of state: takes one input after the other and brings the screen up to date after each.
+//!
+//! What takes time runs as a task of the session and comes back as an input that carries the session's number, so
+//! that answers to a session that is over are dropped.
+
+use std::sync::{Arc, Mutex};
+
+use call_log::Page;
+use protocol::{CallId, CallRecord, Session, Timestamp, TransferAccepted, TransferTargets};
+use softphone::{PhoneEvent, SoundDevices};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::control::ControlError;
+use crate::device::Started;
+use crate::feed::FeedEvent;
+use crate::log_room::LogError;
+use crate::outbox::Outbox;
+use crate::secrets::{Found, Vault};
+use crate::session::State;
+use crate::settings::Settings;
+use crate::sync::SyncError;
+use crate::{DeskConfig, SessionView, Tone, View, Wish};
+
+/// Everything that can happen to a desk.
+pub(crate) enum Input {
+    Wish(Wish),
+    SignIn { address: String, user: String, password: String },
+    SoundDevices(SoundDevices),
+    /// Of the session with this number.
+    Session(u32, Happening),
+    Stop(oneshot::Sender<()>),
+}
+
+/// What becomes of a session's own doings.
+pub(crate) enum Happening {
+    KeptFound(Result<Option<Found>, String>),
+    SignedIn(Result<Session, ControlError>),
+    SecretKept(Result<Option<String>, std::io::Error>),
+    Feed(FeedEvent),
+    LogOpened(Result<Option<std::path::PathBuf>, call_log::Error>),
+    LogAsOf(Option<Timestamp>),
+    LogPage { search: u32, added: bool, page: Result<Page, LogError> },
+    RecordKept(Result<(), LogError>),
+    SyncProgress(u32),
+    Synced(Result<Timestamp, SyncError>),
+    DetailsCached { call: CallId, record: Result<Option<CallRecord>, LogError> },
+    DetailsFetched { call: CallId, record: Result<CallRecord, ControlError> },
+    TargetsDue,
+    Targets { call: CallId, targets: Result<TransferTargets, ControlError> },
+    Transferred { call: CallId, result: Result<TransferAccepted, ControlError> },
+    /// A request whose success is seen on the feed.
+    Asked(Result<(), ControlError>),
+    PhoneStarted(Result<Started, String>),
+    PhoneRetry,
+    Phone(PhoneEvent),
+}
+
+pub(crate) struct Owner {
+    pub(crate) config: DeskConfig,
+    pub(crate) inbox: mpsc::UnboundedSender<Input>,
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) vault: Vault,
+    pub(crate) state: State,
+    /// Number of the present session or attempt.
+    pub(crate) session: u32,
+    /// Tasks of the present session; they end with it.
+    pub(crate) tasks: JoinSet<()>,
+    /// What must be finished after a session is over: goodbye to the registrar and to the exchange.
+    pub(crate) farewells: JoinSet<()>,
+    /// What the screen should show.
+    pub(crate) view: View,
+    pub(crate) last_notice: u32,
+    /// The open dialog's targets will be asked for again in a moment.
+    pub(crate) targets_due: bool,
+    outbox: Outbox,
+}
+
+impl Owner {
+    pub(crate) fn new(config: DeskConfig, inbox: mpsc::UnboundedSender<Input>, published: Arc<Mutex<View>>) -> Self {
+        let (settings, fault) = Settings::load(&config.data_dir);
+        let mut owner = Self {
+            outbox: Outbox::new(Arc::clone(&config.screen), published),
+            vault: Vault::new(config.keyring.clone(), &config.data_dir),
+            config,
+            inbox,
+            clock: Clock::new(),
+            settings,
+            state: State::Out,
+            session: 0,
+            tasks: JoinSet::new(),
+            farewells: JoinSet::new(),
+            view: View::empty(),
+            last_notice: 0,
+            targets_due: false,
+        };
+        if let Some(sentence) = fault {
+            owner.note(Tone::Bad, sentence);
+        }
+        owner
+    }
+
+    pub(crate) async fn run(mut self, mut arriving: mpsc::UnboundedReceiver<Input>) {
+        self.show_sound();
+        self.resume();
+        self.outbox.flush(&self.view);
+        loop {
+            let due = self.outbox.due();
+            let input = tokio::select! {
+                input = arriving.recv() => input,
+                () = sleep_until(due) => { self.outbox.flush(&self.view); continue }
+            };
+            match input {
+                Some(Input::Stop(done)) => {
+                    self.stop().await;
+                    let _asker_gone = done.send(());
+                    return;
+                }
+                Some(input) => self.take(input),
+                None => return self.stop().await,
+            }
+            self.match_phone_to_live();
+            self.outbox.flush(&self.view);
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Wish(wish) => self.wish(wish),
+            Input::SignIn { address, user, password } => self.sign_in(&address, user, password),
+            Input::SoundDevices(devices) => self.sound_devices(devices),
+            Input::Session(number, happening) if number == self.session => self.happened(happening),
+            Input::Session(..) | Input::Stop(_) => {}
+        }
+    }
+
+    fn wish(&mut self, wish: Wish) {
+        match wish {
+            Wish::SignOut => self.sign_out(),
+            Wish::AcceptFingerprint => self.accept_fingerprint(),
+            Wish::RefuseFingerprint => self.refuse_fingerprint(),
+            Wish::SetPresence { presence } => self.set_presence(presence),
+            Wish::OpenTransfer { call } => self.open_transfer(call),
+            Wish::CloseTransfer => self.view.dialog = None,
+            Wish::Transfer { call, revision, target, note } => self.transfer(call, revision, target, note),
+            Wish::CancelTransfer { transfer } => self.cancel_transfer(transfer),
+            Wish::Dial { number } => self.dial(&number),
+            Wish::Answer { id } => self.answer(id),
+            Wish::Decline { id } => self.decline(id),
+            Wish::HangUp { id } => self.hang_up(id),
+            Wish::Hold { id, held } => self.with_call(id, |phone, key| phone.hold(key, held)),
+            Wish::Mute { id, muted } => self.with_call(id, |phone, key| phone.mute(key, muted)),
+            Wish::Dtmf { id, digits } => self.with_call(id, |phone, key| phone.dtmf(key, &digits)),
+            Wish::SearchLogs { query, filter } => self.search(&query, filter),
+            Wish::MoreLogs => self.more_logs(),
+            Wish::OpenDetails { call } => self.open_details(call),
+            Wish::CloseDetails => self.view.details = None,
+            Wish::ChooseSound { microphone, speaker, ringer } => self.choose_sound(microphone, speaker, ringer),
+            Wish::DismissNotice { id } => self.dismiss(id),
+        }
+    }
+
+    fn happened(&mut self, happening: Happening) {
+        match happening {
+            Happening::KeptFound(found) => self.kept_found(found),
+            Happening::SignedIn(result) => self.signed_in(result),
+            Happening::SecretKept(result) => self.secret_kept(result),
+            Happening::Feed(event) => self.feed(event),
+            Happening::LogOpened(result) => self.log_opened(result),
+            Happening::LogAsOf(at) => self.view.logs.as_of = self.view.logs.as_of.max(at),
+            Happening::LogPage { search, added, page } => self.log_page(search, added, page),
+            Happening::RecordKept(result) => self.record_kept(result),
+            Happening::SyncProgress(done) => self.sync_progress(done),
+            Happening::Synced(result) => self.synced(result),
+            Happening::DetailsCached { call, record } => self.details_cached(call, record),
+            Happening::DetailsFetched { call, record } => self.details_fetched(call, record),
+            Happening::TargetsDue => self.fetch_targets(),
+            Happening::Targets { call, targets } => self.targets(&call, targets),
+            Happening::Transferred { call, result } => self.transferred(&call, result),
+            Happening::Asked(result) => self.asked(result),
+            Happening::PhoneStarted(result) => self.phone_started(result),
+            Happening::PhoneRetry => self.start_phone(),
+            Happening::Phone(event) => self.phone_event(event),
+        }
+    }
+
+    /// Runs a task of the present session; what it answers comes back as an input.
+    pub(crate) fn begin(&mut self, task: impl Future<Output = Happening> + Send + 'static) {
+        while self.tasks.try_join_next().is_some() {}
+        let post = self.poster();
+        self.tasks.spawn(async move { post(task.await) });
+    }
+
+    /// Posts into the inbox on behalf of the present session.
+    pub(crate) fn poster(&self) -> impl Fn(Happening) + Send + Sync + Clone + 'static {
+        let (inbox, session) = (self.inbox.clone(), self.session);
+        move |happening| {
+            // The desk that is gone has nothing left to learn.
+            let _gone = inbox.send(Input::Session(session, happening));
+        }
+    }
+
+    /// A request whose success shows elsewhere failed or not.
+    fn asked(&mut self, result: Result<(), ControlError>) {
+        if let Err(error) = result {
+            self.failed(&error);
+        }
+    }
+
+    /// Says why a request failed; ends the session if the exchange does not know it any more.
+    pub(crate) fn failed(&mut self, error: &ControlError) {
+        if error.is_unauthorized() {
+            self.expel();
+        } else {
+            self.note(Tone::Bad, error.to_string());
+        }
+    }
+
+    /// The signed-in user's id.
+    pub(crate) fn me(&self) -> Option<&protocol::UserId> {
+        match &self.view.session {
+            SessionView::SignedIn { me, .. } => Some(&me.id),
+            SessionView::Starting
+            | SessionView::SignedOut { .. }
+            | SessionView::SigningIn { .. }
+            | SessionView::ConfirmFingerprint { .. } => None,
+        }
+    }
+
+    async fn stop(&mut self) {
+        self.close().await;
+        while self.farewells.join_next().await.is_some() {}
+    }
+}
+
+async fn sleep_until(due: Option<tokio::time::Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}

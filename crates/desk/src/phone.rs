@@ -1,0 +1,465 @@
+//! This device's phone: started with the session's SIP account, its calls as a section of the view.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use protocol::{CallId, Direction, LiveRow, Party, SipAccount};
+use softphone::{
+    Account, CallEvent, CallKey, Codec, Ended, HeldBy, PhoneConfig, PhoneEvent, RegistrationState, Secret, Sound,
+    SoundChoice, SoundDevices, Transport,
+};
+
+use crate::device::{Device, Started};
+use crate::owner::{Happening, Input, Owner};
+use crate::rings::name;
+use crate::session::State;
+use crate::{LinkState, PhoneCall, PhoneCallId, PhoneCallState, SoundDevice, SoundView, Tone};
+
+const RETRY: Duration = Duration::from_secs(5);
+const SIP_PORT: u16 = 5060;
+const MAX_NUMBER_CHARS: usize = 200;
+
+/// The phone of a session.
+#[derive(Default)]
+pub(crate) struct PhoneSlot {
+    device: Option<Box<dyn Device>>,
+    /// The account's call behind each call that rang here, if the INVITE named it.
+    pub account_calls: HashMap<PhoneCallId, Option<CallId>>,
+}
+
+impl PhoneSlot {
+    pub(crate) async fn stop(&mut self) {
+        if let Some(device) = self.device.take() {
+            device.stop().await;
+        }
+    }
+}
+
+impl Owner {
+    /// Starts the phone; tries again until it works.
+    pub(crate) fn start_phone(&mut self) {
+        let State::In(session) = &self.state else { return };
+        self.view.link.registration = match &self.view.link.registration {
+            LinkState::Down { since, why, .. } => {
+                LinkState::Down { since: *since, why: why.clone(), retry_at: None }
+            }
+            LinkState::Off | LinkState::Connecting | LinkState::Up => LinkState::Connecting,
+        };
+        let registrar = Registrar::of(&session.sip, session.control.address().host());
+        let (sip, sound) = (session.sip.clone(), self.sound());
+        let devices = std::sync::Arc::clone(&self.config.devices);
+        let display = self.view_name();
+        self.begin(async move {
+            Happening::PhoneStarted(match registrar {
+                Ok(registrar) => match registrar.config(sip, display, sound).await {
+                    Ok(config) => devices.start(config).await.map_err(|error| error.to_string()),
+                    Err(why) => Err(why),
+                },
+                Err(why) => Err(why),
+            })
+        });
+    }
+
+    fn view_name(&self) -> Option<String> {
+        match &self.view.session {
+            crate::SessionView::SignedIn { me, .. } => Some(me.name.clone()),
+            crate::SessionView::Starting
+            | crate::SessionView::SignedOut { .. }
+            | crate::SessionView::SigningIn { .. }
+            | crate::SessionView::ConfirmFingerprint { .. } => None,
+        }
+    }
+
+    pub(crate) fn phone_started(&mut self, result: Result<Started, String>) {
+        match result {
+            Ok((device, mut events)) => {
+                let post = self.poster();
+                let State::In(session) = &mut self.state else { return };
+                session.phone.device = Some(device);
+                self.view.phone.trouble = None;
+                self.tasks.spawn(async move {
+                    while let Some(event) = events.recv().await {
+                        // Meters come 25 times a second and are no part of the view.
+                        if !matches!(event, PhoneEvent::Call { event: CallEvent::Level { .. }, .. }) {
+                            post(Happening::Phone(event));
+                        }
+                    }
+                });
+            }
+            Err(why) => {
+                let sentence = format!("The phone can't be started: {}. It is tried again.", why.trim_end_matches('.'));
+                self.registration_down(sentence.clone(), Some(RETRY));
+                self.view.phone.trouble = Some(sentence);
+                self.begin(async {
+                    tokio::time::sleep(RETRY).await;
+                    Happening::PhoneRetry
+                });
+            }
+        }
+    }
+
+    pub(crate) fn phone_event(&mut self, event: PhoneEvent) {
+        match event {
+            PhoneEvent::Registration(state) => self.registration(state),
+            PhoneEvent::Incoming(call) => self.incoming(call),
+            PhoneEvent::Call { call, event } => self.call_event(PhoneCallId(call.0), event),
+            PhoneEvent::SoundTrouble(trouble) => {
+                self.view.sound.trouble = trouble;
+                self.list_sound_devices(); // something was plugged in or out
+            }
+        }
+    }
+
+    fn registration(&mut self, state: RegistrationState) {
+        match state {
+            RegistrationState::Registering => match &mut self.view.link.registration {
+                LinkState::Down { retry_at, .. } => *retry_at = None,
+                LinkState::Up => {} // a refresh
+                registration @ (LinkState::Off | LinkState::Connecting) => *registration = LinkState::Connecting,
+            },
+            RegistrationState::Registered => self.view.link.registration = LinkState::Up,
+            RegistrationState::Down { why, retry_in } => {
+                let sentence = format!("Calls can't reach this phone: {}.", why.trim_end_matches('.'));
+                self.registration_down(sentence, retry_in);
+            }
+            RegistrationState::Off => self.view.link.registration = LinkState::Off,
+        }
+    }
+
+    fn registration_down(&mut self, why: String, retry_in: Option<Duration>) {
+        let now = self.clock.now();
+        let since = match &self.view.link.registration {
+            LinkState::Down { since, .. } => *since,
+            LinkState::Off | LinkState::Connecting | LinkState::Up => now,
+        };
+        let retry_at = retry_in.map(|wait| now.plus_ms(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)));
+        self.view.link.registration = LinkState::Down { since, why, retry_at };
+    }
+
+    fn call_event(&mut self, id: PhoneCallId, event: CallEvent) {
+        match event {
+            CallEvent::Calling { to } => self.calling(id, to),
+            CallEvent::Ringing => self.change(id, |call| call.state = PhoneCallState::Ringing),
+            CallEvent::Answered { codec } => self.answered(id, codec),
+            CallEvent::CodecChanged { codec } => self.change(id, |call| call.codec = Some(codec_name(codec).into())),
+            CallEvent::Held { by } => self.held(id, by, true),
+            CallEvent::Resumed { by } => self.held(id, by, false),
+            CallEvent::Muted { muted } => self.change(id, |call| call.muted = muted),
+            CallEvent::TransferFailed { status } => {
+                self.note(Tone::Bad, format!("The transfer failed ({status}). You have the call again."));
+            }
+            CallEvent::Following { call, to, .. } => self.calling(PhoneCallId(call.0), to),
+            CallEvent::Quality(report) => self.change(id, |call| call.quality = Some(report.words)),
+            CallEvent::Trouble { sentence } => self.note(Tone::Bad, sentence),
+            CallEvent::Ended(ended) => self.ended(id, &ended),
+            CallEvent::TransferProgress { .. }
+            | CallEvent::Dtmf { .. }
+            | CallEvent::FirstAudio
+            | CallEvent::Recording { .. }
+            | CallEvent::Level { .. } => {}
+        }
+    }
+
+    fn calling(&mut self, id: PhoneCallId, to: Party) {
+        if self.view.phone.calls.iter().any(|call| call.id == id) {
+            return self.change(id, |call| call.with = to);
+        }
+        let call = self.new_call(id, to, PhoneCallState::Dialling);
+        self.view.phone.calls.push(call);
+    }
+
+    fn new_call(&self, id: PhoneCallId, with: Party, state: PhoneCallState) -> PhoneCall {
+        PhoneCall {
+            id,
+            call: None,
+            with,
+            state,
+            since: self.clock.now(),
+            muted: false,
+            held: false,
+            held_by_other: false,
+            codec: None,
+            quality: None,
+            transfer_right: None,
+        }
+    }
+
+    fn answered(&mut self, id: PhoneCallId, codec: Codec) {
+        if let Some(ring) = self.take_ring(id) {
+            let call = self.new_call(id, ring.caller, PhoneCallState::Talking);
+            self.view.phone.calls.push(call);
+            if let State::In(session) = &mut self.state {
+                let account_call = session.phone.account_calls.remove(&id).flatten();
+                self.change(id, |call| call.call = account_call);
+            }
+        }
+        let now = self.clock.now();
+        self.change(id, |call| {
+            call.codec = Some(codec_name(codec).into());
+            if call.state != PhoneCallState::Talking {
+                call.state = PhoneCallState::Talking;
+                call.since = now;
+            }
+        });
+    }
+
+    fn held(&mut self, id: PhoneCallId, by: HeldBy, held: bool) {
+        self.change(id, |call| match by {
+            HeldBy::Us => call.held = held,
+            HeldBy::Them => call.held_by_other = held,
+        });
+    }
+
+    fn change(&mut self, id: PhoneCallId, change: impl FnOnce(&mut PhoneCall)) {
+        if let Some(call) = self.view.phone.calls.iter_mut().find(|call| call.id == id) {
+            change(call);
+        }
+    }
+
+    fn ended(&mut self, id: PhoneCallId, ended: &Ended) {
+        if let State::In(session) = &mut self.state {
+            session.phone.account_calls.remove(&id);
+        }
+        if let Some(ring) = self.take_ring(id) {
+            self.ring_ended(&ring, ended);
+        }
+        let Some(at) = self.view.phone.calls.iter().position(|call| call.id == id) else { return };
+        let call = self.view.phone.calls.remove(at);
+        if ended.talked.is_none() && call.state != PhoneCallState::Ending {
+            self.note(Tone::Bad, format!("The call to {} did not come about: {}.", name(&call.with), ended.cause));
+        }
+    }
+
+    pub(crate) fn dial(&mut self, typed: &str) {
+        let number = dialled(typed);
+        if number.is_empty() {
+            return self.note(Tone::Bad, "Write a number or a name to call.");
+        }
+        let State::In(session) = &self.state else { return };
+        let Some(device) = &session.phone.device else {
+            return self.note(Tone::Bad, "The phone isn't ready yet. Try again in a moment.");
+        };
+        let key = device.call(&number);
+        self.calling(PhoneCallId(key.0), Party { name: String::new(), number });
+    }
+
+    /// Ends a call of any kind; a ringing one is declined.
+    pub(crate) fn hang_up(&mut self, id: PhoneCallId) {
+        if self.view.rings.iter().any(|ring| ring.id == id) {
+            return self.decline(id);
+        }
+        self.with_call(id, |phone, key| phone.hang_up(key));
+        self.change(id, |call| call.state = PhoneCallState::Ending);
+    }
+
+    /// Does something to a call that is still there.
+    pub(crate) fn with_call(&mut self, id: PhoneCallId, ask: impl FnOnce(&dyn Device, CallKey)) {
+        if self.view.phone.calls.iter().any(|call| call.id == id) {
+            self.with_phone(|phone| ask(phone, CallKey(id.0)));
+        }
+    }
+
+    pub(crate) fn with_phone(&self, ask: impl FnOnce(&dyn Device)) {
+        if let State::In(session) = &self.state
+            && let Some(device) = &session.phone.device
+        {
+            ask(&**device);
+        }
+    }
+
+    /// Finds each phone call's row in the live list, for its transfer button.
+    pub(crate) fn match_phone_to_live(&mut self) {
+        let Some(me) = self.me().cloned() else { return };
+        for at in 0..self.view.phone.calls.len() {
+            if self.view.phone.calls[at].call.is_none() {
+                let found = self.only_row_of(&self.view.phone.calls[at], &me);
+                self.view.phone.calls[at].call = found;
+            }
+            let call = &mut self.view.phone.calls[at];
+            let row = call.call.as_ref().and_then(|id| self.view.live.row(id));
+            call.transfer_right = row.map(|row| row.transfer_right.clone());
+        }
+    }
+
+    /// A call that we placed carries no id of the account: it is the one row of ours with that number, if there is
+    /// but one.
+    fn only_row_of(&self, call: &PhoneCall, me: &protocol::UserId) -> Option<CallId> {
+        let taken = |id: &CallId| self.view.phone.calls.iter().any(|other| other.call.as_ref() == Some(id));
+        let ours = |row: &&LiveRow| match row.call.direction {
+            Direction::Outbound => {
+                row.call.agent.as_ref().is_some_and(|agent| agent.id == *me)
+                    && row.call.caller.number == call.with.number
+            }
+            // The calling user is the party being served.
+            Direction::Internal => row.call.caller.number == me.as_str() || self.is_my_extension(&row.call.caller.number, me),
+            Direction::Inbound => false,
+        };
+        let mut rows = self.view.live.calls.iter().filter(ours).filter(|row| !taken(&row.call.id));
+        let first = rows.next()?;
+        rows.next().is_none().then(|| first.call.id.clone())
+    }
+
+    fn is_my_extension(&self, number: &str, me: &protocol::UserId) -> bool {
+        self.view.directory.users.iter().any(|user| user.id == *me && user.extension == number)
+    }
+
+    fn sound(&self) -> Sound {
+        if self.config.sound { Sound::Devices(self.choice()) } else { Sound::SILENT }
+    }
+
+    fn choice(&self) -> SoundChoice {
+        let Self { settings, .. } = self;
+        SoundChoice {
+            microphone: settings.microphone.clone(),
+            speaker: settings.speaker.clone(),
+            ringer: settings.ringer.clone(),
+        }
+    }
+
+    pub(crate) fn choose_sound(&mut self, microphone: Option<String>, speaker: Option<String>, ringer: Option<String>) {
+        self.settings.microphone = microphone;
+        self.settings.speaker = speaker;
+        self.settings.ringer = ringer;
+        self.save_settings();
+        let choice = self.choice();
+        self.with_phone(|phone| phone.choose_sound(choice));
+        self.show_sound();
+    }
+
+    /// Shows the choice, and asks for the list anew.
+    pub(crate) fn show_sound(&mut self) {
+        let SoundChoice { microphone, speaker, ringer } = self.choice();
+        self.view.sound = SoundView { microphone, speaker, ringer, ..self.view.sound.clone() };
+        self.list_sound_devices();
+    }
+
+    fn list_sound_devices(&self) {
+        if !self.config.sound {
+            return;
+        }
+        let (devices, inbox) = (std::sync::Arc::clone(&self.config.devices), self.inbox.clone());
+        tokio::task::spawn_blocking(move || {
+            // The desk that is gone shows no list.
+            let _gone = inbox.send(Input::SoundDevices(devices.sound_devices()));
+        });
+    }
+
+    pub(crate) fn sound_devices(&mut self, devices: SoundDevices) {
+        let shown = |list: Vec<softphone::SoundDevice>| {
+            list.into_iter().map(|device| SoundDevice { id: device.id, name: device.name }).collect()
+        };
+        self.view.sound.microphones = shown(devices.microphones);
+        self.view.sound.speakers = shown(devices.speakers);
+    }
+}
+
+fn codec_name(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Opus => "Opus",
+        Codec::G722 => "G.722",
+        Codec::Pcmu => "G.711 µ-law",
+        Codec::Pcma => "G.711 A-law",
+    }
+}
+
+/// "+44 (20) 7946-0200" as a phone wants it; names and SIP addresses as they are.
+fn dialled(typed: &str) -> String {
+    let typed: String = typed.trim().chars().filter(|c| !c.is_control()).take(MAX_NUMBER_CHARS).collect();
+    if typed.chars().all(|c| c.is_ascii_digit() || "+*# ()-./".contains(c)) {
+        return typed.chars().filter(|c| !" ()-./".contains(*c)).collect();
+    }
+    typed
+}
+
+/// Where the session's SIP account registers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Registrar {
+    host: String,
+    port: u16,
+    transport: Transport,
+}
+
+impl Registrar {
+    /// Reads `sip:host:port;transport=tcp`; an empty host is the control API's.
+    fn of(sip: &SipAccount, control_host: &str) -> Result<Self, String> {
+        let bad = || "the exchange named a registrar that can't be read; ask whoever runs it".to_owned();
+        let rest = sip.registrar.strip_prefix("sip:").unwrap_or(&sip.registrar);
+        let (place, params) = rest.split_once(';').unwrap_or((rest, ""));
+        let tcp = params.split(';').any(|param| param.eq_ignore_ascii_case("transport=tcp"));
+        // The last colon outside brackets parts host and port.
+        let (host, port) = match place.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port.parse().map_err(|_| bad())?),
+            Some(_) | None => (place, SIP_PORT),
+        };
+        let host = if host.is_empty() { control_host } else { host };
+        if host.is_empty() || host.contains(['@', '<', '>', ' ']) {
+            return Err(bad());
+        }
+        Ok(Self { host: host.to_owned(), port, transport: if tcp { Transport::Tcp } else { Transport::Udp } })
+    }
+
+    /// The phone's configuration, with the address by which this machine reaches the registrar.
+    async fn config(self, sip: SipAccount, display: Option<String>, sound: Sound) -> Result<PhoneConfig, String> {
+        let Self { host, port, transport } = self;
+        let listen = local_address(&host, port).await.map_err(|error| format!("{host} is not reachable ({error})"))?;
+        let account = Account {
+            registrar: format!("sip:{host}:{port}"),
+            user: sip.user,
+            auth_user: Some(sip.auth_user),
+            password: Secret::new(sip.password),
+            display,
+        };
+        Ok(PhoneConfig { transport, account: Some(account), sound, ..PhoneConfig::new(listen) })
+    }
+}
+
+/// The kernel knows which of our addresses a packet to the registrar would carry; nothing is sent.
+async fn local_address(host: &str, port: u16) -> std::io::Result<SocketAddr> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let mut found = tokio::net::lookup_host((bare, port)).await?;
+    let to = found.next().ok_or_else(|| std::io::Error::other("no address"))?;
+    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = tokio::net::UdpSocket::bind((any, 0)).await?;
+    socket.connect(to).await?;
+    Ok(SocketAddr::new(socket.local_addr()?.ip(), 0))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn sip(registrar: &str) -> SipAccount {
+        SipAccount {
+            device: "d".into(),
+            registrar: registrar.into(),
+            user: "u".into(),
+            auth_user: "a".into(),
+            password: "p".into(),
+            realm: "r".into(),
+        }
+    }
+
+    #[test]
+    fn a_registrar_is_read_and_an_empty_host_is_the_exchange() {
+        let of = |registrar| Registrar::of(&sip(registrar), "desk.example").map(|r| (r.host, r.port, r.transport));
+        let is = |host: &str, port, transport| Ok((host.to_owned(), port, transport));
+        assert_eq!(of("sip:192.0.2.1:5070"), is("192.0.2.1", 5070, Transport::Udp));
+        assert_eq!(of("sip:pbx.example;transport=tcp"), is("pbx.example", 5060, Transport::Tcp));
+        assert_eq!(of("sip::5070;transport=tcp"), is("desk.example", 5070, Transport::Tcp));
+        assert_eq!(of("sip:[2001:db8::1]:5070"), is("[2001:db8::1]", 5070, Transport::Udp));
+        assert_eq!(of("sip:[2001:db8::1]"), is("[2001:db8::1]", 5060, Transport::Udp));
+        assert!(of("sip:host:port").is_err());
+        assert!(of("sip:someone@host").is_err());
+    }
+
+    #[test]
+    fn numbers_are_tidied_and_names_left_alone() {
+        assert_eq!(dialled(" +44 (20) 7946-0200 "), "+442079460200");
+        assert_eq!(dialled("ravi"), "ravi");
+        assert_eq!(dialled("sip:ravi@desk.example"), "sip:ravi@desk.example");
+        assert_eq!(dialled("  "), "");
+        assert_eq!(dialled("1\r\n2"), "12");
+    }
+}

@@ -1,0 +1,93 @@
+//! Calls that ring here: from the INVITE to the ring card, and away again.
+
+use protocol::Party;
+use softphone::{Ended, IncomingCall};
+
+use crate::owner::Owner;
+use crate::session::State;
+use crate::{PhoneCallId, RingKind, RingView, Tone};
+
+impl Owner {
+    /// The ring tone is on already; now the card.
+    pub(crate) fn incoming(&mut self, call: IncomingCall) {
+        let State::In(session) = &mut self.state else { return };
+        let id = PhoneCallId(call.key.0);
+        self.view.rings.push(RingView {
+            id,
+            kind: kind(call.kind),
+            headline: headline(&call),
+            caller: call.caller,
+            department: call.department,
+            note: call.note,
+            since: self.clock.now(),
+            answering: false,
+        });
+        session.phone.account_calls.insert(id, call.call_id);
+    }
+
+    pub(crate) fn answer(&mut self, id: PhoneCallId) {
+        let Some(ring) = self.view.rings.iter_mut().find(|ring| ring.id == id && !ring.answering) else { return };
+        ring.answering = true;
+        self.with_phone(|phone| phone.answer(softphone::CallKey(id.0)));
+    }
+
+    pub(crate) fn decline(&mut self, id: PhoneCallId) {
+        let Some(ring) = self.take_ring(id) else { return };
+        self.with_phone(|phone| phone.decline(softphone::CallKey(id.0)));
+        self.note(Tone::Plain, format!("You declined: {}, {}.", ring.headline, name(&ring.caller)));
+    }
+
+    /// Removes a card; `None` if it is gone already.
+    pub(crate) fn take_ring(&mut self, id: PhoneCallId) -> Option<RingView> {
+        let at = self.view.rings.iter().position(|ring| ring.id == id)?;
+        Some(self.view.rings.remove(at))
+    }
+
+    /// A ring that nobody took here.
+    pub(crate) fn ring_ended(&mut self, ring: &RingView, ended: &Ended) {
+        let caller = name(&ring.caller);
+        if ended.answered_elsewhere {
+            self.note(Tone::Plain, format!("Answered on another phone: {caller}."));
+        } else if ring.answering {
+            self.announce(Tone::Bad, format!("The call with {caller} could not be answered: {}.", ended.cause));
+        } else {
+            self.announce(Tone::Bad, format!("Missed: {}, {caller}.", ring.headline));
+        }
+    }
+}
+
+fn kind(kind: softphone::RingKind) -> RingKind {
+    match kind {
+        softphone::RingKind::Outside => RingKind::Outside,
+        softphone::RingKind::Internal => RingKind::Internal,
+        softphone::RingKind::Transfer => RingKind::Transfer,
+        softphone::RingKind::Recall => RingKind::Recall,
+    }
+}
+
+fn headline(call: &IncomingCall) -> String {
+    match call.kind {
+        softphone::RingKind::Transfer => match &call.transferred_by {
+            Some(by) => format!("Internal transfer from {}", name(by)),
+            None => "Internal transfer".into(),
+        },
+        softphone::RingKind::Recall => match &call.back {
+            Some(back) => match back.because {
+                Some(because) => format!("Back from {}: {}", name(&back.from), because.phrase()),
+                None => format!("Back from {}", name(&back.from)),
+            },
+            None => "Your transfer came back".into(),
+        },
+        softphone::RingKind::Outside => match &call.department {
+            Some(department) => format!("Call for {department}"),
+            None => format!("Call from {}", name(&call.caller)),
+        },
+        softphone::RingKind::Internal => format!("Call from {}", name(&call.caller)),
+    }
+}
+
+/// A person in a sentence.
+pub(crate) fn name(party: &Party) -> String {
+    let known = [&party.name, &party.number].into_iter().map(|s| s.trim()).find(|s| !s.is_empty());
+    known.unwrap_or("an unknown caller").to_owned()
+}

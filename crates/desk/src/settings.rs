@@ -1,0 +1,80 @@
+//! What this machine remembers that is no secret: `settings.json` in the data folder.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use protocol::DeviceId;
+use serde::{Deserialize, Serialize};
+
+use crate::secrets::{read_bounded, write_private};
+
+const MAX_FILE: u64 = 1024 * 1024;
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Settings {
+    /// Of the last sign-in.
+    pub address: String,
+    pub user: String,
+    /// Whether a sign-in is kept: without one, no keyring is asked.
+    pub signed_in: bool,
+    /// The device's id, per `user@host:port`.
+    pub devices: BTreeMap<String, DeviceId>,
+    /// Accepted certificates: SHA-256 fingerprint per `host:port`.
+    pub certificates: BTreeMap<String, String>,
+    pub microphone: Option<String>,
+    pub speaker: Option<String>,
+    pub ringer: Option<String>,
+}
+
+pub(crate) fn file(data_dir: &Path) -> PathBuf {
+    data_dir.join("settings.json")
+}
+
+impl Settings {
+    /// What is kept; with a sentence if the file was unreadable and put aside.
+    pub(crate) fn load(data_dir: &Path) -> (Self, Option<String>) {
+        let file = file(data_dir);
+        let fault = match read_bounded(&file, MAX_FILE) {
+            Ok(None) => return (Self::default(), None),
+            Ok(Some(text)) => match serde_json::from_str(&text) {
+                Ok(settings) => return (settings, None),
+                Err(error) => error.to_string(),
+            },
+            Err(error) => error.to_string(),
+        };
+        let aside = file.with_extension("json.damaged");
+        if let Err(error) = std::fs::rename(&file, &aside) {
+            tracing::warn!(%error, "damaged settings can't be put aside");
+        }
+        let sentence = format!("The settings could not be read ({fault}). They are put aside as {}.", aside.display());
+        (Self::default(), Some(sentence))
+    }
+
+    /// # Errors
+    /// Whatever the disk says.
+    pub(crate) fn save(&self, data_dir: &Path) -> std::io::Result<()> {
+        write_private(&file(data_dir), &serde_json::to_vec_pretty(self)?)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_come_back_and_damaged_ones_are_put_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Settings::load(dir.path()), (Settings::default(), None));
+        let settings = Settings { address: "x:1".into(), speaker: Some("s".into()), ..Settings::default() };
+        settings.save(dir.path()).unwrap();
+        assert_eq!(Settings::load(dir.path()), (settings, None));
+
+        std::fs::write(file(dir.path()), "{ not json").unwrap();
+        let (settings, sentence) = Settings::load(dir.path());
+        assert_eq!(settings, Settings::default());
+        assert!(sentence.unwrap().contains("settings.json.damaged"));
+        assert!(dir.path().join("settings.json.damaged").exists());
+    }
+}
