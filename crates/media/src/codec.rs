@@ -97,7 +97,7 @@ pub struct Encoder(Encoding);
 
 enum Encoding {
     Opus(opus::Encoder),
-    G722(g722::G722Encoder, Resampler),
+    G722(Box<g722::G722Encoder>, Resampler),
     Pcmu(pcmu::PcmuEncoder, Resampler),
     Pcma(pcma::PcmaEncoder, Resampler),
 }
@@ -109,7 +109,7 @@ impl Encoder {
         let down = || Resampler::new(RATE, codec.sample_rate());
         Ok(Self(match codec {
             Codec::Opus => Encoding::Opus(opus_encoder()?),
-            Codec::G722 => Encoding::G722(g722::G722Encoder::new(), down()),
+            Codec::G722 => Encoding::G722(Box::default(), down()),
             Codec::Pcmu => Encoding::Pcmu(pcmu::PcmuEncoder::new(), down()),
             Codec::Pcma => Encoding::Pcma(pcma::PcmaEncoder::new(), down()),
         }))
@@ -124,7 +124,7 @@ impl Encoder {
         out.resize(start + MAX_PAYLOAD, 0);
         let written = match &mut self.0 {
             Encoding::Opus(opus) => opus.encode(pcm, &mut out[start..]).map_err(CodecError::from),
-            Encoding::G722(codec, down) => resample_and_encode(codec, down, pcm, &mut out[start..]),
+            Encoding::G722(codec, down) => resample_and_encode(&mut **codec, down, pcm, &mut out[start..]),
             Encoding::Pcmu(codec, down) => resample_and_encode(codec, down, pcm, &mut out[start..]),
             Encoding::Pcma(codec, down) => resample_and_encode(codec, down, pcm, &mut out[start..]),
         };
@@ -161,7 +161,7 @@ pub struct Decoder(Decoding);
 
 enum Decoding {
     Opus(opus::Decoder),
-    G722(g722::G722Decoder, Narrow),
+    G722(Box<g722::G722Decoder>, Narrow),
     Pcmu(pcmu::PcmuDecoder, Narrow),
     Pcma(pcma::PcmaDecoder, Narrow),
 }
@@ -180,7 +180,7 @@ impl Decoder {
         let narrow = || Narrow { codec, up: Resampler::new(codec.sample_rate(), RATE), concealer: Concealer::new() };
         Ok(Self(match codec {
             Codec::Opus => Decoding::Opus(opus::Decoder::new(RATE, opus::Channels::Mono)?),
-            Codec::G722 => Decoding::G722(g722::G722Decoder::new(), narrow()),
+            Codec::G722 => Decoding::G722(Box::default(), narrow()),
             Codec::Pcmu => Decoding::Pcmu(pcmu::PcmuDecoder::new(), narrow()),
             Codec::Pcma => Decoding::Pcma(pcma::PcmaDecoder::new(), narrow()),
         }))
@@ -193,7 +193,7 @@ impl Decoder {
     pub fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<usize, CodecError> {
         match &mut self.0 {
             Decoding::Opus(opus) => decode_opus(opus, payload, MAX_SAMPLES, false, out),
-            Decoding::G722(codec, narrow) => narrow.decode(codec, payload, out),
+            Decoding::G722(codec, narrow) => narrow.decode(&mut **codec, payload, out),
             Decoding::Pcmu(codec, narrow) => narrow.decode(codec, payload, out),
             Decoding::Pcma(codec, narrow) => narrow.decode(codec, payload, out),
         }

@@ -14,7 +14,7 @@ mod quality;
 mod resample;
 pub mod rtcp;
 pub mod rtp;
-mod stretch;
+pub mod stretch;
 pub mod tones;
 pub mod wav;
 

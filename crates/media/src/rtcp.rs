@@ -23,26 +23,19 @@ pub fn report(now: Duration, cname: &str, sender: &RtpSender, receiver: &mut Rtp
     let block = receiver.report_block(now);
     let name = SdesItem::builder(SdesItem::CNAME, cname.get(..255).unwrap_or(cname));
     let sdes = Sdes::builder().add_chunk(SdesChunk::builder(position.ssrc).add_item(name));
+    let blocks = block.into_iter();
     if sender.sent.packets == 0 {
         let report = ReceiverReport::builder(position.ssrc);
-        append(
-            &Compound::builder()
-                .add_packet(block.into_iter().fold(report, |r, b| r.add_report_block(b)))
-                .add_packet(sdes),
-            out,
-        );
+        let report = blocks.fold(report, rtcp_types::ReceiverReportBuilder::add_report_block);
+        append(&Compound::builder().add_packet(report).add_packet(sdes), out);
     } else {
         let report = SenderReport::builder(position.ssrc)
             .ntp_timestamp(ntp(now))
             .rtp_timestamp(position.timestamp)
             .packet_count(sender.sent.packets)
             .octet_count(sender.sent.octets);
-        append(
-            &Compound::builder()
-                .add_packet(block.into_iter().fold(report, |r, b| r.add_report_block(b)))
-                .add_packet(sdes),
-            out,
-        );
+        let report = blocks.fold(report, rtcp_types::SenderReportBuilder::add_report_block);
+        append(&Compound::builder().add_packet(report).add_packet(sdes), out);
     }
 }
 
@@ -101,7 +94,7 @@ fn read_block(now: Duration, block: &ReportBlock<'_>, sender: &mut RtpSender) {
 
 /// 32 bits of seconds, 32 of their fraction.
 fn ntp(now: Duration) -> u64 {
-    now.as_secs() << 32 | (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000
+    (now.as_secs() << 32) | (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000
 }
 
 /// Whether a datagram on a port shared with RTP is RTCP (RFC 5761 section 4).

@@ -8,10 +8,10 @@ const ALIKE: f32 = 0.7;
 /// Below this root mean square (−50 dBFS) a splice anywhere goes unheard.
 const QUIET: f32 = 100.0;
 /// At least this many samples are needed to find a period in: 20 ms.
-pub(crate) const NEEDED: usize = 960;
+pub const NEEDED: usize = 960;
 
 /// Takes one period out of the last [`NEEDED`] samples of `pcm`. Says how many samples it took; 0 if it would be heard.
-pub(crate) fn shorten(pcm: &mut Vec<i16>) -> usize {
+pub fn shorten(pcm: &mut Vec<i16>) -> usize {
     let Some(start) = pcm.len().checked_sub(NEEDED) else { return 0 };
     let Some(period) = period(&pcm[start..]) else { return 0 };
     let (first, second) = pcm[start..start + 2 * period].split_at_mut(period);
@@ -21,7 +21,7 @@ pub(crate) fn shorten(pcm: &mut Vec<i16>) -> usize {
 }
 
 /// Repeats one period within the last [`NEEDED`] samples of `pcm`. Says how many samples it added; 0 if it would be heard.
-pub(crate) fn lengthen(pcm: &mut Vec<i16>) -> usize {
+pub fn lengthen(pcm: &mut Vec<i16>) -> usize {
     let Some(start) = pcm.len().checked_sub(NEEDED) else { return 0 };
     let Some(period) = period(&pcm[start..]) else { return 0 };
     let (first, second) = (start..start + period, start + period..start + 2 * period);
