@@ -2,7 +2,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::Codec;
+use media::Codec;
 
 /// What a phone needs to know before it starts.
 #[derive(Debug, Clone)]

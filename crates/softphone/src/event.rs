@@ -1,7 +1,8 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Codec;
+use media::Codec;
 use protocol::Party;
 
 use crate::IncomingCall;
@@ -52,8 +53,12 @@ pub enum CallEvent {
     },
     /// The far end rings.
     Ringing,
-    /// Both sides talk. A call that is offered again with another codec reports this again.
+    /// Both sides talk.
     Answered {
+        codec: Codec,
+    },
+    /// Both sides have agreed on another codec.
+    CodecChanged {
         codec: Codec,
     },
     Held {
@@ -82,6 +87,10 @@ pub enum CallEvent {
     /// The far side pressed a key.
     Dtmf {
         digit: char,
+    },
+    /// What is heard is written to this file from now on.
+    Recording {
+        path: PathBuf,
     },
     /// First sound above −50 dBFS in this call.
     FirstAudio,

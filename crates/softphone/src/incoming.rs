@@ -1,4 +1,5 @@
 use protocol::{CallId, Party, Reason};
+use sip::{CallHeaders, Incoming, NameAddr};
 
 use crate::CallKey;
 
@@ -34,4 +35,163 @@ pub enum RingKind {
 pub struct Recalled {
     pub from: Party,
     pub because: Option<Reason>,
+}
+
+const MAX_NAME: usize = 80;
+const MAX_NUMBER: usize = 64;
+const MAX_NOTE: usize = 500;
+
+impl IncomingCall {
+    pub(crate) fn read(key: CallKey, invite: &Incoming) -> Self {
+        let headers = &invite.headers;
+        let transferred_by = headers.referred_by.as_ref().map(party);
+        let kind = ring_kind(headers.alert_info.as_deref(), transferred_by.is_some());
+        Self {
+            key,
+            kind,
+            caller: party(headers.asserted_identity.as_ref().unwrap_or(&invite.from)),
+            transferred_by,
+            department: text(headers.subject.as_deref(), MAX_NAME),
+            note: text(headers.user_to_user.as_deref(), MAX_NOTE),
+            call_id: call_id(headers),
+            back: headers.diversion.as_ref().filter(|_| kind == RingKind::Recall).map(recalled),
+        }
+    }
+}
+
+/// RFC 7462. A transfer is an internal alert that says who referred.
+fn ring_kind(alert_info: Option<&str>, referred: bool) -> RingKind {
+    let urn = alert_info.unwrap_or_default().trim().to_ascii_lowercase();
+    if urn.starts_with("urn:alert:service:recall") {
+        RingKind::Recall
+    } else if !urn.starts_with("urn:alert:source:internal") {
+        RingKind::Outside
+    } else if referred {
+        RingKind::Transfer
+    } else {
+        RingKind::Internal
+    }
+}
+
+fn call_id(headers: &CallHeaders) -> Option<CallId> {
+    let (_, value) = headers.call_info.iter().find(|(name, _)| name.eq_ignore_ascii_case("X-Patchcord-Call"))?;
+    text(Some(value), MAX_NUMBER).map(CallId)
+}
+
+/// Why it comes back, from the Diversion's reason (RFC 5806 section 4).
+fn recalled(diversion: &NameAddr) -> Recalled {
+    let because = match diversion.param("reason").map(str::to_ascii_lowercase).as_deref() {
+        Some("no-answer") => Some(Reason::NoAnswer),
+        Some("user-busy") => Some(Reason::Busy),
+        Some("unavailable") => Some(Reason::Unreachable),
+        Some("deflection" | "do-not-disturb") => Some(Reason::Declined),
+        _ => None,
+    };
+    Recalled { from: party(diversion), because }
+}
+
+/// Name and number to show. A withheld number (RFC 3323) is empty.
+pub(crate) fn party(address: &NameAddr) -> Party {
+    let number = cleaned(address.uri.user(), MAX_NUMBER);
+    let withheld = number.eq_ignore_ascii_case("anonymous");
+    Party {
+        name: cleaned(address.display.as_deref().unwrap_or_default(), MAX_NAME),
+        number: if withheld { String::new() } else { number },
+    }
+}
+
+fn text(value: Option<&str>, max: usize) -> Option<String> {
+    value.map(|v| cleaned(v, max)).filter(|v| !v.is_empty())
+}
+
+/// At most `max` characters, none of which controls a terminal or turns the direction of writing around: a caller's
+/// name must not be able to look like another line of the ring card.
+pub(crate) fn cleaned(value: &str, max: usize) -> String {
+    let shown = |c: &char| !c.is_control() && !is_invisible_control(*c);
+    value.trim().chars().filter(shown).take(max).collect::<String>().trim().to_owned()
+}
+
+/// Bidirectional controls (Unicode UAX 9 section 2), line separators, and the byte order mark.
+fn is_invisible_control(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use sip::{Flow, LegKey, Transport};
+
+    use super::*;
+
+    fn invite(headers: CallHeaders) -> Incoming {
+        let from: NameAddr = "\"Priya Nair\" <sip:+919812345678@example.com>".parse().unwrap();
+        let any = "127.0.0.1:5060".parse().unwrap();
+        Incoming {
+            leg: LegKey(1),
+            to: from.clone(),
+            request_uri: from.uri.clone(),
+            from,
+            source: Flow { transport: Transport::Udp, local: any, remote: any, connection: 0 },
+            headers,
+            sdp: None,
+            authenticated_as: None,
+        }
+    }
+
+    fn read(headers: CallHeaders) -> IncomingCall {
+        IncomingCall::read(CallKey(1), &invite(headers))
+    }
+
+    #[test]
+    fn a_transfer_carries_all_its_facts() {
+        let call = read(CallHeaders {
+            alert_info: Some("urn:alert:source:internal".into()),
+            referred_by: Some("\"Ravi Kumar\" <sip:ravi@example.com>".parse().unwrap()),
+            user_to_user: Some("Wants the invoice of May".into()),
+            subject: Some("Support".into()),
+            call_info: vec![("x-patchcord-call".into(), "c-17".into())],
+            ..CallHeaders::default()
+        });
+        assert_eq!(call.kind, RingKind::Transfer);
+        assert_eq!(call.caller, Party { name: "Priya Nair".into(), number: "+919812345678".into() });
+        assert_eq!(call.transferred_by, Some(Party { name: "Ravi Kumar".into(), number: "ravi".into() }));
+        assert_eq!(call.note.as_deref(), Some("Wants the invoice of May"));
+        assert_eq!(call.department.as_deref(), Some("Support"));
+        assert_eq!(call.call_id, Some(CallId("c-17".into())));
+        assert_eq!(call.back, None);
+    }
+
+    #[test]
+    fn a_recall_says_from_whom_and_why() {
+        let call = read(CallHeaders {
+            alert_info: Some("URN:alert:service:recall:transfer".into()),
+            diversion: Some("\"Mina Shah\" <sip:mina@example.com>;reason=user-busy".parse().unwrap()),
+            ..CallHeaders::default()
+        });
+        assert_eq!(call.kind, RingKind::Recall);
+        let back = call.back.unwrap();
+        assert_eq!((back.from.name.as_str(), back.because), ("Mina Shah", Some(Reason::Busy)));
+    }
+
+    #[test]
+    fn internal_and_outside_calls_ring_apart() {
+        assert_eq!(ring_kind(Some("urn:alert:source:internal"), false), RingKind::Internal);
+        assert_eq!(ring_kind(Some("urn:alert:source:external"), true), RingKind::Outside);
+        assert_eq!(ring_kind(None, false), RingKind::Outside);
+    }
+
+    #[test]
+    fn names_from_outside_are_bounded_and_cleaned() {
+        let name = format!("Ev\u{1b}[31mil\u{202e}\r\nX{}", "a".repeat(5000));
+        let shown = cleaned(&name, MAX_NAME);
+        assert!(shown.starts_with("Ev[31milXaaa"), "{shown:?}");
+        assert_eq!(shown.chars().count(), MAX_NAME);
+    }
+
+    #[test]
+    fn a_withheld_number_is_empty() {
+        let from: NameAddr = "\"Anonymous\" <sip:anonymous@anonymous.invalid>".parse().unwrap();
+        assert_eq!(party(&from).number, "");
+    }
 }

@@ -3,21 +3,18 @@
 //! [`Phone::start`] gives the handle and the stream of everything that happens. Commands return at once; what becomes
 //! of them arrives as a [`PhoneEvent`]. One task owns all state (`owner`), one thread moves all sound (`voice`).
 
+mod call;
 mod config;
+mod ended;
 mod event;
 mod incoming;
 mod owner;
 mod phone;
+mod session;
+mod voice;
 
 pub use config::{Account, Identity, PhoneConfig, Play, Secret, Sound, SoundChoice, Transport};
 pub use event::{CallEvent, CallKey, Ended, HeldBy, PhoneEvent, QualityReport, RegistrationState};
 pub use incoming::{IncomingCall, Recalled, RingKind};
+pub use media::Codec;
 pub use phone::{Error, Phone, SoundDevice, SoundDevices};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Codec {
-    Opus,
-    G722,
-    Pcmu,
-    Pcma,
-}

@@ -1,42 +1,188 @@
-use std::net::SocketAddr;
+//! The one task that owns a phone's state. Orders of a person and events of the SIP endpoint come in; each is handled
+//! to its end before the next.
+
+mod calls;
+mod start;
+mod wire;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::time::Instant;
 
+use media::Codec;
+use sip::{Credentials, Endpoint, LegKey, NameAddr, RegistrationKey, Uri};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::{PhoneConfig, SoundChoice};
-use crate::event::{CallKey, PhoneEvent};
-use crate::phone::Error;
+use crate::call::{Call, Flow, Input};
+use crate::config::SoundChoice;
+use crate::event::{CallEvent, CallKey, PhoneEvent, RegistrationState};
+use crate::incoming::RingKind;
+use crate::session::{Agreed, Session};
+use crate::voice::Voice;
+
+/// More calls at once than anybody can talk to; the next one hears busy.
+const MAX_CALLS: usize = 8;
 
 /// What a person, or a program, asks of the phone.
 #[derive(Debug)]
 pub(crate) enum Command {
     Call { call: CallKey, to: String },
-    Answer { call: CallKey },
-    Refuse { call: CallKey, status: u16 },
-    HangUp { call: CallKey },
-    Hold { call: CallKey, held: bool },
+    OnCall { call: CallKey, input: Input },
     Mute { call: CallKey, muted: bool },
-    Dtmf { call: CallKey, digits: String },
     Transfer { call: CallKey, to: String },
     ChooseSound(SoundChoice),
     RingLevel(f32),
     Stop(oneshot::Sender<()>),
 }
 
-pub(crate) struct Owner;
+pub(crate) struct Owner {
+    endpoint: Endpoint,
+    voice: Voice,
+    events: mpsc::UnboundedSender<PhoneEvent>,
+    next_call: Arc<AtomicU32>,
+    lines: BTreeMap<CallKey, Line>,
+    legs: HashMap<LegKey, CallKey>,
+    codecs: Vec<Codec>,
+    /// RTP is bound here …
+    bind: IpAddr,
+    /// … and this is what the far end is told.
+    advertised: IpAddr,
+    us: NameAddr,
+    transport: sip::Transport,
+    account: Option<Registered>,
+}
+
+/// The registrar that carries our calls.
+struct Registered {
+    key: RegistrationKey,
+    registrar: Uri,
+    credentials: Credentials,
+}
+
+/// One call and what hangs on it.
+struct Line {
+    leg: LegKey,
+    call: Call,
+    session: Session,
+    /// Of an incoming call.
+    kind: Option<RingKind>,
+    /// The answer to their INVITE, made when it came; `None` if it had no offer: then our answer is one.
+    answer: Option<(String, Agreed)>,
+    /// The far end takes keys as RFC 4733 events; otherwise they go by INFO.
+    rtp_keys: bool,
+    held_by_them: bool,
+    codec: Option<Codec>,
+    answered_at: Option<Instant>,
+    /// Whom they ask us to call, until that is decided.
+    asked: Option<(Uri, Option<NameAddr>)>,
+    /// The call whose REFER this one follows.
+    follows: Option<CallKey>,
+    flow: Flow,
+}
 
 impl Owner {
-    pub(crate) async fn start(
-        config: PhoneConfig,
-        _calls: Arc<AtomicU32>,
+    pub(crate) async fn run(
+        mut self,
         mut inbox: mpsc::UnboundedReceiver<Command>,
-        events: mpsc::UnboundedSender<PhoneEvent>,
-    ) -> Result<SocketAddr, Error> {
-        tokio::spawn(async move {
-            let _events = events;
-            while inbox.recv().await.is_some() {}
-        });
-        Ok(config.listen)
+        mut network: mpsc::UnboundedReceiver<sip::Event>,
+    ) {
+        loop {
+            tokio::select! {
+                command = inbox.recv() => match command.map(|command| self.obey(command)) {
+                    Some(ControlFlow::Continue(())) => {}
+                    Some(ControlFlow::Break(done)) => {
+                        self.stop(network).await;
+                        // The one who asked may have stopped waiting.
+                        let _gone = done.send(());
+                        return;
+                    }
+                    // The last handle was dropped.
+                    None => return self.stop(network).await,
+                },
+                event = network.recv() => match event {
+                    Some(event) => self.happened(event),
+                    None => return self.stop(network).await,
+                },
+            }
+        }
+    }
+
+    fn tell(&self, event: PhoneEvent) {
+        // Whoever dropped the stream does not want to know.
+        let _nobody_listens = self.events.send(event);
+    }
+
+    fn tell_call(&self, call: CallKey, event: CallEvent) {
+        self.tell(PhoneEvent::Call { call, event });
+    }
+
+    fn happened(&mut self, event: sip::Event) {
+        match event {
+            sip::Event::Incoming(incoming) => self.incoming(&incoming),
+            sip::Event::Leg { leg, event } => {
+                if let Some(call) = self.legs.get(&leg).copied() {
+                    self.leg_event(call, event);
+                }
+            }
+            sip::Event::Registration { key: _, state } => self.registration(&state),
+            // We are no registrar.
+            sip::Event::Register(register) => self.endpoint.refuse_register(register.request, 403, None),
+        }
+    }
+
+    fn registration(&self, state: &sip::RegistrationState) {
+        let registrar = self.account.as_ref().map(|a| a.registrar.host.to_string()).unwrap_or_default();
+        self.tell(PhoneEvent::Registration(match state {
+            sip::RegistrationState::Registering => RegistrationState::Registering,
+            sip::RegistrationState::Registered { .. } => RegistrationState::Registered,
+            sip::RegistrationState::Unregistered => RegistrationState::Off,
+            sip::RegistrationState::Failed { status, retry_in_seconds } => RegistrationState::Down {
+                why: refused(*status, &registrar),
+                retry_in: retry_in_seconds.map(|s| std::time::Duration::from_secs(s.into())),
+            },
+        }));
+    }
+
+    /// Ends everything in good order. What the calls still report is passed on.
+    async fn stop(mut self, mut network: mpsc::UnboundedReceiver<sip::Event>) {
+        let calls: Vec<CallKey> = self.lines.keys().copied().collect();
+        for call in calls {
+            self.input(call, Input::HangUp);
+        }
+        if let Some(account) = &self.account {
+            self.endpoint.unregister(account.key);
+        }
+        let mut closing = std::pin::pin!(self.endpoint.clone().shut_down());
+        loop {
+            tokio::select! {
+                biased;
+                event = network.recv() => match event {
+                    Some(event) => self.happened(event),
+                    None => break,
+                },
+                () = &mut closing => break,
+            }
+        }
+        while let Ok(event) = network.try_recv() {
+            self.happened(event);
+        }
+        self.abandon_all();
+        let voice = self.voice;
+        // Joining a thread blocks. Should it panic, there is nothing left to put right.
+        let _panicked = tokio::task::spawn_blocking(move || voice.stop()).await;
+    }
+}
+
+/// Why the registrar does not have us, as a sentence.
+fn refused(status: u16, registrar: &str) -> String {
+    match status {
+        401 | 403 | 407 => format!("{registrar} refused the user name or the password."),
+        404 => format!("{registrar} does not know this user."),
+        408 => format!("{registrar} does not answer."),
+        503 => format!("{registrar} cannot be reached."),
+        other => format!("{registrar} refused the registration ({other})."),
     }
 }

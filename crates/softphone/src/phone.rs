@@ -1,7 +1,11 @@
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::call::Input;
 use crate::config::{PhoneConfig, SoundChoice};
 use crate::event::{CallKey, PhoneEvent};
 use crate::owner::{Command, Owner};
@@ -13,7 +17,7 @@ use crate::owner::{Command, Owner};
 #[derive(Clone, Debug)]
 pub struct Phone {
     commands: mpsc::UnboundedSender<Command>,
-    next_call: std::sync::Arc<std::sync::atomic::AtomicU32>,
+    next_call: Arc<AtomicU32>,
     listen: SocketAddr,
 }
 
@@ -26,8 +30,8 @@ impl Phone {
     pub async fn start(config: PhoneConfig) -> Result<(Self, mpsc::UnboundedReceiver<PhoneEvent>), Error> {
         let (events, event_stream) = mpsc::unbounded_channel();
         let (commands, inbox) = mpsc::unbounded_channel();
-        let next_call = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(1));
-        let listen = Owner::start(config, std::sync::Arc::clone(&next_call), inbox, events).await?;
+        let next_call = Arc::new(AtomicU32::new(1));
+        let listen = Owner::start(config, Arc::clone(&next_call), inbox, events).await?;
         Ok((Self { commands, next_call, listen }, event_stream))
     }
 
@@ -39,34 +43,34 @@ impl Phone {
 
     /// Calls a SIP URI, or with an account a bare number or user of its registrar.
     pub fn call(&self, to: &str) -> CallKey {
-        let call = CallKey(self.next_call.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        let call = CallKey(self.next_call.fetch_add(1, Ordering::Relaxed));
         self.send(Command::Call { call, to: to.to_owned() });
         call
     }
 
     /// Takes a ringing call; the call that had the sound is put on hold.
     pub fn answer(&self, call: CallKey) {
-        self.send(Command::Answer { call });
+        self.send(Command::OnCall { call, input: Input::Answer });
     }
 
     /// Refuses a ringing call for all devices of the user (603).
     pub fn decline(&self, call: CallKey) {
-        self.send(Command::Refuse { call, status: 603 });
+        self.send(Command::OnCall { call, input: Input::Refuse { status: 603 } });
     }
 
     /// Refuses a ringing call as busy (486).
     pub fn busy(&self, call: CallKey) {
-        self.send(Command::Refuse { call, status: 486 });
+        self.send(Command::OnCall { call, input: Input::Refuse { status: 486 } });
     }
 
     /// Ends a call in whatever state: gives up, refuses or says goodbye.
     pub fn hang_up(&self, call: CallKey) {
-        self.send(Command::HangUp { call });
+        self.send(Command::OnCall { call, input: Input::HangUp });
     }
 
     /// Puts a call on hold, or takes it back; taking it back puts the one with the sound on hold.
     pub fn hold(&self, call: CallKey, held: bool) {
-        self.send(Command::Hold { call, held });
+        self.send(Command::OnCall { call, input: Input::Hold { held } });
     }
 
     /// Sends silence instead of the microphone.
@@ -76,7 +80,7 @@ impl Phone {
 
     /// Presses keys: `0`–`9`, `*`, `#`, `A`–`D` (RFC 4733). Others are left out.
     pub fn dtmf(&self, call: CallKey, digits: &str) {
-        self.send(Command::Dtmf { call, digits: digits.to_owned() });
+        self.send(Command::OnCall { call, input: Input::Press { digits: digits.to_owned() } });
     }
 
     /// Blind transfer by REFER as RFC 5589 section 6.1 wants it: hold, REFER, wait for the final NOTIFY; on failure
@@ -136,9 +140,9 @@ pub enum Error {
     #[error("cannot listen on {address}: {why}")]
     Listen { address: SocketAddr, why: String },
     #[error("cannot read {path}: {why}")]
-    Play { path: std::path::PathBuf, why: String },
+    Play { path: PathBuf, why: String },
     #[error("cannot write {path}: {why}")]
-    Record { path: std::path::PathBuf, why: String },
+    Record { path: PathBuf, why: String },
     #[error("cannot start the sound thread: {0}")]
     Thread(std::io::Error),
 }

@@ -1,0 +1,287 @@
+//! What a person asks, and what a call's state machine has the owner do.
+
+use std::io;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use protocol::Party;
+use sip::{CallHeaders, Host, Invite, NameAddr, Uri};
+use tokio::sync::oneshot;
+
+use super::{Command, Line, MAX_CALLS, Owner};
+use crate::call::{Call, Effect, Flow, Input, State};
+use crate::event::{CallEvent, CallKey, Ended};
+use crate::incoming::party;
+use crate::session::{Agreed, Session};
+use crate::voice::{Order, Sockets};
+
+impl Owner {
+    pub(super) fn obey(&mut self, command: Command) -> ControlFlow<oneshot::Sender<()>> {
+        match command {
+            Command::Call { call, to } => match self.target(&to) {
+                Ok(to) => self.dial(call, to, None, None),
+                Err(sentence) => self.never_was(call, sentence),
+            },
+            Command::OnCall { call, input } => self.input(call, input),
+            Command::Mute { call, muted } => self.mute(call, muted),
+            Command::Transfer { call, to } => match self.target(&to) {
+                Ok(to) => self.input(call, Input::Transfer { to: to.to_string() }),
+                Err(sentence) => self.tell_call(call, CallEvent::Trouble { sentence }),
+            },
+            Command::ChooseSound(choice) => self.voice.choose_sound(choice),
+            Command::RingLevel(level) => self.voice.ring_level(level),
+            Command::Stop(done) => return ControlFlow::Break(done),
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Whom a person means: a SIP URI, `user@host`, or with an account a bare number or user.
+    fn target(&self, to: &str) -> Result<Uri, String> {
+        let to = to.trim();
+        let not_callable = || format!("\"{}\" cannot be called.", crate::incoming::cleaned(to, 80));
+        let mut uri: Uri = match &self.account {
+            _ if to.starts_with("sip:") => to.parse().map_err(|_| not_callable())?,
+            _ if to.contains('@') => format!("sip:{to}").parse().map_err(|_| not_callable())?,
+            Some(account) if !to.is_empty() => {
+                // People write numbers with spaces, dots and brackets.
+                let dialled: String =
+                    to.strip_prefix("tel:").unwrap_or(to).chars().filter(|c| !" .-()/".contains(*c)).collect();
+                let plain =
+                    if dialled.chars().all(|c| c.is_ascii_digit() || "+*#".contains(c)) { &dialled } else { to };
+                Uri { user: Some(plain.to_owned()), ..account.registrar.clone() }
+            }
+            Some(_) | None => return Err(not_callable()),
+        };
+        if self.transport == sip::Transport::Tcp && uri.param("transport").is_none() {
+            uri.params.push(("transport".to_owned(), Some("tcp".to_owned())));
+        }
+        Ok(uri)
+    }
+
+    /// Places a call; `follows` is the call whose REFER asked for it.
+    pub(super) fn dial(&mut self, call: CallKey, to: Uri, referred_by: Option<NameAddr>, follows: Option<CallKey>) {
+        if self.lines.len() >= MAX_CALLS {
+            return self.never_was(call, "Too many calls at once.".to_owned());
+        }
+        let (sockets, mut session) = match self.media() {
+            Ok(media) => media,
+            Err(error) => return self.never_was(call, format!("No port for the sound: {error}.")),
+        };
+        let shown = Party { name: String::new(), number: party(&NameAddr::new(None, to.clone())).number };
+        let leg = self.endpoint.invite(Invite {
+            // Only our own registrar may ask for our password's digest.
+            credentials: self.account.as_ref().filter(|a| a.registrar.host == to.host).map(|a| a.credentials.clone()),
+            to,
+            from: self.us.clone(),
+            to_display: None,
+            sdp: session.offer(false),
+            via_flow: None,
+            headers: CallHeaders { referred_by, ..CallHeaders::default() },
+        });
+        self.open(call, Line { follows, ..Line::new(leg, Call::outgoing(), session) }, sockets);
+        self.tell_call(call, CallEvent::Calling { to: shown });
+        self.take_sound(call);
+        self.settle(call);
+    }
+
+    /// Ports and our side of the SDP for a new call.
+    pub(super) fn media(&self) -> io::Result<(Sockets, Session)> {
+        let sockets = Sockets::bind(self.bind)?;
+        let rtp = SocketAddr::new(self.advertised, sockets.rtp_port()?);
+        // Fits what other implementations read into 64 bits with a sign (RFC 8866 section 5.2).
+        Ok((sockets, Session::new(rtp, &self.codecs, rand::random::<u64>() >> 2)))
+    }
+
+    pub(super) fn open(&mut self, call: CallKey, line: Line, sockets: Sockets) {
+        self.legs.insert(line.leg, call);
+        self.lines.insert(call, line);
+        self.voice.order(Order::Open { call, sockets });
+    }
+
+    pub(super) fn new_key(&self) -> CallKey {
+        CallKey(self.next_call.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Every call that was given a key ends.
+    fn never_was(&self, call: CallKey, sentence: String) {
+        let ended = Ended { cause: sentence, status: None, answered_elsewhere: false, talked: None };
+        self.tell_call(call, CallEvent::Ended(ended));
+    }
+
+    fn mute(&self, call: CallKey, muted: bool) {
+        if self.lines.contains_key(&call) {
+            self.voice.order(Order::Mute { call, muted });
+            self.tell_call(call, CallEvent::Muted { muted });
+        }
+    }
+
+    /// Gives a call's state machine one input and does what it says.
+    pub(super) fn input(&mut self, call: CallKey, input: Input) {
+        let Some(line) = self.lines.get_mut(&call) else { return };
+        for effect in line.call.handle(input) {
+            self.carry_out(call, effect);
+        }
+        self.settle(call);
+    }
+
+    fn carry_out(&mut self, call: CallKey, effect: Effect) {
+        let Some(line) = self.lines.get_mut(&call) else { return };
+        let leg = line.leg;
+        match effect {
+            Effect::Accept => self.accept(call),
+            Effect::Refuse { status } => self.endpoint.refuse(leg, status, None),
+            Effect::HangUp => self.endpoint.hang_up(leg, None),
+            Effect::Offer { hold } => self.endpoint.offer(leg, line.session.offer(hold)),
+            Effect::Refer { to } => self.endpoint.refer(leg, to, Some(self.us.to_string())),
+            Effect::AcceptRefer { accept } => self.decide_refer(call, accept),
+            Effect::Press { digits } => self.press(call, digits),
+            Effect::TakeSound => self.take_sound(call),
+            Effect::Tell(event) => {
+                if matches!(event, CallEvent::Answered { .. }) {
+                    line.answered_at = Some(Instant::now());
+                    if line.kind.is_none() {
+                        self.voice.order(Order::Record { call });
+                    }
+                    self.report_to_referrer(call, 200);
+                }
+                self.tell_call(call, event);
+            }
+        }
+    }
+
+    fn accept(&mut self, call: CallKey) {
+        let Some(line) = self.lines.get_mut(&call) else { return };
+        let leg = line.leg;
+        let (sdp, agreed) = match line.answer.take() {
+            Some((sdp, agreed)) => (sdp, Some(agreed)),
+            // They left the offer to us; their answer comes with the ACK (RFC 3261 section 13.2.1).
+            None => (line.session.offer(false), None),
+        };
+        self.endpoint.answer(leg, sdp);
+        if let Some(agreed) = agreed {
+            self.agree(call, agreed);
+        }
+        self.voice.order(Order::Record { call });
+    }
+
+    /// Tells the voice thread what was agreed, and remembers what the owner needs of it.
+    pub(super) fn agree(&mut self, call: CallKey, agreed: Agreed) {
+        let Some(line) = self.lines.get_mut(&call) else { return };
+        let codec = agreed.codec;
+        line.rtp_keys = agreed.dtmf.is_some();
+        line.held_by_them = agreed.held_by_them;
+        let before = line.codec.replace(codec);
+        let changed = line.answered_at.is_some() && before.is_some_and(|before| before != codec);
+        self.voice.order(Order::Agree { call, agreed });
+        if changed {
+            self.tell_call(call, CallEvent::CodecChanged { codec });
+        }
+    }
+
+    fn press(&self, call: CallKey, digits: String) {
+        let Some(line) = self.lines.get(&call) else { return };
+        if line.rtp_keys {
+            self.voice.order(Order::Press { call, digits });
+        } else {
+            for digit in digits.chars().filter(|c| "0123456789*#ABCD".contains(*c)) {
+                self.endpoint.info_dtmf(line.leg, digit);
+            }
+        }
+    }
+
+    /// One call has the sound at a time.
+    fn take_sound(&mut self, taker: CallKey) {
+        let others = self.lines.iter().filter(|(call, line)| **call != taker && line.call.has_sound());
+        let others: Vec<CallKey> = others.map(|(call, _)| *call).collect();
+        for call in others {
+            self.input(call, Input::Hold { held: true });
+        }
+    }
+
+    /// Their REFER: `asked` says whom to call.
+    fn decide_refer(&mut self, call: CallKey, accept: bool) {
+        let Some(line) = self.lines.get_mut(&call) else { return };
+        self.endpoint.accept_refer(line.leg, accept);
+        let Some((to, referred_by)) = line.asked.take().filter(|_| accept) else { return };
+        let next = self.new_key();
+        let shown = party(&NameAddr::new(None, to.clone()));
+        let by = referred_by.as_ref().map(party);
+        self.tell_call(call, CallEvent::Following { call: next, to: shown, referred_by: by });
+        self.dial(next, to, referred_by, Some(call));
+        if !self.lines.contains_key(&next) {
+            self.follow_failed(call, 500);
+        }
+    }
+
+    pub(super) fn report_to_referrer(&self, call: CallKey, status: u16) {
+        let referrer = self.lines.get(&call).and_then(|line| self.lines.get(&line.follows?));
+        if let Some(referrer) = referrer {
+            self.endpoint.notify_refer(referrer.leg, status);
+        }
+    }
+
+    pub(super) fn follow_failed(&mut self, referrer: CallKey, status: u16) {
+        let Some(line) = self.lines.get(&referrer) else { return };
+        self.endpoint.notify_refer(line.leg, status);
+        self.input(referrer, Input::FollowFailed);
+    }
+
+    /// After each step: the sound follows the state.
+    pub(super) fn settle(&mut self, call: CallKey) {
+        if let Some(line) = self.lines.get_mut(&call) {
+            let flow = line.call.flow();
+            if flow != line.flow {
+                line.flow = flow;
+                self.voice.order(Order::Flow { call, flow });
+            }
+        }
+        self.ring();
+    }
+
+    /// The oldest ringing call decides the ring tone.
+    fn ring(&mut self) {
+        let ringing = self.lines.values().find(|line| *line.call.state() == State::Ringing);
+        let busy = self.lines.values().any(|line| line.call.has_sound());
+        self.voice.ring(ringing.and_then(|line| line.kind), busy);
+    }
+
+    /// Ends what the network has not reported as ended, when the phone stops.
+    pub(super) fn abandon_all(&mut self) {
+        for (call, line) in std::mem::take(&mut self.lines) {
+            let cause = sip::EndCause { status: None, reason: None, by: sip::EndedBy::Us };
+            self.close(call, &line, &cause);
+        }
+    }
+
+    pub(super) fn close(&self, call: CallKey, line: &Line, cause: &sip::EndCause) {
+        let talked = line.answered_at.map(|since| since.elapsed());
+        let ended = crate::ended::ended(cause, line.kind.is_some(), talked);
+        self.voice.order(Order::Close { call, ended });
+    }
+}
+
+impl Line {
+    pub(super) fn new(leg: sip::LegKey, call: Call, session: Session) -> Self {
+        Self {
+            leg,
+            call,
+            session,
+            kind: None,
+            answer: None,
+            rtp_keys: false,
+            held_by_them: false,
+            codec: None,
+            answered_at: None,
+            asked: None,
+            follows: None,
+            flow: Flow::default(),
+        }
+    }
+}
+
+/// Whether a REFER's target can simply be called. One with headers wants more than that (`Replaces`: RFC 3891).
+pub(super) fn can_follow(to: &Uri) -> bool {
+    to.headers.is_none() && to.scheme == sip::Scheme::Sip && !matches!(&to.host, Host::Name(name) if name.is_empty())
+}

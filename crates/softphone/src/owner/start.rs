@@ -1,0 +1,169 @@
+//! From a configuration to a running owner.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use sip::{Credentials, Endpoint, EndpointConfig, Host, NameAddr, Registration, Scheme, Uri};
+use tokio::sync::mpsc;
+
+use super::{Command, Owner, Registered};
+use crate::config::{Account, Identity, PhoneConfig, Play, Sound, Transport};
+use crate::event::PhoneEvent;
+use crate::phone::Error;
+use crate::voice::{Files, Material, Voice};
+
+/// What we ask of a registrar, seconds: short enough that a device that vanished is noticed.
+const EXPIRES: u32 = 300;
+/// Longest WAV to be played: ten minutes at 48 kHz, 16 bit, stereo.
+const MAX_WAV: u64 = 10 * 60 * 48_000 * 4;
+
+impl Owner {
+    /// Opens sockets and sound, starts the task, and says where SIP listens.
+    pub(crate) async fn start(
+        config: PhoneConfig,
+        next_call: Arc<AtomicU32>,
+        inbox: mpsc::UnboundedReceiver<Command>,
+        events: mpsc::UnboundedSender<PhoneEvent>,
+    ) -> Result<SocketAddr, Error> {
+        let registrar = config.account.as_ref().map(|a| registrar(a, config.transport)).transpose()?;
+        let advertised = advertised(config.listen.ip(), registrar.as_ref()).await;
+        let transport = transport(config.transport);
+        let (endpoint, network) = bind(&config, transport, advertised).await?;
+        let listen = endpoint.local_addr(transport).unwrap_or(config.listen);
+        let contact = SocketAddr::new(advertised, listen.port());
+        let us = identity(&config.identity, config.account.as_ref(), registrar.as_ref(), contact);
+        let sound = config.sound;
+        let files = tokio::task::spawn_blocking(|| files(sound)).await.map_err(|e| Error::Thread(e.into()))??;
+        let voice = Voice::start(files, events.clone()).map_err(Error::Thread)?;
+        let account =
+            config.account.zip(registrar).map(|(account, registrar)| register(&endpoint, account, registrar, &us));
+        let owner = Self {
+            endpoint,
+            voice,
+            events,
+            next_call,
+            lines: Default::default(),
+            legs: Default::default(),
+            codecs: config.codecs,
+            bind: config.listen.ip(),
+            advertised,
+            us,
+            transport,
+            account,
+        };
+        tokio::spawn(owner.run(inbox, network));
+        Ok(listen)
+    }
+}
+
+fn transport(transport: Transport) -> sip::Transport {
+    match transport {
+        Transport::Udp => sip::Transport::Udp,
+        Transport::Tcp => sip::Transport::Tcp,
+    }
+}
+
+async fn bind(
+    config: &PhoneConfig,
+    transport: sip::Transport,
+    advertised: IpAddr,
+) -> Result<(Endpoint, mpsc::UnboundedReceiver<sip::Event>), Error> {
+    let (udp, tcp) = match transport {
+        sip::Transport::Udp => (vec![config.listen], Vec::new()),
+        sip::Transport::Tcp => (Vec::new(), vec![config.listen]),
+    };
+    let user_agent = concat!("patchcord-phone/", env!("CARGO_PKG_VERSION")).to_owned();
+    let endpoint = EndpointConfig { udp, tcp, user_agent, advertised: Some(advertised), challenge: None };
+    Endpoint::bind(endpoint).await.map_err(|e| Error::Listen { address: config.listen, why: e.to_string() })
+}
+
+/// The registrar's URI: `host`, `host:port` or `sip:host:port`, with our transport.
+fn registrar(account: &Account, transport: Transport) -> Result<Uri, Error> {
+    let wrong = || Error::Registrar(account.registrar.clone());
+    let text = account.registrar.trim();
+    let text = if text.starts_with("sip:") { text.to_owned() } else { format!("sip:{text}") };
+    let mut uri: Uri = text.parse().map_err(|_| wrong())?;
+    if uri.scheme != Scheme::Sip || uri.user.is_some() || uri.headers.is_some() {
+        return Err(wrong());
+    }
+    if transport == Transport::Tcp && uri.param("transport").is_none() {
+        uri.params.push(("transport".to_owned(), Some("tcp".to_owned())));
+    }
+    Ok(uri)
+}
+
+/// Bound to every address, the far end must be told one: the one that the way to the registrar starts from. Nothing is
+/// sent: `connect` on UDP only asks the routing table.
+async fn advertised(bind: IpAddr, registrar: Option<&Uri>) -> IpAddr {
+    if !bind.is_unspecified() {
+        return bind;
+    }
+    let (host, port) = match registrar {
+        Some(uri) => (uri.host.to_string(), uri.port.unwrap_or(5060)),
+        // Documentation address (RFC 5737): shows the default route.
+        None => ("192.0.2.1".to_owned(), 5060),
+    };
+    let target = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await.ok();
+    let local = target.and_then(|mut t| t.next()).and_then(|target| {
+        let socket = UdpSocket::bind(SocketAddr::new(bind, 0)).ok()?;
+        socket.connect(target).ok()?;
+        socket.local_addr().ok()
+    });
+    local.map_or(bind, |address| address.ip())
+}
+
+fn identity(own: &Identity, account: Option<&Account>, registrar: Option<&Uri>, contact: SocketAddr) -> NameAddr {
+    match (account, registrar) {
+        (Some(account), Some(registrar)) => {
+            NameAddr::new(account.display.as_deref(), Uri::sip(&account.user, registrar.host.clone(), registrar.port))
+        }
+        _ => NameAddr::new(own.display.as_deref(), Uri::sip(&own.number, Host::Ip(contact.ip()), Some(contact.port()))),
+    }
+}
+
+fn register(endpoint: &Endpoint, account: Account, registrar: Uri, us: &NameAddr) -> Registered {
+    let credentials = Credentials {
+        user: account.auth_user.unwrap_or_else(|| account.user.clone()),
+        password: account.password.reveal().to_owned(),
+    };
+    let key = endpoint.register(Registration {
+        registrar: registrar.clone(),
+        aor: us.clone(),
+        credentials: Some(credentials.clone()),
+        expires: EXPIRES,
+    });
+    Registered { key, registrar, credentials }
+}
+
+/// Reads what is to be played, and makes sure that recordings can be written.
+fn files(sound: Sound) -> Result<Files, Error> {
+    let (play, record, loopback) = match sound {
+        Sound::Files { play, record, loopback } => (play, record, loopback),
+        Sound::Devices(_) => (Play::Silence, None, false),
+    };
+    let material = match play {
+        Play::Silence => Material::Silence,
+        Play::Tone => Material::Tone,
+        Play::Wav(path) => Material::Wav(wav(&path)?),
+    };
+    if let Some(path) = &record {
+        let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(Error::Record { path: path.clone(), why: "its folder does not exist".to_owned() });
+        }
+    }
+    Ok(Files { material, record, loopback })
+}
+
+fn wav(path: &Path) -> Result<Arc<[i16]>, Error> {
+    let unreadable = |why: String| Error::Play { path: path.to_owned(), why };
+    let size = std::fs::metadata(path).map_err(|e| unreadable(e.to_string()))?.len();
+    if size > MAX_WAV {
+        return Err(unreadable(format!("longer than ten minutes ({size} bytes)")));
+    }
+    let bytes = std::fs::read(path).map_err(|e| unreadable(e.to_string()))?;
+    let pcm = media::wav::parse(&bytes).map_err(|e| unreadable(e.to_string()))?;
+    Ok(pcm.into())
+}

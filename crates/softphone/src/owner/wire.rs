@@ -1,0 +1,142 @@
+//! What the far ends do.
+
+use sip::{EndCause, Incoming, LegEvent};
+
+use super::calls::can_follow;
+use super::{Line, MAX_CALLS, Owner};
+use crate::call::{Call, Input, State};
+use crate::event::{CallEvent, CallKey, PhoneEvent};
+use crate::incoming::IncomingCall;
+
+/// No codec in common, or no SDP that can be read (RFC 3261 section 21.4.26).
+const NOT_ACCEPTABLE_HERE: u16 = 488;
+
+impl Owner {
+    pub(super) fn incoming(&mut self, invite: &Incoming) {
+        let refuse = |status| self.endpoint.refuse(invite.leg, status, None);
+        if self.lines.len() >= MAX_CALLS {
+            return refuse(486);
+        }
+        let Ok((sockets, mut session)) = self.media() else { return refuse(500) };
+        let answer = match invite.sdp.as_ref().map(|offer| session.answer(offer, false)).transpose() {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::info!(%error, "refused a call that has no usable sound");
+                return refuse(NOT_ACCEPTABLE_HERE);
+            }
+        };
+        let call = self.new_key();
+        let ring_card = IncomingCall::read(call, invite);
+        let line = Line { kind: Some(ring_card.kind), answer, ..Line::new(invite.leg, Call::incoming(), session) };
+        self.open(call, line, sockets);
+        self.settle(call);
+        self.endpoint.ring(invite.leg);
+        self.tell(PhoneEvent::Incoming(ring_card));
+    }
+
+    pub(super) fn leg_event(&mut self, call: CallKey, event: LegEvent) {
+        match event {
+            LegEvent::Trying => {}
+            LegEvent::Ringing => self.far_rings(call),
+            LegEvent::EarlyMedia { sdp } => {
+                if let Some(Ok(agreed)) = self.lines.get(&call).map(|line| line.session.accept(&sdp)) {
+                    self.agree(call, agreed);
+                }
+                self.far_rings(call);
+            }
+            LegEvent::Answered { sdp } => self.answered(call, &sdp),
+            LegEvent::Confirmed { sdp } => self.confirmed(call, sdp.as_deref()),
+            LegEvent::Offer { sdp } => self.offered(call, &sdp),
+            LegEvent::OfferAnswered { sdp } => self.offer_answered(call, &sdp),
+            LegEvent::OfferFailed { status } => self.input(call, Input::OfferFailed { status }),
+            LegEvent::Refer { to, referred_by } => {
+                let Some(line) = self.lines.get_mut(&call) else { return };
+                if can_follow(&to.uri) {
+                    line.asked = Some((to.uri, referred_by));
+                    self.input(call, Input::Referred);
+                } else {
+                    self.endpoint.accept_refer(line.leg, false);
+                }
+            }
+            LegEvent::ReferProgress { status } => self.input(call, Input::TransferProgress { status }),
+            LegEvent::Dtmf { digit } => self.tell_call(call, CallEvent::Dtmf { digit }),
+            LegEvent::Ended { cause } => self.ended(call, &cause),
+        }
+    }
+
+    fn far_rings(&mut self, call: CallKey) {
+        self.report_to_referrer(call, 180);
+        self.input(call, Input::FarRings);
+    }
+
+    fn answered(&mut self, call: CallKey, sdp: &str) {
+        let Some(line) = self.lines.get(&call) else { return };
+        match line.session.accept(sdp) {
+            Ok(agreed) => {
+                let input = Input::FarAnswered { codec: agreed.codec, held_by_them: agreed.held_by_them };
+                self.agree(call, agreed);
+                self.input(call, input);
+            }
+            Err(error) => self.no_sound(call, &error),
+        }
+    }
+
+    fn confirmed(&mut self, call: CallKey, sdp: Option<&str>) {
+        let Some(line) = self.lines.get(&call) else { return };
+        // The answer counts only if our 200 was the offer.
+        match sdp.filter(|_| line.codec.is_none()).map(|sdp| line.session.accept(sdp)) {
+            Some(Ok(agreed)) => self.agree(call, agreed),
+            Some(Err(error)) => return self.no_sound(call, &error),
+            None => {}
+        }
+        let Some(line) = self.lines.get(&call) else { return };
+        match line.codec {
+            Some(codec) => self.input(call, Input::Acknowledged { codec, held_by_them: line.held_by_them }),
+            None => self.no_sound(call, &sip::sdp::SdpError::NoAudio),
+        }
+    }
+
+    /// A call without sound is no call.
+    fn no_sound(&mut self, call: CallKey, error: &sip::sdp::SdpError) {
+        self.tell_call(call, CallEvent::Trouble { sentence: format!("The call has no sound: {error}.") });
+        self.input(call, Input::HangUp);
+    }
+
+    fn offered(&mut self, call: CallKey, sdp: &str) {
+        let Some(line) = self.lines.get_mut(&call) else { return };
+        let leg = line.leg;
+        match line.session.answer(sdp, line.call.wants_hold()) {
+            Ok((answer, agreed)) => {
+                self.endpoint.answer_offer(leg, Ok(answer));
+                let held_by_them = agreed.held_by_them;
+                self.agree(call, agreed);
+                self.input(call, Input::Agreed { ours: false, held_by_them });
+            }
+            Err(_) => self.endpoint.answer_offer(leg, Err(NOT_ACCEPTABLE_HERE)),
+        }
+    }
+
+    fn offer_answered(&mut self, call: CallKey, sdp: &str) {
+        let Some(line) = self.lines.get(&call) else { return };
+        match line.session.accept(sdp) {
+            Ok(agreed) => {
+                let held_by_them = agreed.held_by_them;
+                self.agree(call, agreed);
+                self.input(call, Input::Agreed { ours: true, held_by_them });
+            }
+            Err(_) => self.input(call, Input::OfferFailed { status: NOT_ACCEPTABLE_HERE }),
+        }
+    }
+
+    fn ended(&mut self, call: CallKey, cause: &EndCause) {
+        let Some(mut line) = self.lines.remove(&call) else { return };
+        self.legs.remove(&line.leg);
+        line.call.handle(Input::Gone);
+        debug_assert_eq!(*line.call.state(), State::Over);
+        self.close(call, &line, cause);
+        if let Some(referrer) = line.follows.filter(|_| line.answered_at.is_none()) {
+            self.follow_failed(referrer, cause.status.unwrap_or(487));
+        }
+        self.settle(call);
+    }
+}

@@ -1,0 +1,112 @@
+//! Our side of one call's SDP (RFC 3264). Pure.
+
+use std::net::SocketAddr;
+
+use media::Codec;
+use sip::sdp::{self, CodecLine, Direction, LocalMedia, Negotiated, SdpError};
+
+/// Payload type that we offer for Opus; any dynamic one would do.
+const OPUS: u8 = 111;
+/// Payload type that we offer for RFC 4733 events.
+const TELEPHONE_EVENT: u8 = 101;
+
+/// What the voice thread must know to send and to receive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Agreed {
+    pub(crate) remote_rtp: SocketAddr,
+    pub(crate) remote_rtcp: SocketAddr,
+    /// RTCP shares the RTP port (RFC 5761).
+    pub(crate) rtcp_mux: bool,
+    pub(crate) codec: Codec,
+    pub(crate) payload_type: u8,
+    pub(crate) dtmf: Option<u8>,
+    pub(crate) receive: Vec<(u8, Codec)>,
+    pub(crate) receive_dtmf: Option<u8>,
+    pub(crate) held_by_them: bool,
+}
+
+/// Our descriptions of one call; each differs from the one before by its version (RFC 8866 section 5.2).
+#[derive(Debug)]
+pub(crate) struct Session {
+    local: LocalMedia,
+}
+
+impl Session {
+    /// `rtp` is what the far end is told; `id` should be random.
+    pub(crate) fn new(rtp: SocketAddr, codecs: &[Codec], id: u64) -> Self {
+        let codecs = codecs.iter().copied().map(line).collect();
+        let telephone_event = Some(TELEPHONE_EVENT);
+        let direction = Direction::SendRecv;
+        Self { local: LocalMedia { rtp, codecs, telephone_event, direction, ptime: 20, session_id: id, version: 0 } }
+    }
+
+    pub(crate) fn offer(&mut self, hold: bool) -> String {
+        self.next(hold);
+        sdp::offer(&self.local)
+    }
+
+    /// Reads the answer to the last [`Self::offer`].
+    pub(crate) fn accept(&self, answer: &str) -> Result<Agreed, SdpError> {
+        let negotiated = sdp::accept_answer(&self.local, &sdp::Session::parse(answer)?)?;
+        let ours = self.local.codecs.iter().filter_map(known);
+        agreed(&negotiated, ours.collect(), self.local.telephone_event)
+    }
+
+    pub(crate) fn answer(&mut self, offer: &str, hold: bool) -> Result<(String, Agreed), SdpError> {
+        let offer = sdp::Session::parse(offer)?;
+        self.next(hold);
+        let (text, negotiated) = sdp::answer(&offer, &self.local)?;
+        // The answer repeats the payload types of the offer, so that both directions use the same.
+        Ok((text, agreed(&negotiated, Vec::new(), negotiated.telephone_event)?))
+    }
+
+    fn next(&mut self, hold: bool) {
+        self.local.version += 1;
+        self.local.direction = if hold { Direction::SendOnly } else { Direction::SendRecv };
+    }
+}
+
+fn line(codec: Codec) -> CodecLine {
+    let (channels, fmtp) = match codec {
+        // RFC 7587: always two channels on paper; FEC so that a lost packet can be had from the next.
+        Codec::Opus => (2, Some("minptime=10;useinbandfec=1".to_owned())),
+        Codec::G722 | Codec::Pcmu | Codec::Pcma => (1, None),
+    };
+    CodecLine {
+        name: codec.name().to_owned(),
+        payload_type: codec.static_payload_type().unwrap_or(OPUS),
+        clock: codec.rtp_clock(),
+        channels,
+        fmtp,
+    }
+}
+
+fn known(line: &CodecLine) -> Option<(u8, Codec)> {
+    Codec::from_name(&line.name).map(|codec| (line.payload_type, codec))
+}
+
+fn agreed(
+    negotiated: &Negotiated,
+    mut receive: Vec<(u8, Codec)>,
+    receive_dtmf: Option<u8>,
+) -> Result<Agreed, SdpError> {
+    let sendable: Vec<_> = negotiated.codecs.iter().filter_map(known).collect();
+    let &(payload_type, codec) = sendable.first().ok_or(SdpError::NoCommonCodec)?;
+    // Some far ends send with their own payload type instead of ours.
+    for (theirs, codec) in sendable {
+        if Some(theirs) != receive_dtmf && receive.iter().all(|(ours, _)| *ours != theirs) {
+            receive.push((theirs, codec));
+        }
+    }
+    Ok(Agreed {
+        remote_rtp: negotiated.remote_rtp,
+        remote_rtcp: negotiated.remote_rtcp,
+        rtcp_mux: negotiated.rtcp_mux,
+        codec,
+        payload_type,
+        dtmf: negotiated.telephone_event,
+        receive,
+        receive_dtmf,
+        held_by_them: negotiated.held_by_remote(),
+    })
+}

@@ -1,0 +1,288 @@
+//! The sound of one call: its sockets, its two RTP streams, its recording.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use media::{Frame, ReceiverConfig, RtpReceiver, RtpSender, SILENCE, SenderConfig, level_dbfs, rtcp};
+use tokio::io::ReadBuf;
+use tokio::net::UdpSocket;
+
+use super::recorder::Recorder;
+use super::source::Source;
+use crate::call::Flow;
+use crate::event::QualityReport;
+use crate::session::Agreed;
+
+/// "Sound" for [`crate::CallEvent::FirstAudio`], dBFS.
+const AUDIBLE: f32 = -50.0;
+/// Datagrams taken from one socket at a time, so that a flood does not keep the others and the clock waiting.
+const DATAGRAMS_AT_ONCE: usize = 64;
+
+pub(crate) struct Line {
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    streams: Option<Streams>,
+    pub(crate) flow: Flow,
+    pub(crate) muted: bool,
+    source: Source,
+    loopback: bool,
+    pub(crate) recorder: Option<Recorder>,
+    ringback: Tone,
+    audible: bool,
+    cname: String,
+}
+
+/// What exists once both sides have agreed.
+struct Streams {
+    agreed: Agreed,
+    sender: RtpSender,
+    receiver: RtpReceiver,
+    ssrc: u32,
+    /// Where RTP really comes from, if not from where SDP said: a NAT may change the port.
+    latched: Option<SocketAddr>,
+    next_report: Duration,
+}
+
+/// A tone that is played again and again.
+pub(crate) struct Tone {
+    pcm: Arc<[i16]>,
+    position: usize,
+}
+
+/// What came of 20 ms.
+#[derive(Default)]
+pub(crate) struct Ticked {
+    pub(crate) first_audio: bool,
+    pub(crate) quality: Option<QualityReport>,
+    pub(crate) record_failed: Option<hound::Error>,
+}
+
+impl Line {
+    /// # Errors
+    /// If the sockets can't be given to the runtime of the voice thread.
+    pub(crate) fn new(sockets: super::Sockets, source: Source, loopback: bool, ringback: Tone) -> io::Result<Self> {
+        Ok(Self {
+            rtp: UdpSocket::from_std(sockets.rtp)?,
+            rtcp: UdpSocket::from_std(sockets.rtcp)?,
+            streams: None,
+            flow: Flow::default(),
+            muted: false,
+            source,
+            loopback,
+            recorder: None,
+            ringback,
+            audible: false,
+            cname: format!("{:016x}@patchcord", rand::random::<u64>()),
+        })
+    }
+
+    /// Starts the streams, or turns them to what was agreed anew. What has not changed goes on without a seam.
+    ///
+    /// # Errors
+    /// If the codec can't be set up.
+    pub(crate) fn agree(&mut self, now: Duration, agreed: Agreed) -> Result<(), media::CodecError> {
+        let Some(streams) = &mut self.streams else {
+            self.streams = Some(Streams::new(now, agreed)?);
+            return Ok(());
+        };
+        let old = std::mem::replace(&mut streams.agreed, agreed);
+        let new = &streams.agreed;
+        if (old.codec, old.payload_type, old.dtmf) != (new.codec, new.payload_type, new.dtmf) {
+            let position = streams.sender.position();
+            streams.sender = RtpSender::resume(sender_config(new, streams.ssrc), position)?;
+        }
+        if (&old.receive, old.receive_dtmf) != (&new.receive, new.receive_dtmf) {
+            streams.receiver = RtpReceiver::new(&receiver_config(new));
+        }
+        if old.remote_rtp != new.remote_rtp {
+            streams.latched = None;
+        }
+        Ok(())
+    }
+
+    /// Queues keys as RFC 4733 events.
+    pub(crate) fn press(&mut self, digits: &str) {
+        if let Some(streams) = &mut self.streams {
+            streams.sender.dtmf(digits);
+        }
+    }
+
+    /// The keys that the far side pressed.
+    pub(crate) fn digits(&mut self) -> impl Iterator<Item = char> {
+        self.streams.as_mut().map(|s| s.receiver.digits()).into_iter().flatten()
+    }
+
+    /// Takes all that has arrived. Ready if there may be more.
+    pub(crate) fn poll_receive(&mut self, now: Duration, context: &mut Context<'_>) -> Poll<()> {
+        let mut space = [0_u8; 2048];
+        for _ in 0..DATAGRAMS_AT_ONCE {
+            let mut buffer = ReadBuf::new(&mut space);
+            match self.rtp.poll_recv_from(context, &mut buffer) {
+                Poll::Ready(Ok(from)) => self.datagram(now, from, buffer.filled()),
+                // An ICMP "port unreachable" of something we sent: the far end may still come up.
+                Poll::Ready(Err(_)) => {}
+                Poll::Pending => return self.poll_receive_rtcp(now, context),
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_receive_rtcp(&mut self, now: Duration, context: &mut Context<'_>) -> Poll<()> {
+        let mut space = [0_u8; 2048];
+        for _ in 0..DATAGRAMS_AT_ONCE {
+            let mut buffer = ReadBuf::new(&mut space);
+            match self.rtcp.poll_recv_from(context, &mut buffer) {
+                Poll::Ready(Ok(from)) => self.report(now, from, buffer.filled()),
+                Poll::Ready(Err(_)) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn datagram(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) {
+        let Some(streams) = &mut self.streams else { return };
+        if rtcp::is_rtcp(bytes) {
+            if streams.agreed.rtcp_mux {
+                self.report(now, from, bytes);
+            }
+        } else if streams.may_come_from(from) && streams.receiver.packet(now, bytes).is_ok() {
+            streams.latched = Some(from);
+        }
+    }
+
+    fn report(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) {
+        let Some(streams) = &mut self.streams else { return };
+        if from.ip() == streams.agreed.remote_rtcp.ip() {
+            // Rubbish is not worth a word.
+            let _rubbish = rtcp::read(now, bytes, &mut streams.sender, &mut streams.receiver);
+        }
+    }
+
+    /// 20 ms: fills `heard` (what the person hears of this call), and sends what is said.
+    pub(crate) fn tick(&mut self, now: Duration, microphone: Option<&Frame>, heard: &mut Frame) -> Ticked {
+        let mut ticked = Ticked::default();
+        *heard = SILENCE;
+        if let Some(streams) = &mut self.streams {
+            streams.receiver.frame(now, heard);
+            if !self.flow.hear {
+                *heard = SILENCE;
+            }
+            ticked.first_audio = !self.audible && level_dbfs(heard) > AUDIBLE;
+            self.audible |= ticked.first_audio;
+        }
+        if let Some(Err(error)) = self.recorder.as_mut().map(|recorder| recorder.write(heard)) {
+            self.recorder = None;
+            ticked.record_failed = Some(error);
+        }
+        self.speak(microphone, heard);
+        if self.flow.ringback && !self.has_early_media() {
+            self.ringback.next(heard);
+        }
+        ticked.quality = self.report_if_due(now);
+        ticked
+    }
+
+    fn has_early_media(&self) -> bool {
+        self.streams.as_ref().is_some_and(|s| s.receiver.last_packet().is_some())
+    }
+
+    fn speak(&mut self, microphone: Option<&Frame>, heard: &Frame) {
+        let Some(streams) = &mut self.streams else { return };
+        if !self.flow.send {
+            streams.sender.skip();
+            return;
+        }
+        let said = match microphone {
+            Some(frame) => *frame,
+            None if self.loopback => *heard,
+            None => self.source.next(),
+        };
+        let to = streams.rtp_destination();
+        if let Some(packet) = streams.sender.frame(if self.muted { &SILENCE } else { &said }) {
+            // A full socket buffer loses this packet, as the network may.
+            let _lost = self.rtp.try_send_to(packet, to);
+        }
+    }
+
+    fn report_if_due(&mut self, now: Duration) -> Option<QualityReport> {
+        let streams = self.streams.as_mut()?;
+        if now < streams.next_report {
+            return None;
+        }
+        streams.next_report = now + rtcp::INTERVAL;
+        let mut report = Vec::with_capacity(256);
+        rtcp::report(now, &self.cname, &mut streams.sender, &mut streams.receiver, &mut report);
+        let _lost = match streams.agreed.rtcp_mux {
+            true => self.rtp.try_send_to(&report, streams.rtp_destination()),
+            false => self.rtcp.try_send_to(&report, streams.agreed.remote_rtcp),
+        };
+        self.quality()
+    }
+
+    /// How it has sounded so far; nothing if no packet ever came.
+    pub(crate) fn quality(&self) -> Option<QualityReport> {
+        let streams = self.streams.as_ref()?;
+        let stats = streams.receiver.stats();
+        let round_trip = streams.sender.round_trip();
+        let quality = media::quality(&stats, round_trip);
+        (stats.received > 0).then(|| QualityReport {
+            received: stats.received,
+            lost: stats.lost,
+            jitter_ms: stats.jitter_ms,
+            round_trip_ms: round_trip.map(|t| t.as_secs_f32() * 1000.0),
+            delay_ms: stats.delay_ms,
+            mos: quality.mos,
+            words: quality.words,
+        })
+    }
+}
+
+impl Streams {
+    fn new(now: Duration, agreed: Agreed) -> Result<Self, media::CodecError> {
+        let ssrc = rand::random();
+        Ok(Self {
+            sender: RtpSender::new(sender_config(&agreed, ssrc))?,
+            receiver: RtpReceiver::new(&receiver_config(&agreed)),
+            ssrc,
+            latched: None,
+            next_report: now + rtcp::INTERVAL,
+            agreed,
+        })
+    }
+
+    /// Packets count if they come from where SDP said, or, until one did, from another port of that host.
+    fn may_come_from(&self, from: SocketAddr) -> bool {
+        let told = self.agreed.remote_rtp;
+        from == told || (from.ip() == told.ip() && self.latched.is_none_or(|latched| latched == from))
+    }
+
+    fn rtp_destination(&self) -> SocketAddr {
+        self.latched.unwrap_or(self.agreed.remote_rtp)
+    }
+}
+
+fn sender_config(agreed: &Agreed, ssrc: u32) -> SenderConfig {
+    let Agreed { codec, payload_type, dtmf, .. } = *agreed;
+    SenderConfig { codec, payload_type, ssrc, dtmf_payload_type: dtmf }
+}
+
+fn receiver_config(agreed: &Agreed) -> ReceiverConfig {
+    ReceiverConfig { payload_types: agreed.receive.clone(), dtmf_payload_type: agreed.receive_dtmf }
+}
+
+impl Tone {
+    pub(crate) fn new(pcm: Arc<[i16]>) -> Self {
+        Self { pcm, position: 0 }
+    }
+
+    fn next(&mut self, out: &mut Frame) {
+        for sample in out.iter_mut() {
+            *sample = self.pcm.get(self.position).copied().unwrap_or(0);
+            self.position = (self.position + 1) % self.pcm.len().max(1);
+        }
+    }
+}
