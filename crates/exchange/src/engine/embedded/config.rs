@@ -46,12 +46,9 @@ pub enum TrunkConfig {
 impl fmt::Debug for TrunkConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Static { peers, dial, number } => f
-                .debug_struct("Static")
-                .field("peers", peers)
-                .field("dial", dial)
-                .field("number", number)
-                .finish(),
+            Self::Static { peers, dial, number } => {
+                f.debug_struct("Static").field("peers", peers).field("dial", dial).field("number", number).finish()
+            }
             Self::Register { registrar, user, auth_user, password: _, number } => f
                 .debug_struct("Register")
                 .field("registrar", registrar)

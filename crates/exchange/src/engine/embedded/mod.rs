@@ -1,23 +1,39 @@
 //! The embedded engine: registrar, B2BUA and RTP relay in one process.
 
+mod calls;
+mod card;
 mod config;
+mod core;
+mod orders;
+mod ports;
+mod reasons;
+mod registrar;
+mod sound;
+mod terms;
+mod trunk;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
+use sip::Endpoint;
 use switchboard::{EngineEvent, Order};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 pub use config::{DeviceSecrets, EmbeddedConfig, Transport, TrunkConfig};
 
+use self::core::{Core, Inbox, Parts};
+use self::ports::PortPool;
+use self::sound::Library;
+use self::trunk::Trunk;
 use super::Engine;
 
 /// Why the embedded engine could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    #[error("the SIP address {address} cannot be used: {detail}")]
-    Address { address: String, detail: String },
+    #[error("SIP cannot be heard: {0}")]
+    Sip(#[from] sip::Error),
     #[error("the sound file {file} cannot be used: {detail}")]
     Sound { file: String, detail: String },
     #[error("the trunk's registrar {registrar} cannot be found: {detail}")]
@@ -28,9 +44,17 @@ pub enum EngineError {
     Voicemail { folder: String, detail: String },
 }
 
-/// A running engine. Dropping it without [`Engine::stop`] ends it less politely.
+/// A running engine. Dropping it without [`Engine::stop`] ends its calls too, without waiting.
 pub struct Embedded {
+    /// `None` once stopped.
+    running: Mutex<Option<Running>>,
+    udp: Option<SocketAddr>,
+    tcp: Option<SocketAddr>,
+}
+
+struct Running {
     orders: mpsc::UnboundedSender<Order>,
+    task: JoinHandle<()>,
 }
 
 impl Embedded {
@@ -43,26 +67,92 @@ impl Embedded {
         secrets: Arc<dyn DeviceSecrets>,
         events: mpsc::UnboundedSender<EngineEvent>,
     ) -> Result<Self, EngineError> {
-        let _ = (config, secrets, events);
-        let (orders, _) = mpsc::unbounded_channel();
-        Ok(Self { orders })
+        let (first, last) = (*config.rtp_ports.start(), *config.rtp_ports.end());
+        let ports = PortPool::new(config.rtp_bind, &config.rtp_ports).ok_or(EngineError::PortRange { first, last })?;
+        let library = Library::load(&config)?;
+        std::fs::create_dir_all(&config.voicemail_dir).map_err(|e| EngineError::Voicemail {
+            folder: config.voicemail_dir.display().to_string(),
+            detail: e.to_string(),
+        })?;
+        let trunk = match config.trunk.clone() {
+            Some(trunk) => Some(Trunk::resolve(trunk).await?),
+            None => None,
+        };
+        let (endpoint, sip) = Endpoint::bind(endpoint_config(&config, secrets.clone(), trunk.clone())).await?;
+        let (udp, tcp) = (endpoint.local_addr(Transport::Udp), endpoint.local_addr(Transport::Tcp));
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let (heard, lines) = mpsc::unbounded_channel();
+        let core = Core::new(Parts { config, secrets, events, endpoint, trunk, ports, library, heard });
+        let task = tokio::spawn(core.run(Inbox { orders: ordered, sip, lines }));
+        Ok(Self { running: Mutex::new(Some(Running { orders, task })), udp, tcp })
     }
 
     /// The address that SIP is heard on; with a configured port 0, the one that was given.
     #[must_use]
     pub fn local_sip(&self, transport: Transport) -> Option<SocketAddr> {
-        let _ = transport;
-        None
+        match transport {
+            Transport::Udp => self.udp,
+            Transport::Tcp => self.tcp,
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Engine for Embedded {
     fn carry_out(&self, order: Order) {
-        // The receiver is gone only after `stop`; an order then is an order about an ended leg.
-        let _ = self.orders.send(order);
+        if let Some(running) = &*self.running() {
+            // Fails only if the task has ended: then all legs have, and the order is about an ended one.
+            let _ = running.orders.send(order);
+        }
     }
 
     fn stop(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
+        Box::pin(async {
+            let running = self.running().take();
+            if let Some(Running { orders, task }) = running {
+                drop(orders);
+                if let Err(e) = task.await {
+                    tracing::error!("the engine's task failed: {e}");
+                }
+            }
+        })
+    }
+}
+
+fn endpoint_config(
+    config: &EmbeddedConfig,
+    devices: Arc<dyn DeviceSecrets>,
+    trunk: Option<Trunk>,
+) -> sip::EndpointConfig {
+    sip::EndpointConfig {
+        udp: config.udp.clone(),
+        tcp: config.tcp.clone(),
+        user_agent: format!("Patchcord-Exchange/{}", env!("CARGO_PKG_VERSION")),
+        advertised: config.advertised,
+        challenge: Some(Arc::new(Challenge { realm: config.realm.clone(), devices, trunk })),
+    }
+}
+
+/// Whom the SIP endpoint lets in.
+struct Challenge {
+    realm: String,
+    devices: Arc<dyn DeviceSecrets>,
+    trunk: Option<Trunk>,
+}
+
+impl sip::Secrets for Challenge {
+    fn realm(&self) -> String {
+        self.realm.clone()
+    }
+
+    fn secret(&self, auth_user: &str) -> Option<String> {
+        self.devices.secret(auth_user).map(|(_, password)| password)
+    }
+
+    fn trusted(&self, source: SocketAddr) -> bool {
+        self.trunk.as_ref().is_some_and(|t| t.trusts(source))
     }
 }

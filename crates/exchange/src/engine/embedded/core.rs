@@ -1,0 +1,345 @@
+//! The one task that owns all legs. It takes orders, SIP events and what the lines heard, one at a time.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use protocol::{DeviceId, LegId, Reason};
+use sip::sdp::{LocalMedia, Session};
+use sip::{Endpoint, Event, LegKey, RegistrationState, Transport};
+use switchboard::{EngineEvent, Order};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::ports::PortPool;
+use super::reasons::{self, Side};
+use super::registrar::{Answer, Change, Registrar};
+use super::sound::{Heard, Library, Line};
+use super::trunk::Trunk;
+use super::{DeviceSecrets, EmbeddedConfig};
+
+pub struct Core {
+    pub config: EmbeddedConfig,
+    pub secrets: Arc<dyn DeviceSecrets>,
+    pub events: mpsc::UnboundedSender<EngineEvent>,
+    pub endpoint: Endpoint,
+    pub trunk: Option<Trunk>,
+    pub ports: PortPool,
+    pub library: Arc<Library>,
+    pub legs: HashMap<LegId, Leg>,
+    keys: HashMap<LegKey, LegId>,
+    pub registrar: Registrar,
+    heard: mpsc::UnboundedSender<FromLine>,
+    /// Lines that are completing their recording.
+    closing: JoinSet<()>,
+    /// What all lines count time from.
+    epoch: Instant,
+    arrivals: u64,
+}
+
+/// What comes from the lines, in the order in which it happened.
+pub enum FromLine {
+    Heard(Heard),
+    Closed { leg: LegId, reason: Reason },
+}
+
+pub struct Leg {
+    pub key: LegKey,
+    pub side: Side,
+    pub stage: Stage,
+    /// From the moment on that ports are needed.
+    pub line: Option<Line>,
+    /// Our last offer or answer.
+    pub local: Option<LocalMedia>,
+    /// The leg that this one is bridged with.
+    pub partner: Option<LegId>,
+    /// Put on hold by the far end.
+    pub held: bool,
+    /// Where its signalling goes; decides which of our addresses to name.
+    pub remote: SocketAddr,
+}
+
+pub enum Stage {
+    /// They call, we have not answered.
+    Arrived {
+        offer: Option<Session>,
+    },
+    /// Our 200 is on its way, the ACK is not here yet.
+    Answering,
+    /// We call.
+    Calling {
+        rang: bool,
+    },
+    Up,
+    /// We ended it; the far end has not confirmed.
+    Ending {
+        reason: Reason,
+    },
+}
+
+/// The channels into the task.
+pub struct Inbox {
+    pub orders: mpsc::UnboundedReceiver<Order>,
+    pub sip: mpsc::UnboundedReceiver<Event>,
+    pub lines: mpsc::UnboundedReceiver<FromLine>,
+}
+
+/// What the task is made of.
+pub struct Parts {
+    pub config: EmbeddedConfig,
+    pub secrets: Arc<dyn DeviceSecrets>,
+    pub events: mpsc::UnboundedSender<EngineEvent>,
+    pub endpoint: Endpoint,
+    pub trunk: Option<Trunk>,
+    pub ports: PortPool,
+    pub library: Library,
+    pub heard: mpsc::UnboundedSender<FromLine>,
+}
+
+impl Core {
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            config: parts.config,
+            secrets: parts.secrets,
+            events: parts.events,
+            endpoint: parts.endpoint,
+            trunk: parts.trunk,
+            ports: parts.ports,
+            library: Arc::new(parts.library),
+            legs: HashMap::new(),
+            keys: HashMap::new(),
+            registrar: Registrar::default(),
+            heard: parts.heard,
+            closing: JoinSet::new(),
+            epoch: Instant::now(),
+            arrivals: 0,
+        }
+    }
+
+    /// Runs until the orders' sender is gone, then ends everything.
+    pub async fn run(mut self, mut inbox: Inbox) {
+        if let Some(registration) = self.trunk.as_ref().and_then(Trunk::registration) {
+            self.endpoint.register(registration);
+        }
+        loop {
+            let expiry = self.registrar.next_expiry();
+            tokio::select! {
+                order = inbox.orders.recv() => match order {
+                    Some(order) => self.carry_out(order),
+                    None => break,
+                },
+                event = inbox.sip.recv() => match event {
+                    Some(event) => self.sip(event),
+                    None => {
+                        tracing::error!("the SIP endpoint has ended; so does the engine");
+                        break;
+                    }
+                },
+                Some(from_line) = inbox.lines.recv() => self.line(from_line),
+                () = at(expiry) => {
+                    for change in self.registrar.expire(Instant::now()) {
+                        self.announce(change);
+                    }
+                }
+                Some(_) = self.closing.join_next() => {}
+            }
+        }
+        self.wind_down(inbox).await;
+    }
+
+    async fn wind_down(mut self, mut inbox: Inbox) {
+        let legs: Vec<LegId> = self.legs.keys().copied().collect();
+        for leg in legs {
+            self.hang_up(leg, Reason::Shutdown);
+        }
+        // Waits for the far ends, at most 2 s; what they say meanwhile is still heard.
+        let mut down = std::pin::pin!(self.endpoint.clone().shut_down());
+        loop {
+            tokio::select! {
+                () = &mut down => break,
+                Some(event) = inbox.sip.recv() => self.sip_while_stopping(event),
+                Some(from_line) = inbox.lines.recv() => self.line(from_line),
+            }
+        }
+        while let Ok(event) = inbox.sip.try_recv() {
+            self.sip_while_stopping(event);
+        }
+        let rest: Vec<LegId> = self.legs.keys().copied().collect();
+        for leg in rest {
+            self.ended(leg, Reason::Shutdown);
+        }
+        while self.closing.join_next().await.is_some() {}
+        while let Ok(from_line) = inbox.lines.try_recv() {
+            self.line(from_line);
+        }
+    }
+
+    fn sip_while_stopping(&mut self, event: Event) {
+        match event {
+            Event::Incoming(call) => self.endpoint.refuse(call.leg, 503, reasons::header(Reason::Shutdown)),
+            Event::Register(register) => self.endpoint.refuse_register(register.request, 503, None),
+            event @ (Event::Leg { .. } | Event::Registration { .. }) => self.sip(event),
+        }
+    }
+
+    fn sip(&mut self, event: Event) {
+        match event {
+            Event::Incoming(call) => self.incoming(&call),
+            Event::Leg { leg: key, event } => {
+                // Unknown: refused before it was reported.
+                if let Some(leg) = self.keys.get(&key) {
+                    self.leg_event(*leg, event);
+                }
+            }
+            Event::Registration { key: _, state } => log_registration(&state),
+            Event::Register(register) => self.register(&register),
+        }
+    }
+
+    fn register(&mut self, request: &sip::Register) {
+        let device = DeviceId(request.auth_user.clone());
+        // A trunk has no business registering here, and a device may have been revoked since the digest.
+        let owner = if request.auth_user.is_empty() { None } else { self.secrets.secret(device.as_str()) };
+        let Some((user, _)) = owner else {
+            self.endpoint.refuse_register(request.request, 403, None);
+            return;
+        };
+        let (answer, change) = self.registrar.register(Instant::now(), request, &device, &user);
+        match answer {
+            Answer::Accept(bindings) => self.endpoint.accept_register(request.request, bindings),
+            Answer::Refuse { status, min_expires } => {
+                tracing::info!(%device, aor = ?request.user, status, "registration refused");
+                self.endpoint.refuse_register(request.request, status, min_expires);
+            }
+        }
+        if let Some(change) = change {
+            self.announce(change);
+        }
+    }
+
+    fn announce(&self, change: Change) {
+        self.report(match change {
+            Change::Registered { user, device } => EngineEvent::DeviceRegistered { user, device },
+            Change::Gone { user, device } => EngineEvent::DeviceGone { user, device },
+        });
+    }
+
+    fn line(&mut self, from_line: FromLine) {
+        match from_line {
+            FromLine::Heard(Heard::PromptFinished { leg }) => self.report(EngineEvent::PromptFinished { leg }),
+            FromLine::Heard(Heard::Recorded { leg, duration_ms, file }) => {
+                self.report(EngineEvent::Recorded { leg, duration_ms, file: file.display().to_string() });
+            }
+            FromLine::Heard(Heard::Failed { leg, detail }) => self.failed(leg, detail, false),
+            FromLine::Closed { leg, reason } => self.report(EngineEvent::Ended { leg, reason }),
+        }
+    }
+
+    /// The id of a leg that arrives: odd.
+    pub fn next_arrival(&mut self) -> LegId {
+        self.arrivals += 1;
+        LegId(2 * self.arrivals - 1)
+    }
+
+    pub fn add(&mut self, id: LegId, leg: Leg) {
+        self.keys.insert(leg.key, id);
+        self.legs.insert(id, leg);
+    }
+
+    /// Takes ports and starts the task of a leg's sound.
+    pub fn open_line(&mut self, leg: LegId) -> Result<Line, String> {
+        let pair = self.ports.take().map_err(|e| {
+            let (first, last) = (self.config.rtp_ports.start(), self.config.rtp_ports.end());
+            tracing::error!("no RTP port is free in {first}-{last}: {e}");
+            format!("no RTP port is free in {first}-{last}: {e}")
+        })?;
+        Ok(Line::open(leg, pair, self.epoch, self.library.clone(), self.heard.clone()))
+    }
+
+    /// Forgets a leg that is over. `Ended` is reported when its sound has stopped and its recording is complete.
+    pub fn ended(&mut self, id: LegId, reason: Reason) {
+        self.unbridge(id);
+        let Some(leg) = self.legs.remove(&id) else { return };
+        self.keys.remove(&leg.key);
+        let heard = self.heard.clone();
+        self.closing.spawn(async move {
+            if let Some(line) = leg.line {
+                line.close().await;
+            }
+            // Nobody listens any more only when the engine has ended.
+            let _ = heard.send(FromLine::Closed { leg: id, reason });
+        });
+    }
+
+    /// Takes a leg out of its bridge; the other leg is left with silence until the next order.
+    pub fn unbridge(&mut self, id: LegId) {
+        let partner = self.legs.get_mut(&id).and_then(|leg| leg.partner.take());
+        if let Some(partner) = partner.and_then(|p| self.legs.get_mut(&p)) {
+            partner.partner = None;
+            if let Some(line) = &partner.line {
+                line.silence();
+            }
+        }
+    }
+
+    pub fn report(&self, event: EngineEvent) {
+        // The exchange drops its end only when it is going down.
+        let _ = self.events.send(event);
+    }
+
+    pub fn failed(&self, leg: LegId, detail: String, fatal: bool) {
+        tracing::warn!(%leg, fatal, "order failed: {detail}");
+        self.report(EngineEvent::OrderFailed { leg, detail, fatal });
+    }
+
+    /// How this exchange is addressed by whoever is at `remote`.
+    pub fn here(&self, transport: Transport, remote: SocketAddr) -> SocketAddr {
+        let bound = self.endpoint.local_addr(transport).or_else(|| self.endpoint.local_addr(Transport::Udp));
+        let bound = bound.or_else(|| self.endpoint.local_addr(Transport::Tcp)).unwrap_or(remote);
+        SocketAddr::new(self.present(bound.ip(), remote), bound.port())
+    }
+
+    /// Where whoever is at `remote` should send the sound of a line.
+    pub fn sound_address(&self, line: &Line, remote: SocketAddr) -> SocketAddr {
+        SocketAddr::new(self.present(self.config.rtp_bind, remote), line.rtp_port())
+    }
+
+    fn present(&self, bound: IpAddr, remote: SocketAddr) -> IpAddr {
+        self.config.advertised.unwrap_or_else(|| if bound.is_unspecified() { facing(remote) } else { bound })
+    }
+}
+
+impl Leg {
+    pub fn new(key: LegKey, side: Side, stage: Stage, remote: SocketAddr) -> Self {
+        Self { key, side, stage, line: None, local: None, partner: None, held: false, remote }
+    }
+}
+
+/// Which of this machine's addresses faces `remote`: the system's routing knows; no packet is sent.
+fn facing(remote: SocketAddr) -> IpAddr {
+    let any = if remote.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0; 16]) };
+    let probe = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect(remote)?;
+        socket.local_addr()
+    });
+    probe.map_or(remote.ip(), |a| a.ip())
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn log_registration(state: &RegistrationState) {
+    match state {
+        RegistrationState::Registering => tracing::debug!("registering with the trunk"),
+        RegistrationState::Registered { expires } => tracing::info!(expires, "registered with the trunk"),
+        RegistrationState::Failed { status, retry_in_seconds } => {
+            tracing::warn!(status, ?retry_in_seconds, "the trunk refuses our registration");
+        }
+        RegistrationState::Unregistered => tracing::info!("unregistered from the trunk"),
+    }
+}

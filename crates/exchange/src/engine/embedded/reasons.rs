@@ -1,0 +1,123 @@
+//! Our reasons and SIP's: statuses and Reason headers (RFC 3326).
+
+use protocol::Reason;
+use sip::{EndCause, EndedBy, ReasonHeader};
+
+/// Which end of a conversation a leg is; decides who "hung up".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Caller,
+    Colleague,
+}
+
+/// Why a leg ended that we did not end ourselves. `rang`: it had said that it rings.
+pub fn from_cause(cause: &EndCause, side: Side, rang: bool) -> Reason {
+    if cause.reason.as_ref().is_some_and(ReasonHeader::is_answered_elsewhere) {
+        return Reason::AnsweredElsewhere;
+    }
+    if let Some(status) = cause.status {
+        return from_status(status, rang);
+    }
+    match (cause.by, side) {
+        (EndedBy::Network, _) => Reason::Unreachable,
+        (EndedBy::Them | EndedBy::Us, Side::Caller) => Reason::CallerGone,
+        (EndedBy::Them | EndedBy::Us, Side::Colleague) => Reason::AgentGone,
+    }
+}
+
+/// What a final refusal of our INVITE means. 480 and 408 after ringing are a phone that gave up ringing.
+fn from_status(status: u16, rang: bool) -> Reason {
+    match status {
+        486 | 600 => Reason::Busy,
+        603 | 607 | 608 | 403 => Reason::Declined,
+        408 | 480 if rang => Reason::NoAnswer,
+        404 | 408 | 410 | 430 | 480 | 484 | 503 | 604 => Reason::Unreachable,
+        487 => Reason::Cancelled,
+        _ => Reason::Failed,
+    }
+}
+
+/// The status with which a leg that arrived is refused.
+pub fn status(reason: Reason) -> u16 {
+    match reason {
+        Reason::NoAnswer | Reason::NobodyFree | Reason::Unreachable | Reason::AnsweredElsewhere => 480,
+        Reason::Busy => 486,
+        Reason::Declined => 603,
+        Reason::Failed => 500,
+        Reason::CallerGone | Reason::AgentGone | Reason::Cancelled => 487,
+        Reason::Shutdown => 503,
+    }
+}
+
+/// What a CANCEL or BYE says about why. A plain hang-up says nothing.
+pub fn header(reason: Reason) -> Option<ReasonHeader> {
+    match reason {
+        Reason::AnsweredElsewhere => Some(ReasonHeader::answered_elsewhere()),
+        Reason::CallerGone | Reason::AgentGone => None,
+        Reason::NoAnswer
+        | Reason::Busy
+        | Reason::Declined
+        | Reason::Unreachable
+        | Reason::Failed
+        | Reason::NobodyFree
+        | Reason::Cancelled
+        | Reason::Shutdown => {
+            Some(ReasonHeader { protocol: "SIP".into(), cause: status(reason), text: reason.phrase().into() })
+        }
+    }
+}
+
+/// The `reason` of a Diversion header (RFC 5806 section 4).
+pub fn diversion(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NoAnswer => "no-answer",
+        Reason::Busy => "user-busy",
+        Reason::Declined => "deflection",
+        Reason::Unreachable => "unavailable",
+        Reason::Failed
+        | Reason::NobodyFree
+        | Reason::CallerGone
+        | Reason::AgentGone
+        | Reason::Cancelled
+        | Reason::AnsweredElsewhere
+        | Reason::Shutdown => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16) -> EndCause {
+        EndCause { status: Some(status), reason: None, by: EndedBy::Them }
+    }
+
+    #[test]
+    fn refusals_become_reasons() {
+        let table = [
+            (486, false, Reason::Busy),
+            (600, true, Reason::Busy),
+            (603, true, Reason::Declined),
+            (480, false, Reason::Unreachable),
+            (480, true, Reason::NoAnswer),
+            (408, false, Reason::Unreachable),
+            (408, true, Reason::NoAnswer),
+            (404, false, Reason::Unreachable),
+            (488, false, Reason::Failed),
+            (500, true, Reason::Failed),
+        ];
+        for (status, rang, reason) in table {
+            assert_eq!(from_cause(&refused(status), Side::Colleague, rang), reason, "{status} {rang}");
+        }
+    }
+
+    #[test]
+    fn hang_ups_name_who_hung_up() {
+        let bye = EndCause { status: None, reason: None, by: EndedBy::Them };
+        assert_eq!(from_cause(&bye, Side::Caller, false), Reason::CallerGone);
+        assert_eq!(from_cause(&bye, Side::Colleague, true), Reason::AgentGone);
+        let elsewhere = EndCause { reason: Some(ReasonHeader::answered_elsewhere()), ..refused(487) };
+        assert_eq!(from_cause(&elsewhere, Side::Caller, false), Reason::AnsweredElsewhere);
+        assert_eq!(header(Reason::AnsweredElsewhere), Some(ReasonHeader::answered_elsewhere()));
+    }
+}

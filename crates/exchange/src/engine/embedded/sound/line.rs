@@ -1,0 +1,303 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use media::{CodecError, FRAME, FRAME_TIME, Frame, SILENCE};
+use protocol::LegId;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::super::core::FromLine;
+use super::super::ports::PortPair;
+use super::Library;
+use super::port::{Carried, MAX_PACKET, Port, Terms};
+use super::recorder::Recorder;
+
+/// If the pacer is late by more than this, the missed frames are left out instead of sent in a burst.
+const MAX_BURST: Duration = Duration::from_millis(200);
+
+/// What a line reports.
+#[derive(Debug)]
+pub enum Heard {
+    PromptFinished { leg: LegId },
+    Recorded { leg: LegId, duration_ms: u64, file: PathBuf },
+    Failed { leg: LegId, detail: String },
+}
+
+/// The sound of one leg: its ports and the task that reads and plays.
+pub struct Line {
+    port: Arc<Port>,
+    modes: mpsc::UnboundedSender<Mode>,
+    task: JoinHandle<()>,
+}
+
+/// What the far end of the leg hears.
+enum Mode {
+    Silence,
+    Music,
+    Prompt(Playing),
+    /// Greeting and beep, then `file` is recorded.
+    Greeting {
+        playing: Playing,
+        file: PathBuf,
+        max_seconds: u32,
+    },
+    Recording(Box<Recorder>),
+    Bridged(Arc<Port>),
+}
+
+struct Playing {
+    sound: Arc<[i16]>,
+    at: usize,
+}
+
+impl Line {
+    /// Starts the task on a pair of ports. `epoch` is the same for all lines.
+    pub fn open(
+        leg: LegId,
+        pair: PortPair,
+        epoch: Instant,
+        library: Arc<Library>,
+        heard: mpsc::UnboundedSender<FromLine>,
+    ) -> Self {
+        let port = Arc::new(Port::new(pair));
+        let (modes, orders) = mpsc::unbounded_channel();
+        let task = Task {
+            leg,
+            port: port.clone(),
+            epoch,
+            library,
+            heard,
+            mode: Mode::Silence,
+            music_at: 0,
+            transcoding: false,
+            relaying: true,
+            next_frame: epoch,
+        };
+        Self { port, modes, task: tokio::spawn(task.run(orders)) }
+    }
+
+    /// The local RTP port.
+    pub fn rtp_port(&self) -> u16 {
+        self.port.rtp.local_addr().map_or(0, |a| a.port())
+    }
+
+    /// Takes over what offer and answer agreed on.
+    ///
+    /// # Errors
+    /// If the codec can't be set up.
+    pub fn agree(&self, terms: Terms) -> Result<(), CodecError> {
+        self.port.agree(terms)
+    }
+
+    pub fn silence(&self) {
+        self.enter(Mode::Silence);
+    }
+
+    /// Hold music goes on where this leg last heard it.
+    pub fn play_music(&self) {
+        self.enter(Mode::Music);
+    }
+
+    pub fn play_prompt(&self, sound: Arc<[i16]>) {
+        self.enter(Mode::Prompt(Playing { sound, at: 0 }));
+    }
+
+    pub fn record(&self, greeting: Arc<[i16]>, file: PathBuf, max_seconds: u32) {
+        self.enter(Mode::Greeting { playing: Playing { sound: greeting, at: 0 }, file, max_seconds });
+    }
+
+    /// What arrives here goes to `other`. The other direction is for `other` to do.
+    pub fn bridge_to(&self, other: &Line) {
+        self.enter(Mode::Bridged(other.port.clone()));
+    }
+
+    /// Sends a digit as an event to the far end, as long as something is being played or transcoded to it.
+    pub fn dial(&self, digit: char) {
+        self.port.dial(digit.encode_utf8(&mut [0; 4]));
+    }
+
+    /// Ends the task and gives the ports back. A recording is completed and reported first.
+    pub async fn close(self) {
+        drop(self.modes);
+        if let Err(e) = self.task.await {
+            tracing::error!("the sound task of a leg failed: {e}");
+        }
+    }
+
+    fn enter(&self, mode: Mode) {
+        // Fails only if the task has failed, which `close` reports.
+        let _ = self.modes.send(mode);
+    }
+}
+
+struct Task {
+    leg: LegId,
+    port: Arc<Port>,
+    epoch: Instant,
+    library: Arc<Library>,
+    heard: mpsc::UnboundedSender<FromLine>,
+    mode: Mode,
+    music_at: usize,
+    /// What the bridged leg says can't be relayed to us.
+    transcoding: bool,
+    /// What arrives can be relayed to the bridged leg as it is.
+    relaying: bool,
+    next_frame: Instant,
+}
+
+impl Task {
+    async fn run(mut self, mut modes: mpsc::UnboundedReceiver<Mode>) {
+        let port = self.port.clone();
+        let (mut packet, mut report) = ([0; MAX_PACKET], [0; MAX_PACKET]);
+        loop {
+            tokio::select! {
+                biased;
+                mode = modes.recv() => match mode {
+                    Some(mode) => self.switch(mode).await,
+                    None => break,
+                },
+                () = port.wake.notified() => self.transcode(),
+                () = sleep_until(self.next_frame), if self.is_paced() => self.tick().await,
+                got = port.rtp.recv_from(&mut packet) => if let Ok((n, from)) = got {
+                    self.arrived(packet.get_mut(..n).unwrap_or_default(), from);
+                },
+                // Read so that the buffer stays empty.
+                _ = port.rtcp.recv_from(&mut report) => {}
+            }
+        }
+        self.switch(Mode::Silence).await;
+    }
+
+    /// Whether we have to play something every 20 ms. A relayed bridge costs nothing between packets.
+    fn is_paced(&self) -> bool {
+        match self.mode {
+            Mode::Silence => false,
+            Mode::Music | Mode::Prompt(_) | Mode::Greeting { .. } | Mode::Recording(_) => true,
+            Mode::Bridged(_) => self.transcoding,
+        }
+    }
+
+    async fn switch(&mut self, mode: Mode) {
+        let before = std::mem::replace(&mut self.mode, mode);
+        if let Mode::Recording(recorder) = before {
+            self.finish(*recorder).await;
+        }
+        self.port.stop_listening();
+        self.transcoding = false;
+        self.relaying = true;
+        self.next_frame = Instant::now();
+    }
+
+    fn transcode(&mut self) {
+        if matches!(self.mode, Mode::Bridged(_)) && !self.transcoding {
+            self.transcoding = true;
+            self.next_frame = Instant::now();
+        }
+    }
+
+    fn arrived(&mut self, packet: &mut [u8], from: std::net::SocketAddr) {
+        if media::rtcp::is_rtcp(packet) {
+            return;
+        }
+        let Some(carried) = self.port.accept(packet, from) else { return };
+        let now = self.now();
+        match &self.mode {
+            Mode::Silence | Mode::Music | Mode::Prompt(_) | Mode::Greeting { .. } => {}
+            Mode::Recording(_) => self.port.listen(now, packet),
+            Mode::Bridged(other) => {
+                // Events belong to the same stream as the voice around them: they go its way.
+                if matches!(carried, Carried::Voice(_)) || self.relaying {
+                    self.relaying = other.relay(now, packet, carried);
+                }
+                if !self.relaying {
+                    self.port.listen(now, packet);
+                    other.wake.notify_one();
+                }
+            }
+        }
+    }
+
+    async fn tick(&mut self) {
+        let late = self.next_frame.elapsed();
+        self.next_frame = if late > MAX_BURST { Instant::now() } else { self.next_frame } + FRAME_TIME;
+        let now = self.now();
+        let mut frame = SILENCE;
+        let mut digits = String::new();
+        let mut over = false;
+        match &mut self.mode {
+            Mode::Silence => return,
+            Mode::Music => loop_over(&self.library.hold_music, &mut self.music_at, &mut frame),
+            Mode::Prompt(playing) | Mode::Greeting { playing, .. } => over = playing.next(&mut frame),
+            Mode::Recording(recorder) => {
+                let mut heard = SILENCE;
+                self.port.heard(now, &mut heard, &mut digits);
+                over = recorder.frame(&heard) || digits.contains('#');
+            }
+            Mode::Bridged(other) => {
+                if other.heard(now, &mut frame, &mut digits) && !digits.is_empty() {
+                    self.port.dial(&digits);
+                }
+            }
+        }
+        self.port.play(now, &frame);
+        if over {
+            self.over().await;
+        }
+    }
+
+    /// What was being played or recorded has come to its end.
+    async fn over(&mut self) {
+        match std::mem::replace(&mut self.mode, Mode::Silence) {
+            Mode::Prompt(_) => self.report(Heard::PromptFinished { leg: self.leg }),
+            Mode::Greeting { file, max_seconds, .. } => match Recorder::start(&file, max_seconds) {
+                Ok(recorder) => self.mode = Mode::Recording(Box::new(recorder)),
+                Err(e) => self.fail(format!("the voicemail file {} cannot be written: {e}", file.display())),
+            },
+            Mode::Recording(recorder) => self.finish(*recorder).await,
+            mode @ (Mode::Silence | Mode::Music | Mode::Bridged(_)) => self.mode = mode,
+        }
+    }
+
+    async fn finish(&mut self, recorder: Recorder) {
+        let file = recorder.file.clone();
+        match recorder.finish().await {
+            Ok(done) => {
+                self.report(Heard::Recorded { leg: self.leg, duration_ms: done.duration_ms, file: done.file });
+            }
+            Err(e) => self.fail(format!("the voicemail file {} was not completed: {e}", file.display())),
+        }
+    }
+
+    fn fail(&self, detail: String) {
+        self.report(Heard::Failed { leg: self.leg, detail });
+    }
+
+    fn report(&self, heard: Heard) {
+        // Nobody listens only while the engine is going down.
+        let _ = self.heard.send(FromLine::Heard(heard));
+    }
+
+    fn now(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+}
+
+impl Playing {
+    /// Fills the next frame; true if it was the last.
+    fn next(&mut self, frame: &mut Frame) -> bool {
+        let rest = self.sound.get(self.at..).unwrap_or_default();
+        let n = rest.len().min(FRAME);
+        frame[..n].copy_from_slice(&rest[..n]);
+        self.at += n;
+        self.at >= self.sound.len()
+    }
+}
+
+fn loop_over(sound: &[i16], at: &mut usize, frame: &mut Frame) {
+    for sample in frame.iter_mut() {
+        *sample = sound.get(*at).copied().unwrap_or(0);
+        *at = if *at + 1 >= sound.len() { 0 } else { *at + 1 };
+    }
+}

@@ -1,0 +1,241 @@
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use media::rtp::{Header, Position, Relay};
+use media::{Codec, CodecError, Frame, ReceiverConfig, RtpReceiver, RtpSender, SenderConfig};
+use tokio::net::UdpSocket;
+use tokio::sync::Notify;
+
+use super::super::ports::PortPair;
+
+/// What offer and answer agreed on, as far as sound goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Where the far end hears; `None` while it has us on hold or named no address.
+    pub remote: Option<SocketAddr>,
+    pub remote_rtcp: Option<SocketAddr>,
+    /// What the far end takes, best first, with its payload types. Never empty.
+    pub send: Vec<(Codec, u8)>,
+    pub send_digits: Option<u8>,
+    /// What may arrive.
+    pub receive: Vec<(u8, Codec)>,
+    pub receive_digits: Option<u8>,
+}
+
+/// One leg's sockets with both directions of its sound. Shared between its own task (reading, playing) and the task of
+/// the leg that it is bridged with (sending on).
+pub struct Port {
+    pub rtp: UdpSocket,
+    pub rtcp: UdpSocket,
+    /// Tells the leg's task that sound for it must be transcoded.
+    pub wake: Notify,
+    outgoing: Mutex<Outgoing>,
+    incoming: Mutex<Incoming>,
+}
+
+/// One outgoing stream: the same SSRC whatever its source, as long as the codec stays.
+#[derive(Default)]
+struct Outgoing {
+    terms: Option<Terms>,
+    /// Encodes what we play ourselves.
+    own: Option<RtpSender>,
+    /// Everything passes through here, so that sequence numbers and timestamps go on across sources.
+    relay: Option<Relay>,
+    /// Learnt from the far end's packets; before the negotiated address (it may be behind a NAT).
+    latched: Option<SocketAddr>,
+}
+
+#[derive(Default)]
+struct Incoming {
+    receive: Vec<(u8, Codec)>,
+    digits: Option<u8>,
+    /// Addresses from which the first packet may come.
+    expected: Option<IpAddr>,
+    source: Option<SocketAddr>,
+    /// Only while somebody listens to decoded sound.
+    receiver: Option<RtpReceiver>,
+}
+
+/// What a packet carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    Voice(Codec),
+    Digits,
+}
+
+impl Port {
+    pub fn new(pair: PortPair) -> Self {
+        Self {
+            rtp: pair.rtp,
+            rtcp: pair.rtcp,
+            wake: Notify::new(),
+            outgoing: Mutex::default(),
+            incoming: Mutex::default(),
+        }
+    }
+
+    /// Takes over new terms. The outgoing stream goes on unless its codec changed.
+    ///
+    /// # Errors
+    /// If the codec can't be set up.
+    pub fn agree(&self, terms: Terms) -> Result<(), CodecError> {
+        let mut incoming = lock(&self.incoming);
+        let expected = terms.remote.map(|r| r.ip());
+        if expected.is_some() && expected != incoming.expected {
+            incoming.expected = expected;
+            incoming.source = None;
+        }
+        if incoming.receive != terms.receive || incoming.digits != terms.receive_digits {
+            incoming.receive.clone_from(&terms.receive);
+            incoming.digits = terms.receive_digits;
+            incoming.receiver = None;
+        }
+        let forget = incoming.source.is_none();
+        drop(incoming);
+        let mut outgoing = lock(&self.outgoing);
+        if forget {
+            outgoing.latched = None;
+        }
+        outgoing.agree(terms)
+    }
+
+    /// Sends 20 ms of our own.
+    pub fn play(&self, now: Duration, frame: &Frame) {
+        let mut outgoing = lock(&self.outgoing);
+        let Some((remote, payload_type)) = outgoing.target() else { return };
+        let Some(packet) = outgoing.own.as_mut().and_then(|own| own.frame(frame)) else { return };
+        let mut buffer = [0; MAX_PACKET];
+        let Some(packet) = copy(packet, &mut buffer) else { return };
+        // The sender may have put an event in place of voice; its payload type stays.
+        let payload_type = Header::parse(packet).map_or(payload_type, |h| h.payload_type);
+        self.forward(&mut outgoing, now, packet, payload_type, remote);
+    }
+
+    /// Sends digits as events, in place of the next frames.
+    pub fn dial(&self, digits: &str) {
+        if let Some(own) = lock(&self.outgoing).own.as_mut() {
+            own.dtmf(digits);
+        }
+    }
+
+    /// Sends a packet of the other leg on, rewritten in place. False if the far end does not take what it carries.
+    pub fn relay(&self, now: Duration, packet: &mut [u8], carried: Carried) -> bool {
+        let mut outgoing = lock(&self.outgoing);
+        let Some(terms) = &outgoing.terms else { return true };
+        let payload_type = match carried {
+            Carried::Voice(codec) => terms.send.iter().find(|(c, _)| *c == codec).map(|(_, pt)| *pt),
+            // Events that the far end does not take are lost either way.
+            Carried::Digits => terms.send_digits,
+        };
+        match (payload_type, carried) {
+            (Some(payload_type), _) => {
+                if let Some((remote, _)) = outgoing.target() {
+                    self.forward(&mut outgoing, now, packet, payload_type, remote);
+                }
+                true
+            }
+            (None, Carried::Digits) => true,
+            (None, Carried::Voice(_)) => false,
+        }
+    }
+
+    fn forward(&self, outgoing: &mut Outgoing, now: Duration, packet: &mut [u8], payload_type: u8, to: SocketAddr) {
+        let Some(relay) = outgoing.relay.as_mut() else { return };
+        if relay.forward(now, packet, payload_type).is_ok() {
+            // A full socket buffer is packet loss like any other.
+            let _ = self.rtp.try_send_to(packet, to);
+        }
+    }
+
+    /// Whether a packet from `source` is our far end's, and what it carries. The first packet from the negotiated
+    /// address (any port of it) decides which source is listened to until the address is negotiated anew.
+    pub fn accept(&self, packet: &[u8], source: SocketAddr) -> Option<Carried> {
+        let header = Header::parse(packet).ok()?;
+        let mut incoming = lock(&self.incoming);
+        let carried = if incoming.digits == Some(header.payload_type) {
+            Carried::Digits
+        } else {
+            Carried::Voice(incoming.receive.iter().find(|(pt, _)| *pt == header.payload_type)?.1)
+        };
+        match incoming.source {
+            Some(known) if known == source => {}
+            Some(_) => return None,
+            None if incoming.expected == Some(source.ip()) => {
+                incoming.source = Some(source);
+                drop(incoming);
+                lock(&self.outgoing).latched = Some(source);
+            }
+            None => return None,
+        }
+        Some(carried)
+    }
+
+    /// Puts a packet into the jitter buffer, which is set up if there is none.
+    pub fn listen(&self, now: Duration, packet: &[u8]) {
+        let mut incoming = lock(&self.incoming);
+        if incoming.receiver.is_none() {
+            let config = ReceiverConfig { payload_types: incoming.receive.clone(), dtmf_payload_type: incoming.digits };
+            incoming.receiver = Some(RtpReceiver::new(&config));
+        }
+        if let Some(receiver) = incoming.receiver.as_mut() {
+            // Rubbish is dropped; `accept` has looked at the header already.
+            let _ = receiver.packet(now, packet);
+        }
+    }
+
+    /// The next 20 ms that were heard, and digits; false if nothing has been put into the jitter buffer.
+    pub fn heard(&self, now: Duration, frame: &mut Frame, digits: &mut String) -> bool {
+        let mut incoming = lock(&self.incoming);
+        let Some(receiver) = incoming.receiver.as_mut() else { return false };
+        receiver.frame(now, frame);
+        digits.extend(receiver.digits());
+        true
+    }
+
+    /// Forgets what is in the jitter buffer.
+    pub fn stop_listening(&self) {
+        lock(&self.incoming).receiver = None;
+    }
+}
+
+impl Outgoing {
+    fn agree(&mut self, terms: Terms) -> Result<(), CodecError> {
+        let Some(&(codec, payload_type)) = terms.send.first() else { return Ok(()) };
+        let before = self.terms.as_ref().map(|t| (t.send.first().copied(), t.send_digits));
+        if before != Some((Some((codec, payload_type)), terms.send_digits)) {
+            let config =
+                SenderConfig { codec, payload_type, ssrc: rand::random(), dtmf_payload_type: terms.send_digits };
+            self.own = Some(RtpSender::new(config)?);
+        }
+        let clock_before = before.and_then(|(first, _)| first).map(|(codec, _)| codec.rtp_clock());
+        if clock_before != Some(codec.rtp_clock()) {
+            // Another clock needs another stream (RFC 7160 section 4.1).
+            let start = Position { ssrc: rand::random(), sequence: rand::random(), timestamp: rand::random() };
+            self.relay = Some(Relay::new(start, codec.rtp_clock()));
+        }
+        self.terms = Some(terms);
+        Ok(())
+    }
+
+    /// Where to send, and the payload type of our own sound.
+    fn target(&self) -> Option<(SocketAddr, u8)> {
+        let terms = self.terms.as_ref()?;
+        let negotiated = terms.remote?;
+        Some((self.latched.unwrap_or(negotiated), terms.send.first()?.1))
+    }
+}
+
+/// Longest packet that is read or sent, bytes; more does not pass an Ethernet anyway.
+pub const MAX_PACKET: usize = 2048;
+
+fn copy<'a>(packet: &[u8], buffer: &'a mut [u8; MAX_PACKET]) -> Option<&'a mut [u8]> {
+    let place = buffer.get_mut(..packet.len())?;
+    place.copy_from_slice(packet);
+    Some(place)
+}
+
+/// A panic elsewhere must not silence a call.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

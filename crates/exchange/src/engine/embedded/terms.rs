@@ -1,0 +1,67 @@
+//! Between our configuration, SDP and the sound of a leg.
+
+use std::net::SocketAddr;
+
+use media::Codec;
+use sip::sdp::{CodecLine, Direction, LocalMedia, Negotiated};
+
+use super::sound::Terms;
+
+/// Payload types that we offer for what has no static one (RFC 3551 section 3: 96 to 127).
+const OPUS_PAYLOAD_TYPE: u8 = 111;
+const DIGITS_PAYLOAD_TYPE: u8 = 101;
+/// Milliseconds.
+const PTIME: u32 = 20;
+
+/// Our side of a session, at `rtp`.
+pub fn local(codecs: &[Codec], rtp: SocketAddr) -> LocalMedia {
+    LocalMedia {
+        rtp,
+        codecs: codecs.iter().map(|codec| line(*codec)).collect(),
+        telephone_event: Some(DIGITS_PAYLOAD_TYPE),
+        direction: Direction::SendRecv,
+        ptime: PTIME,
+        // 63 bits: some peers read it as a signed number.
+        session_id: rand::random::<u64>() >> 1,
+        version: 1,
+    }
+}
+
+fn line(codec: Codec) -> CodecLine {
+    let opus = codec == Codec::Opus;
+    CodecLine {
+        name: codec.name().to_owned(),
+        payload_type: codec.static_payload_type().unwrap_or(OPUS_PAYLOAD_TYPE),
+        clock: codec.rtp_clock(),
+        channels: if opus { 2 } else { 1 },
+        fmtp: opus.then(|| "useinbandfec=1".to_owned()),
+    }
+}
+
+/// What was agreed, for the sound. `offered` is our offer, if it was ours: the far end may send with its payload types.
+/// `None` if no codec of ours is in it.
+pub fn terms(negotiated: &Negotiated, offered: Option<&LocalMedia>) -> Option<Terms> {
+    let send: Vec<(Codec, u8)> = known(&negotiated.codecs).collect();
+    let mut receive: Vec<(u8, Codec)> = send.iter().map(|(codec, pt)| (*pt, *codec)).collect();
+    if let Some(offered) = offered {
+        for (codec, pt) in known(&offered.codecs) {
+            if receive.iter().all(|(p, _)| *p != pt) {
+                receive.push((pt, codec));
+            }
+        }
+    }
+    let hears = !negotiated.held_by_remote() && !negotiated.remote_rtp.ip().is_unspecified();
+    let hears = hears && negotiated.remote_rtp.port() != 0;
+    (!send.is_empty()).then(|| Terms {
+        remote: hears.then_some(negotiated.remote_rtp),
+        remote_rtcp: hears.then_some(negotiated.remote_rtcp),
+        send,
+        send_digits: negotiated.telephone_event,
+        receive,
+        receive_digits: offered.and_then(|o| o.telephone_event).or(negotiated.telephone_event),
+    })
+}
+
+fn known(lines: &[CodecLine]) -> impl Iterator<Item = (Codec, u8)> {
+    lines.iter().filter_map(|line| Some((Codec::from_name(&line.name)?, line.payload_type)))
+}
