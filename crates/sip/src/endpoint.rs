@@ -1,17 +1,51 @@
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    EndpointConfig, Error, Event, Invite, LegKey, ReasonHeader, RegisterKey, Registration, RegistrationKey, Transport,
+    ContactBinding, EndpointConfig, Error, Event, Invite, LegKey, ReasonHeader, RegisterKey, Registration,
+    RegistrationKey, Transport, core::Core, net::Net,
 };
 
 /// A cheap handle on one endpoint; one task owns its sockets and all its state. Every method but [`Self::bind`] and
 /// [`Self::shut_down`] only posts an order and returns at once: an order for a leg that is gone, or that its state does
-/// not allow, is ignored.
+/// not allow, is ignored. When the last handle is dropped, the endpoint shuts down as by [`Self::shut_down`].
 #[derive(Clone)]
 pub struct Endpoint {
-    orders: mpsc::UnboundedSender<()>,
+    orders: mpsc::UnboundedSender<Order>,
+    keys: Arc<AtomicU64>,
+    udp: Option<SocketAddr>,
+    tcp: Option<SocketAddr>,
+}
+
+pub(crate) enum Order {
+    Invite(LegKey, Box<Invite>),
+    Leg(LegKey, LegOrder),
+    Register(RegistrationKey, Box<Registration>),
+    Unregister(RegistrationKey),
+    AcceptRegister(RegisterKey, Vec<ContactBinding>),
+    RefuseRegister { request: RegisterKey, status: u16, min_expires: Option<u32> },
+    ShutDown(oneshot::Sender<()>),
+}
+
+/// What is ordered of one leg.
+pub(crate) enum LegOrder {
+    Ring,
+    Answer(String),
+    Refuse { status: u16, reason: Option<ReasonHeader> },
+    HangUp(Option<ReasonHeader>),
+    Offer(String),
+    AnswerOffer(Result<String, u16>),
+    Refer { to: String, referred_by: Option<String> },
+    AcceptRefer(bool),
+    NotifyRefer(u16),
+    Dtmf(char),
 }
 
 impl Endpoint {
@@ -20,65 +54,132 @@ impl Endpoint {
     /// # Errors
     /// If an address cannot be listened on, or none was given.
     pub async fn bind(config: EndpointConfig) -> Result<(Self, mpsc::UnboundedReceiver<Event>), Error> {
-        Err(Error::NoSocket)
+        let (net, inbox, from_net) = Net::bind(&config).await?;
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let (events, heard) = mpsc::unbounded_channel();
+        let keys = Arc::new(AtomicU64::new(1));
+        let endpoint = Self {
+            orders,
+            keys: keys.clone(),
+            udp: net.local_addr(Transport::Udp),
+            tcp: net.local_addr(Transport::Tcp),
+        };
+        let core = Core::new(config, net, inbox, events, keys);
+        tokio::spawn(core.run(ordered, from_net));
+        Ok((endpoint, heard))
     }
 
     /// The first address listened on.
     #[must_use]
     pub fn local_addr(&self, transport: Transport) -> Option<SocketAddr> {
-        None
+        match transport {
+            Transport::Udp => self.udp,
+            Transport::Tcp => self.tcp,
+        }
     }
 
     /// Starts an outgoing call; what becomes of it arrives as [`Event::Leg`] with this key.
+    #[must_use]
     pub fn invite(&self, invite: Invite) -> LegKey {
-        LegKey(0)
+        let leg = LegKey(self.next_key());
+        self.post(Order::Invite(leg, Box::new(invite)));
+        leg
     }
 
     /// Says that we ring (180).
-    pub fn ring(&self, leg: LegKey) {}
-
-    /// Answers a call (200); [`crate::LegEvent::Confirmed`] follows on the ACK.
-    pub fn answer(&self, leg: LegKey, sdp: String) {}
-
-    /// Refuses a call with a status of 300..=699.
-    pub fn refuse(&self, leg: LegKey, status: u16, reason: Option<ReasonHeader>) {}
-
-    /// Ends a leg in whatever state: BYE, CANCEL, or refusal with 603.
-    pub fn hang_up(&self, leg: LegKey, reason: Option<ReasonHeader>) {}
-
-    /// Offers anew (re-INVITE): hold, resume, other media. Followed by [`crate::LegEvent::OfferAnswered`] or
-    /// [`crate::LegEvent::OfferFailed`]; glare (491) is retried inside.
-    pub fn offer(&self, leg: LegKey, sdp: String) {}
-
-    /// Answers a [`crate::LegEvent::Offer`]: with SDP, or with a refusing status such as 488.
-    pub fn answer_offer(&self, leg: LegKey, sdp: Result<String, u16>) {}
-
-    /// Asks the far end to call `to` (RFC 3515); [`crate::LegEvent::ReferProgress`] follows.
-    pub fn refer(&self, leg: LegKey, to: String, referred_by: Option<String>) {}
-
-    /// Answers a [`crate::LegEvent::Refer`] with 202 or 603.
-    pub fn accept_refer(&self, leg: LegKey, accept: bool) {}
-
-    /// Reports how the accepted REFER goes; a status of 200 or above is the last one.
-    pub fn notify_refer(&self, leg: LegKey, status: u16) {}
-
-    /// Sends one DTMF digit as SIP INFO.
-    pub fn info_dtmf(&self, leg: LegKey, digit: char) {}
-
-    /// Registers and stays registered until [`Self::unregister`].
-    pub fn register(&self, registration: Registration) -> RegistrationKey {
-        RegistrationKey(0)
+    pub fn ring(&self, leg: LegKey) {
+        self.leg(leg, LegOrder::Ring);
     }
 
-    /// Ends a registration.
-    pub fn unregister(&self, registration: RegistrationKey) {}
+    /// Answers a call (200); [`crate::LegEvent::Confirmed`] follows on the ACK.
+    pub fn answer(&self, leg: LegKey, sdp: String) {
+        self.leg(leg, LegOrder::Answer(sdp));
+    }
+
+    /// Refuses a call with a status of 300..=699.
+    pub fn refuse(&self, leg: LegKey, status: u16, reason: Option<ReasonHeader>) {
+        self.leg(leg, LegOrder::Refuse { status, reason });
+    }
+
+    /// Ends a leg in whatever state: BYE, CANCEL, or refusal with 603. [`crate::LegEvent::Ended`] comes at once; the
+    /// goodbye itself, an answer that crosses the CANCEL included, is seen through inside.
+    pub fn hang_up(&self, leg: LegKey, reason: Option<ReasonHeader>) {
+        self.leg(leg, LegOrder::HangUp(reason));
+    }
+
+    /// Offers anew (re-INVITE): hold, resume, other media. Followed by [`crate::LegEvent::OfferAnswered`] or
+    /// [`crate::LegEvent::OfferFailed`]; glare (491) is retried inside. An offer that waits for its turn is replaced by
+    /// a later one.
+    pub fn offer(&self, leg: LegKey, sdp: String) {
+        self.leg(leg, LegOrder::Offer(sdp));
+    }
+
+    /// Answers a [`crate::LegEvent::Offer`]: with SDP, or with a refusing status such as 488.
+    pub fn answer_offer(&self, leg: LegKey, sdp: Result<String, u16>) {
+        self.leg(leg, LegOrder::AnswerOffer(sdp));
+    }
+
+    /// Asks the far end to call `to` (RFC 3515); [`crate::LegEvent::ReferProgress`] follows. `referred_by` is a
+    /// name-addr (RFC 3892).
+    pub fn refer(&self, leg: LegKey, to: String, referred_by: Option<String>) {
+        self.leg(leg, LegOrder::Refer { to, referred_by });
+    }
+
+    /// Answers a [`crate::LegEvent::Refer`] with 202 or 603.
+    pub fn accept_refer(&self, leg: LegKey, accept: bool) {
+        self.leg(leg, LegOrder::AcceptRefer(accept));
+    }
+
+    /// Reports how the accepted REFER goes; a status of 200 or above is the last one.
+    pub fn notify_refer(&self, leg: LegKey, status: u16) {
+        self.leg(leg, LegOrder::NotifyRefer(status));
+    }
+
+    /// Sends one DTMF digit as SIP INFO.
+    pub fn info_dtmf(&self, leg: LegKey, digit: char) {
+        self.leg(leg, LegOrder::Dtmf(digit));
+    }
+
+    /// Registers and stays registered until [`Self::unregister`].
+    #[must_use]
+    pub fn register(&self, registration: Registration) -> RegistrationKey {
+        let key = RegistrationKey(self.next_key());
+        self.post(Order::Register(key, Box::new(registration)));
+        key
+    }
+
+    /// Ends a registration; [`crate::RegistrationState::Unregistered`] follows.
+    pub fn unregister(&self, registration: RegistrationKey) {
+        self.post(Order::Unregister(registration));
+    }
 
     /// Accepts a REGISTER; `bindings` are all Contacts of the user now with their remaining seconds.
-    pub fn accept_register(&self, request: RegisterKey, bindings: Vec<crate::ContactBinding>) {}
+    pub fn accept_register(&self, request: RegisterKey, bindings: Vec<ContactBinding>) {
+        self.post(Order::AcceptRegister(request, bindings));
+    }
 
     /// Refuses a REGISTER: 403, 404, 423 (with `min_expires` seconds) …
-    pub fn refuse_register(&self, request: RegisterKey, status: u16, min_expires: Option<u32>) {}
+    pub fn refuse_register(&self, request: RegisterKey, status: u16, min_expires: Option<u32>) {
+        self.post(Order::RefuseRegister { request, status, min_expires });
+    }
 
     /// Ends what lives (BYE, CANCEL, unregister) and closes the sockets; waits for the peers at most 2 s.
-    pub async fn shut_down(self) {}
+    pub async fn shut_down(self) {
+        let (done, is_done) = oneshot::channel();
+        self.post(Order::ShutDown(done));
+        let _ = is_done.await;
+    }
+
+    fn leg(&self, leg: LegKey, order: LegOrder) {
+        self.post(Order::Leg(leg, order));
+    }
+
+    fn post(&self, order: Order) {
+        // The task ends only by an order of shut_down: whoever orders after that is late.
+        let _ = self.orders.send(order);
+    }
+
+    fn next_key(&self) -> u64 {
+        self.keys.fetch_add(1, Ordering::Relaxed)
+    }
 }

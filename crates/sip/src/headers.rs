@@ -1,4 +1,14 @@
-use crate::{Credentials, Flow, NameAddr, Uri};
+use std::fmt;
+
+use crate::{
+    Credentials, Flow, NameAddr, Uri,
+    address::quote,
+    auth::hex,
+    message::{Message, first_of_list, param_of},
+};
+
+/// Longest value that is taken over from outside, bytes.
+const MAX_VALUE: usize = 1024;
 
 /// Headers the flows use, parsed once. From outside they come bounded (at most 1 KiB each), without control characters,
 /// and as valid UTF-8.
@@ -19,6 +29,74 @@ pub struct CallHeaders {
     pub subject: Option<String>,
     /// Other headers, `X-…`: name and value.
     pub call_info: Vec<(String, String)>,
+}
+
+impl CallHeaders {
+    pub(crate) fn read(m: &Message) -> Self {
+        let text = |name| m.get(name).filter(|v| !v.is_empty() && v.len() <= MAX_VALUE).map(str::to_owned);
+        let alert = m.get("Alert-Info").map(|v| v.trim_start_matches('<').split('>').next().unwrap_or_default());
+        Self {
+            asserted_identity: m.name_addr("P-Asserted-Identity"),
+            referred_by: m.name_addr("Referred-By"),
+            diversion: m.name_addr("Diversion"),
+            alert_info: alert.filter(|v| !v.is_empty() && v.len() <= MAX_VALUE).map(str::to_owned),
+            user_to_user: m.get("User-to-User").and_then(decode_note),
+            session_id: text("Session-ID"),
+            subject: text("Subject"),
+            call_info: m
+                .headers
+                .iter()
+                .filter(|h| h.name().get(..2).is_some_and(|x| x.eq_ignore_ascii_case("x-")) && h.value().len() <= MAX_VALUE)
+                .take(16)
+                .map(|h| (h.name().to_owned(), h.value().to_owned()))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn write(&self, m: &mut Message) {
+        if let Some(v) = &self.asserted_identity {
+            m.add("P-Asserted-Identity", v.to_string());
+        }
+        if let Some(v) = &self.referred_by {
+            m.add("Referred-By", v.to_string());
+        }
+        if let Some(v) = &self.diversion {
+            m.add("Diversion", v.to_string());
+        }
+        if let Some(v) = &self.alert_info {
+            m.add("Alert-Info", format!("<{v}>"));
+        }
+        if let Some(v) = &self.user_to_user {
+            m.add("User-to-User", format!("{};encoding=hex", hex(v.as_bytes())));
+        }
+        if let Some(v) = &self.session_id {
+            m.add("Session-ID", v.clone());
+        }
+        if let Some(v) = &self.subject {
+            m.add("Subject", v.clone());
+        }
+        for (name, value) in &self.call_info {
+            m.add(name, value.clone());
+        }
+    }
+}
+
+/// The text of a User-to-User header; as it stands if it is not in hex.
+fn decode_note(value: &str) -> Option<String> {
+    let value = first_of_list(value);
+    let data = value.split(';').next()?.trim().trim_matches('"');
+    let is_hex = param_of(value, "encoding").is_some_and(|e| e.eq_ignore_ascii_case("hex"));
+    let text = if is_hex {
+        let digits: Option<Vec<u8>> = data
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+            .collect();
+        String::from_utf8_lossy(&digits?).chars().filter(|c| !c.is_control()).collect()
+    } else {
+        data.to_owned()
+    };
+    (!text.is_empty() && text.len() <= MAX_VALUE).then_some(text)
 }
 
 /// A Reason header (RFC 3326): `SIP;cause=200;text="Call completed elsewhere"`.
@@ -42,6 +120,13 @@ impl ReasonHeader {
     pub fn is_answered_elsewhere(&self) -> bool {
         (self.protocol.eq_ignore_ascii_case("SIP") && self.cause == 200)
             || (self.protocol.eq_ignore_ascii_case("Q.850") && self.cause == 26)
+    }
+}
+
+impl fmt::Display for ReasonHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{};cause={}", self.protocol, self.cause)?;
+        if self.text.is_empty() { Ok(()) } else { write!(f, ";text={}", quote(&self.text)) }
     }
 }
 

@@ -15,11 +15,21 @@
 mod address;
 mod auth;
 mod config;
+mod core;
 mod endpoint;
 mod error;
 mod event;
 mod headers;
+mod io;
+mod leg;
+mod message;
+mod net;
+mod registrar;
+mod registration;
 pub mod sdp;
+mod timer;
+mod transaction;
+mod wire;
 
 pub use address::{Host, NameAddr, Scheme, Transport, Uri};
 pub use auth::{Credentials, Secrets};

@@ -1,6 +1,9 @@
 //! SDP offer and answer for one audio stream (RFC 8866, RFC 3264), without sockets.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    fmt::Write,
+    net::{IpAddr, SocketAddr},
+};
 
 /// Who sends, from the point of view of the one who wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -42,11 +45,31 @@ pub struct LocalMedia {
     pub version: u64,
 }
 
-/// A session description that was read.
-#[derive(Debug, Clone)]
+/// A session description that was read: its usable audio, and what else has to be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Unused for the moment.
-    pub(crate) address: Option<IpAddr>,
+    lines: Vec<MediaLine>,
+    /// Which of `lines` is the audio.
+    audio_at: usize,
+    audio: Audio,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct MediaLine {
+    media: String,
+    proto: String,
+    fmt: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Audio {
+    rtp: SocketAddr,
+    rtcp: SocketAddr,
+    rtcp_mux: bool,
+    codecs: Vec<CodecLine>,
+    /// From their point of view.
+    direction: Direction,
+    ptime: Option<u32>,
 }
 
 /// What both sides agreed on.
@@ -84,34 +107,306 @@ pub enum SdpError {
     NoAddress,
 }
 
+/// Largest description that is read, bytes, and most m-lines.
+const MAX_LEN: usize = 16 * 1024;
+const MAX_LINES: usize = 32;
+
+impl Direction {
+    fn parse(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "sendrecv" => Some(Self::SendRecv),
+            "sendonly" => Some(Self::SendOnly),
+            "recvonly" => Some(Self::RecvOnly),
+            "inactive" => Some(Self::Inactive),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::SendRecv => "sendrecv",
+            Self::SendOnly => "sendonly",
+            Self::RecvOnly => "recvonly",
+            Self::Inactive => "inactive",
+        }
+    }
+
+    fn of(sends: bool, receives: bool) -> Self {
+        match (sends, receives) {
+            (true, true) => Self::SendRecv,
+            (true, false) => Self::SendOnly,
+            (false, true) => Self::RecvOnly,
+            (false, false) => Self::Inactive,
+        }
+    }
+
+    #[must_use]
+    pub fn sends(self) -> bool {
+        matches!(self, Self::SendRecv | Self::SendOnly)
+    }
+
+    #[must_use]
+    pub fn receives(self) -> bool {
+        matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+
+    /// What we may do if we want this and they want `theirs` (RFC 3264 section 6.1).
+    fn with_remote(self, theirs: Self) -> Self {
+        Self::of(self.sends() && theirs.receives(), self.receives() && theirs.sends())
+    }
+}
+
+impl CodecLine {
+    fn is_event(&self) -> bool {
+        self.name.eq_ignore_ascii_case("telephone-event")
+    }
+
+    fn same_codec(&self, other: &Self) -> bool {
+        // Some write opus/48000 without its two channels (RFC 7587 section 7 demands them).
+        let opus = self.name.eq_ignore_ascii_case("opus");
+        self.name.eq_ignore_ascii_case(&other.name)
+            && self.clock == other.clock
+            && (opus || self.channels == other.channels)
+    }
+}
+
 impl Session {
-    /// Reads a session description.
+    /// Reads a session description. The first audio stream that can be used is taken: RTP/AVP or AVPF, a port, an
+    /// address that is not a name.
     ///
     /// # Errors
-    /// If it is not SDP, too large, or has no audio.
+    /// If it is not SDP, too large, or has no such audio.
     pub fn parse(text: &str) -> Result<Self, SdpError> {
-        Err(SdpError::NoAudio)
+        if text.len() > MAX_LEN {
+            return Err(SdpError::Syntax("too large".into()));
+        }
+        let sdp = sdp_types::Session::parse(text.as_bytes()).map_err(|e| SdpError::Syntax(e.to_string()))?;
+        if sdp.medias.len() > MAX_LINES {
+            return Err(SdpError::Syntax("too many m-lines".into()));
+        }
+        let usable = |m: &&sdp_types::Media| m.media == "audio" && m.port != 0 && is_rtp(&m.proto);
+        let media = sdp.medias.iter().find(usable).ok_or(SdpError::NoAudio)?;
+        let audio_at = sdp.medias.iter().position(|m| std::ptr::eq(m, media)).unwrap_or_default();
+        let audio = read_audio(&sdp, media)?;
+        let line = |m: &sdp_types::Media| MediaLine {
+            media: m.media.clone(),
+            proto: m.proto.clone(),
+            fmt: m.fmt.clone(),
+        };
+        Ok(Self { lines: sdp.medias.iter().map(line).collect(), audio_at, audio })
+    }
+
+    /// Their codecs, in their order, without telephone-event.
+    pub fn codecs(&self) -> impl Iterator<Item = &CodecLine> {
+        self.audio.codecs.iter().filter(|c| !c.is_event())
+    }
+
+    /// What they want to do, from their point of view.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.audio.direction
+    }
+
+    /// Where they want RTP sent.
+    #[must_use]
+    pub fn remote_rtp(&self) -> SocketAddr {
+        self.audio.rtp
+    }
+}
+
+fn is_rtp(proto: &str) -> bool {
+    proto.eq_ignore_ascii_case("RTP/AVP") || proto.eq_ignore_ascii_case("RTP/AVPF")
+}
+
+fn read_audio(sdp: &sdp_types::Session, media: &sdp_types::Media) -> Result<Audio, SdpError> {
+    let connection = media.connections.first().or(sdp.connection.as_ref()).ok_or(SdpError::NoAddress)?;
+    // A multicast time-to-live may follow a slash.
+    let address = connection.connection_address.split('/').next().unwrap_or_default().trim();
+    let ip: IpAddr = address.parse().map_err(|_| SdpError::NoAddress)?;
+    let rtp = SocketAddr::new(ip, media.port);
+    let rtcp_mux = attribute(media, "rtcp-mux").is_some();
+    let rtcp = if rtcp_mux { rtp } else { rtcp_address(media, rtp) };
+    let wanted = |a: &[sdp_types::Attribute]| a.iter().find_map(|a| Direction::parse(&a.attribute));
+    let direction = wanted(&media.attributes).or_else(|| wanted(&sdp.attributes)).unwrap_or_default();
+    // The hold of RFC 2543: nowhere to send to.
+    let direction = if ip.is_unspecified() { Direction::of(direction.sends(), false) } else { direction };
+    let ptime = attribute(media, "ptime").and_then(|v| v.trim().parse().ok()).filter(|p| (10..=120).contains(p));
+    Ok(Audio { rtp, rtcp, rtcp_mux, codecs: read_codecs(media), direction, ptime })
+}
+
+fn attribute<'a>(media: &'a sdp_types::Media, name: &str) -> Option<&'a str> {
+    let found = media.attributes.iter().find(|a| a.attribute.eq_ignore_ascii_case(name))?;
+    Some(found.value.as_deref().unwrap_or_default())
+}
+
+/// RFC 3605; without the attribute, the port above.
+fn rtcp_address(media: &sdp_types::Media, rtp: SocketAddr) -> SocketAddr {
+    let above = SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
+    let Some(value) = attribute(media, "rtcp") else { return above };
+    let mut words = value.split_ascii_whitespace();
+    let Some(port) = words.next().and_then(|p| p.parse().ok()).filter(|p| *p != 0) else { return above };
+    SocketAddr::new(words.nth(2).and_then(|a| a.parse().ok()).unwrap_or(rtp.ip()), port)
+}
+
+/// The codecs of the m-line, in its order.
+fn read_codecs(media: &sdp_types::Media) -> Vec<CodecLine> {
+    let value_of = |name: &str, pt: u8| {
+        media.attributes.iter().filter(|a| a.attribute.eq_ignore_ascii_case(name)).find_map(|a| {
+            let (number, rest) = a.value.as_deref()?.trim().split_once(char::is_whitespace)?;
+            (number.parse() == Ok(pt)).then(|| rest.trim().to_owned())
+        })
+    };
+    let mut codecs: Vec<CodecLine> = Vec::new();
+    for pt in media.fmt.split_ascii_whitespace().filter_map(|w| w.parse::<u8>().ok()).filter(|pt| *pt < 128).take(64) {
+        if codecs.iter().any(|c| c.payload_type == pt) {
+            continue;
+        }
+        let map = value_of("rtpmap", pt).or_else(|| static_map(pt).map(str::to_owned));
+        let Some((name, clock, channels)) = map.as_deref().and_then(parse_map) else { continue };
+        codecs.push(CodecLine { name, payload_type: pt, clock, channels, fmtp: value_of("fmtp", pt) });
+    }
+    codecs
+}
+
+fn parse_map(map: &str) -> Option<(String, u32, u8)> {
+    let mut parts = map.split('/');
+    let name = parts.next().filter(|n| !n.is_empty() && n.len() <= 32)?.trim().to_owned();
+    let clock = parts.next()?.trim().parse().ok().filter(|c| *c > 0)?;
+    let channels = parts.next().and_then(|c| c.trim().parse().ok()).unwrap_or(1);
+    Some((name, clock, channels))
+}
+
+/// RFC 3551 section 6. G722 says 8000 although it samples at 16000.
+fn static_map(pt: u8) -> Option<&'static str> {
+    match pt {
+        0 => Some("PCMU/8000"),
+        3 => Some("GSM/8000"),
+        8 => Some("PCMA/8000"),
+        9 => Some("G722/8000"),
+        13 => Some("CN/8000"),
+        18 => Some("G729/8000"),
+        _ => None,
     }
 }
 
 /// Writes our offer.
 #[must_use]
 pub fn offer(local: &LocalMedia) -> String {
-    String::new()
+    let mut codecs = local.codecs.clone();
+    codecs.extend(local.telephone_event.map(|pt| event_line(pt, 8000)));
+    let mut text = head(local);
+    write_audio(&mut text, local, "RTP/AVP", &codecs, local.direction, local.ptime, false);
+    text
 }
 
-/// Answers an offer.
+/// Answers an offer: its first usable audio with the codecs in common in the order of the offer, everything else with
+/// port 0.
 ///
 /// # Errors
-/// If there is no audio or no codec in common: refuse with 488.
+/// If there is no codec in common: refuse with 488.
 pub fn answer(offer: &Session, local: &LocalMedia) -> Result<(String, Negotiated), SdpError> {
-    Err(SdpError::NoCommonCodec)
+    let agreed = negotiate(offer, local)?;
+    // Our own format parameters under their payload types.
+    let mut codecs: Vec<CodecLine> = agreed.codecs.clone();
+    for codec in &mut codecs {
+        codec.fmtp = local.codecs.iter().find(|l| l.same_codec(codec)).and_then(|l| l.fmtp.clone());
+    }
+    if let Some(pt) = agreed.telephone_event {
+        let clock = offer.audio.codecs.iter().find(|c| c.payload_type == pt).map_or(8000, |c| c.clock);
+        codecs.push(event_line(pt, clock));
+    }
+    let mut text = head(local);
+    for (at, line) in offer.lines.iter().enumerate() {
+        if at == offer.audio_at {
+            write_audio(&mut text, local, &line.proto, &codecs, agreed.direction, agreed.ptime, agreed.rtcp_mux);
+        } else {
+            let _ = write!(text, "m={} 0 {} {}\r\n", line.media, line.proto, line.fmt);
+        }
+    }
+    Ok((text, agreed))
 }
 
 /// Reads the answer to our offer.
 ///
 /// # Errors
-/// If it has no audio, or none of the codecs that we offered.
+/// If it has none of the codecs that we offered.
 pub fn accept_answer(offered: &LocalMedia, answer: &Session) -> Result<Negotiated, SdpError> {
-    Err(SdpError::NoCommonCodec)
+    let mut agreed = negotiate(answer, offered)?;
+    // We did not offer to mix RTCP into the RTP port (RFC 5761 section 5.1.1).
+    if agreed.rtcp_mux {
+        agreed.rtcp_mux = false;
+        let port = agreed.remote_rtp.port().saturating_add(1);
+        agreed.remote_rtcp = SocketAddr::new(agreed.remote_rtp.ip(), port);
+    }
+    Ok(agreed)
 }
+
+fn negotiate(remote: &Session, local: &LocalMedia) -> Result<Negotiated, SdpError> {
+    let audio = &remote.audio;
+    let codecs: Vec<CodecLine> =
+        remote.codecs().filter(|c| local.codecs.iter().any(|l| l.same_codec(c))).cloned().collect();
+    let first = codecs.first().ok_or(SdpError::NoCommonCodec)?;
+    // RFC 4733 section 2.1 wants the clock of the audio; most write 8000 whatever the codec.
+    let events = || audio.codecs.iter().filter(|c| c.is_event());
+    let event = events().find(|e| e.clock == first.clock).or_else(|| events().next()).map(|e| e.payload_type);
+    Ok(Negotiated {
+        remote_rtp: audio.rtp,
+        remote_rtcp: audio.rtcp,
+        rtcp_mux: audio.rtcp_mux,
+        telephone_event: event.filter(|_| local.telephone_event.is_some()),
+        direction: local.direction.with_remote(audio.direction),
+        ptime: audio.ptime.unwrap_or(local.ptime),
+        codecs,
+    })
+}
+
+fn event_line(payload_type: u8, clock: u32) -> CodecLine {
+    let fmtp = Some("0-15".to_owned());
+    CodecLine { name: "telephone-event".into(), payload_type, clock, channels: 1, fmtp }
+}
+
+fn head(local: &LocalMedia) -> String {
+    let address = address_of(local.rtp.ip());
+    format!(
+        "v=0\r\no=- {} {} {address}\r\ns=-\r\nc={address}\r\nt=0 0\r\n",
+        local.session_id, local.version
+    )
+}
+
+fn address_of(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(a) => format!("IN IP4 {a}"),
+        IpAddr::V6(a) => format!("IN IP6 {a}"),
+    }
+}
+
+fn write_audio(
+    text: &mut String,
+    local: &LocalMedia,
+    proto: &str,
+    codecs: &[CodecLine],
+    direction: Direction,
+    ptime: u32,
+    rtcp_mux: bool,
+) {
+    let _ = write!(text, "m=audio {} {proto}", local.rtp.port());
+    for c in codecs {
+        let _ = write!(text, " {}", c.payload_type);
+    }
+    text.push_str("\r\n");
+    for c in codecs {
+        let channels = if c.channels > 1 { format!("/{}", c.channels) } else { String::new() };
+        let _ = write!(text, "a=rtpmap:{} {}/{}{channels}\r\n", c.payload_type, c.name, c.clock);
+        if let Some(fmtp) = &c.fmtp {
+            let _ = write!(text, "a=fmtp:{} {fmtp}\r\n", c.payload_type);
+        }
+    }
+    let _ = write!(text, "a=ptime:{ptime}\r\na={}\r\n", direction.name());
+    if rtcp_mux {
+        text.push_str("a=rtcp-mux\r\n");
+    }
+}
+
+#[cfg(test)]
+#[path = "sdp_tests.rs"]
+mod tests;

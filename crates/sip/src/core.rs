@@ -1,0 +1,399 @@
+//! The one task of an endpoint: takes orders, packets and timers, and hands each to whom it concerns.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use rsipstack::sip::Method;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+use crate::{
+    EndpointConfig, Event, Flow, LegKey, RegisterKey, RegistrationKey,
+    auth::{Challenger, Verdict},
+    endpoint::Order,
+    io::{Io, random_tag},
+    leg::Leg,
+    message::Message,
+    net::{Net, NetEvent},
+    registrar,
+    registration::Client,
+    timer::{Timer, Timers},
+    transaction::{Arrived, Outcome, Owner, Transactions},
+    wire::Received,
+};
+
+/// How long [`crate::Endpoint::shut_down`] waits for peers.
+const SHUT_DOWN: Duration = Duration::from_secs(2);
+/// Legs at once; beyond it calls are refused with 503.
+const MAX_LEGS: usize = 20_000;
+
+pub(crate) struct Core {
+    io: Io,
+    legs: HashMap<LegKey, Leg>,
+    /// By Call-ID and our tag.
+    dialogs: HashMap<(String, String), LegKey>,
+    registrations: HashMap<RegistrationKey, Client>,
+    /// Server transactions of REGISTERs that the owner has to answer.
+    registers: HashMap<RegisterKey, u64>,
+    challenger: Option<Challenger>,
+    keys: Arc<AtomicU64>,
+    closing: Option<Closing>,
+}
+
+struct Closing {
+    until: Instant,
+    tell: Vec<oneshot::Sender<()>>,
+}
+
+impl Core {
+    pub fn new(
+        config: EndpointConfig,
+        net: Net,
+        inbox: mpsc::Sender<NetEvent>,
+        events: mpsc::UnboundedSender<Event>,
+        keys: Arc<AtomicU64>,
+    ) -> Self {
+        let now = Instant::now();
+        let mut timers = Timers::default();
+        let challenger = config.challenge.map(|secrets| Challenger::new(secrets, now));
+        if challenger.is_some() {
+            timers.at(now + Challenger::forget_every(), Timer::Nonces);
+        }
+        let io = Io { net, txs: Transactions::default(), timers, now, user_agent: config.user_agent, events, inbox };
+        Self {
+            io,
+            legs: HashMap::new(),
+            dialogs: HashMap::new(),
+            registrations: HashMap::new(),
+            registers: HashMap::new(),
+            challenger,
+            keys,
+            closing: None,
+        }
+    }
+
+    pub async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>, mut from_net: mpsc::Receiver<NetEvent>) {
+        loop {
+            let next = self.io.timers.next();
+            let due = async {
+                match next {
+                    Some(when) => tokio::time::sleep_until(when).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let listening = self.closing.is_none();
+            tokio::select! {
+                order = orders.recv(), if listening => {
+                    self.io.now = Instant::now();
+                    match order {
+                        Some(order) => self.order(order),
+                        None => self.shut_down(None),
+                    }
+                }
+                Some(event) = from_net.recv() => {
+                    self.io.now = Instant::now();
+                    self.from_net(event);
+                }
+                () = due => self.io.now = Instant::now(),
+            }
+            while let Some((when, timer)) = self.io.timers.pop_due(self.io.now) {
+                self.timer(when, timer);
+            }
+            if self.is_done() {
+                break;
+            }
+        }
+        self.io.net.close().await;
+        // Their receivers may have gone: then nobody waits.
+        self.closing.into_iter().flat_map(|c| c.tell).for_each(|tell| {
+            let _ = tell.send(());
+        });
+    }
+
+    fn is_done(&self) -> bool {
+        self.closing.as_ref().is_some_and(|c| {
+            self.io.now >= c.until || (self.io.txs.waiting() == 0 && self.legs.is_empty())
+        })
+    }
+
+    fn order(&mut self, order: Order) {
+        match order {
+            Order::Invite(key, invite) => {
+                let leg = Leg::call(key, *invite, &mut self.io);
+                self.dialogs.insert(leg.dialog(), key);
+                self.legs.insert(key, leg);
+                self.reap(key);
+            }
+            Order::Leg(key, order) => self.with_leg(key, |leg, io| leg.order(order, io)),
+            Order::Register(key, registration) => {
+                let client = Client::start(key, *registration, &mut self.io);
+                self.registrations.insert(key, client);
+            }
+            Order::Unregister(key) => {
+                if let Some(client) = self.registrations.get_mut(&key) {
+                    client.stop(&mut self.io);
+                    self.reap_registration(key);
+                }
+            }
+            Order::AcceptRegister(request, bindings) => {
+                if let Some(tx) = self.registers.remove(&request) {
+                    registrar::accept(&mut self.io, tx, &bindings);
+                }
+            }
+            Order::RefuseRegister { request, status, min_expires } => {
+                if let Some(tx) = self.registers.remove(&request) {
+                    registrar::refuse(&mut self.io, tx, status, min_expires);
+                }
+            }
+            Order::ShutDown(tell) => self.shut_down(Some(tell)),
+        }
+    }
+
+    fn shut_down(&mut self, tell: Option<oneshot::Sender<()>>) {
+        let until = self.io.timer(SHUT_DOWN, Timer::ShutDown);
+        self.closing = Some(Closing { until, tell: tell.into_iter().collect() });
+        for key in self.legs.keys().copied().collect::<Vec<_>>() {
+            self.with_leg(key, |leg, io| leg.hang_up(None, io));
+        }
+        for key in self.registrations.keys().copied().collect::<Vec<_>>() {
+            if let Some(client) = self.registrations.get_mut(&key) {
+                client.stop(&mut self.io);
+                self.reap_registration(key);
+            }
+        }
+    }
+
+    fn with_leg(&mut self, key: LegKey, act: impl FnOnce(&mut Leg, &mut Io)) {
+        if let Some(leg) = self.legs.get_mut(&key) {
+            act(leg, &mut self.io);
+            self.reap(key);
+        }
+    }
+
+    fn reap(&mut self, key: LegKey) {
+        if self.legs.get(&key).is_some_and(Leg::is_over)
+            && let Some(leg) = self.legs.remove(&key)
+        {
+            self.dialogs.remove(&leg.dialog());
+        }
+    }
+
+    fn reap_registration(&mut self, key: RegistrationKey) {
+        if self.registrations.get(&key).is_some_and(Client::is_over) {
+            self.registrations.remove(&key);
+        }
+    }
+
+    fn timer(&mut self, when: Instant, timer: Timer) {
+        let io = &mut self.io;
+        match timer {
+            Timer::ClientResend(id) => io.txs.client_resend(&mut io.net, &mut io.timers, when, id),
+            Timer::ClientEnd(id) => {
+                if let Some(outcome) = io.txs.client_end(when, id, &io.net) {
+                    self.outcome(outcome);
+                }
+            }
+            Timer::ServerResend(id) => io.txs.server_resend(&mut io.net, &mut io.timers, when, id),
+            Timer::ServerEnd(id) => io.txs.server_end(when, id),
+            Timer::Leg(key) => self.with_leg(key, |leg, io| leg.timer(when, io)),
+            Timer::Registration(key) => {
+                if let Some(client) = self.registrations.get_mut(&key) {
+                    client.timer(when, io);
+                    self.reap_registration(key);
+                }
+            }
+            Timer::Nonces => {
+                if let Some(challenger) = &mut self.challenger {
+                    challenger.forget_old(io.now);
+                }
+                io.timer(Challenger::forget_every(), Timer::Nonces);
+            }
+            Timer::ShutDown => {}
+        }
+    }
+
+    fn from_net(&mut self, event: NetEvent) {
+        match event {
+            NetEvent::Received { flow, received } => self.received(flow, *received),
+            NetEvent::Accepted { connection, writer, stop } => self.io.net.accepted(connection, writer, stop),
+            NetEvent::Closed { connection } => {
+                self.io.net.closed(connection);
+                self.io.txs.connection_closed(&mut self.io.timers, self.io.now, connection);
+                for client in self.registrations.values_mut() {
+                    client.connection_closed(connection, &mut self.io);
+                }
+            }
+            NetEvent::Resolved { owner, transport, address } => {
+                let hop = address.and_then(|a| self.io.net.flow_to(transport, a));
+                match owner {
+                    Owner::Leg(key) => self.with_leg(key, |leg, io| leg.resolved(hop, io)),
+                    Owner::Registration(key) => {
+                        if let Some(client) = self.registrations.get_mut(&key) {
+                            client.resolved(hop, &mut self.io);
+                            self.reap_registration(key);
+                        }
+                    }
+                    Owner::Nobody => {}
+                }
+            }
+        }
+    }
+
+    fn received(&mut self, flow: Flow, received: Received) {
+        let (mut message, refusal) = match received {
+            Received::Message(message) => (message, None),
+            Received::Refuse { status, message } => (message, Some(status)),
+        };
+        let io = &mut self.io;
+        if message.method().is_none() {
+            if let Some(outcome) = io.txs.response(&mut io.net, &mut io.timers, io.now, message) {
+                self.outcome(outcome);
+            }
+            return;
+        }
+        message.stamp_source(flow.remote);
+        match io.txs.request(&mut io.net, &mut io.timers, io.now, flow, message) {
+            Arrived::Again | Arrived::Overload => {}
+            Arrived::Ack(ack) => {
+                if refusal.is_none()
+                    && let Some(key) = self.dialog_of(&ack)
+                {
+                    self.with_leg(key, |leg, io| leg.acknowledged(&ack, io));
+                }
+            }
+            Arrived::New { tx } => match refusal {
+                Some(status) => io.refuse(tx, status),
+                None => self.request(tx, flow),
+            },
+        }
+    }
+
+    fn outcome(&mut self, outcome: Outcome) {
+        match outcome.owner {
+            Owner::Leg(key) => self.with_leg(key, |leg, io| leg.outcome(outcome, io)),
+            Owner::Registration(key) => {
+                if let Some(client) = self.registrations.get_mut(&key) {
+                    client.outcome(outcome, &mut self.io);
+                    self.reap_registration(key);
+                }
+            }
+            Owner::Nobody => {}
+        }
+    }
+
+    fn dialog_of(&self, request: &Message) -> Option<LegKey> {
+        self.dialogs.get(&(request.call_id().to_owned(), request.to_tag().to_owned())).copied()
+    }
+
+    /// A new request, well formed.
+    fn request(&mut self, tx: u64, flow: Flow) {
+        let Some((request, _)) = self.io.txs.pending(tx) else { return };
+        let Some(method) = request.method() else { return };
+        let request = request.clone();
+        if method == Method::Cancel {
+            return self.cancel(tx, &request);
+        }
+        if !request.to_tag().is_empty() {
+            return match self.dialog_of(&request) {
+                Some(key) => self.with_leg(key, |leg, io| leg.request(tx, method, &request, flow, io)),
+                None if method == Method::Options => self.io.refuse(tx, 200),
+                None => self.io.refuse(tx, 481),
+            };
+        }
+        match method {
+            Method::Options => self.options(tx),
+            Method::Invite => self.invite(tx, flow, &request),
+            Method::Register => self.register(tx, flow, &request),
+            Method::Bye | Method::Info | Method::Update => self.io.refuse(tx, 481),
+            Method::Notify => {
+                self.io.respond(tx, 489, &random_tag(), |mut m| {
+                    m.add("Allow-Events", "refer");
+                    m
+                });
+            }
+            Method::Refer => self.io.refuse(tx, 403),
+            Method::Ack
+            | Method::Cancel
+            | Method::Message
+            | Method::PRack
+            | Method::Publish
+            | Method::Subscribe => self.io.refuse(tx, 405),
+        }
+    }
+
+    fn options(&mut self, tx: u64) {
+        self.io.respond(tx, 200, &random_tag(), |mut m| {
+            m.add("Accept", "application/sdp");
+            m
+        });
+    }
+
+    fn cancel(&mut self, tx: u64, cancel: &Message) {
+        let found = self.io.txs.cancelled_by(cancel);
+        self.io.refuse(tx, if found.is_some() { 200 } else { 481 });
+        let Some(invite) = found else { return };
+        let Some(key) = self.legs.values().find(|l| l.waits_on(invite)).map(|l| l.key) else { return };
+        self.with_leg(key, |leg, io| leg.cancelled(cancel.reason(), io));
+    }
+
+    /// The digest user name if the request may pass; otherwise it has been answered.
+    fn authenticate(&mut self, tx: u64, flow: Flow, request: &Message) -> Option<String> {
+        let Some(challenger) = &mut self.challenger else { return Some(String::new()) };
+        match challenger.judge(self.io.now, request, flow.remote) {
+            Verdict::Passed(user) => Some(user),
+            Verdict::Challenge { stale } => {
+                let values = challenger.challenges(self.io.now, stale, request.get("User-Agent").unwrap_or_default());
+                self.io.respond(tx, 401, &random_tag(), |mut m| {
+                    for value in values {
+                        m.add("WWW-Authenticate", value);
+                    }
+                    m
+                });
+                None
+            }
+        }
+    }
+
+    fn invite(&mut self, tx: u64, flow: Flow, request: &Message) {
+        if self.closing.is_some() || self.legs.len() >= MAX_LEGS {
+            return self.io.refuse(tx, 503);
+        }
+        let Some(user) = self.authenticate(tx, flow, request) else { return };
+        if let Some(required) = request.get("Require").filter(|r| !r.is_empty()) {
+            self.io.respond(tx, 420, &random_tag(), |mut m| {
+                m.add("Unsupported", required);
+                m
+            });
+            return;
+        }
+        let key = LegKey(self.keys.fetch_add(1, Ordering::Relaxed));
+        let user = (!user.is_empty()).then_some(user);
+        if let Some(leg) = Leg::arrive(key, tx, flow, request, user, &mut self.io) {
+            self.dialogs.insert(leg.dialog(), key);
+            self.legs.insert(key, leg);
+        }
+    }
+
+    fn register(&mut self, tx: u64, flow: Flow, request: &Message) {
+        if self.closing.is_some() {
+            return self.io.refuse(tx, 503);
+        }
+        let Some(user) = self.authenticate(tx, flow, request) else { return };
+        let key = RegisterKey(self.keys.fetch_add(1, Ordering::Relaxed));
+        match registrar::read(key, request, user, flow) {
+            Ok(register) => {
+                self.registers.insert(key, tx);
+                let _ = self.io.events.send(Event::Register(Box::new(register)));
+            }
+            Err(status) => self.io.refuse(tx, status),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What every call and registration needs to act: sockets, transactions, timers, and the owner's ear.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use rsipstack::sip::headers::make_header;
+use tokio::{sync::mpsc, time::Instant};
+
+use crate::{
+    Event, Flow, Host, LegEvent, LegKey, Transport, Uri,
+    auth::hex,
+    message::{ALLOW, Message},
+    net::{Net, NetEvent},
+    timer::{Timer, Timers},
+    transaction::{Owner, Transactions},
+};
+
+pub(crate) struct Io {
+    pub net: Net,
+    pub txs: Transactions,
+    pub timers: Timers,
+    pub now: Instant,
+    pub user_agent: String,
+    pub events: mpsc::UnboundedSender<Event>,
+    pub inbox: mpsc::Sender<NetEvent>,
+}
+
+/// Where a request has to go.
+pub(crate) enum NextHop {
+    Flow(Flow),
+    /// The name is being looked up; [`NetEvent::Resolved`] follows.
+    Pending,
+    /// No socket of that kind.
+    Unreachable,
+}
+
+impl Io {
+    pub fn leg_event(&self, leg: LegKey, event: LegEvent) {
+        // Nobody listens any more: the owner is going away, and the endpoint with it.
+        let _ = self.events.send(Event::Leg { leg, event });
+    }
+
+    /// Sends a request in a transaction of its own.
+    pub fn send(&mut self, owner: Owner, flow: Flow, mut request: Message) -> u64 {
+        self.stamp(&flow, &mut request);
+        self.txs.send(&mut self.net, &mut self.timers, self.now, (owner, flow), request)
+    }
+
+    /// Sends a request that is never answered: the ACK to a 2xx.
+    pub fn send_ack(&mut self, flow: &Flow, mut ack: Message) -> Bytes {
+        self.stamp(flow, &mut ack);
+        let bytes = Bytes::from(ack.to_bytes());
+        let _ = self.net.send(flow, &bytes);
+        bytes
+    }
+
+    /// Sends the CANCEL of an INVITE transaction.
+    pub fn cancel(&mut self, tx: u64, reason: Option<&crate::ReasonHeader>) {
+        let Some((invite, flow)) = self.txs.sent(tx) else { return };
+        let mut cancel = crate::transaction::cancel_of(invite);
+        if let Some(reason) = reason {
+            cancel.add("Reason", reason.to_string());
+        }
+        self.txs.send(&mut self.net, &mut self.timers, self.now, (Owner::Nobody, flow), cancel);
+        self.txs.limit(&mut self.timers, self.now, tx);
+    }
+
+    /// A fresh Via with a branch of its own, and who we are.
+    fn stamp(&mut self, flow: &Flow, request: &mut Message) {
+        request.remove("Via");
+        let via = format!(
+            "SIP/2.0/{} {};rport;branch=z9hG4bK{}",
+            flow.transport,
+            self.net.advertised(flow),
+            hex(&rand::random::<[u8; 10]>())
+        );
+        request.headers.insert(0, make_header("Via", via));
+        request.set("User-Agent", self.user_agent.clone());
+    }
+
+    /// Answers a request that waits in a server transaction. Gives the bytes that were sent.
+    pub fn respond(
+        &mut self,
+        tx: u64,
+        status: u16,
+        to_tag: &str,
+        with: impl FnOnce(Message) -> Message,
+    ) -> Option<Bytes> {
+        let server = &self.user_agent;
+        let with = |mut m: Message| {
+            m.add("Server", server.clone());
+            if status == 405 || status == 200 {
+                m.add("Allow", ALLOW);
+            }
+            with(m)
+        };
+        self.txs.respond(&mut self.net, &mut self.timers, self.now, (tx, status, to_tag), with)
+    }
+
+    /// Answers a request outside of any dialog, with nothing to add.
+    pub fn refuse(&mut self, tx: u64, status: u16) {
+        self.respond(tx, status, &random_tag(), |m| m);
+    }
+
+    /// Our Contact for what goes over `flow`.
+    pub fn contact(&mut self, user: &str, flow: &Flow) -> String {
+        format!("<{}>", Uri::at(user, self.net.advertised(flow), flow.transport))
+    }
+
+    pub fn timer(&mut self, after: std::time::Duration, timer: Timer) -> Instant {
+        self.timers.at(self.now + after, timer)
+    }
+
+    /// The flow towards a URI, looking its name up if it has one.
+    pub fn next_hop(&mut self, owner: Owner, uri: &Uri) -> NextHop {
+        let port = uri.port.unwrap_or(5060);
+        match &uri.host {
+            Host::Ip(ip) => self.hop(uri.transport(), SocketAddr::new(*ip, port)),
+            Host::Name(name) if name.is_empty() => NextHop::Unreachable,
+            Host::Name(name) => {
+                let (name, transport, inbox) = (name.clone(), uri.transport(), self.inbox.clone());
+                let v4 = self.net.local_addr(Transport::Udp).is_none_or(|a| a.is_ipv4());
+                tokio::spawn(async move {
+                    let found = tokio::net::lookup_host((name.as_str(), port)).await;
+                    let all: Vec<SocketAddr> = found.map(Iterator::collect).unwrap_or_default();
+                    let address = all.iter().find(|a| a.is_ipv4() == v4).or(all.first()).copied();
+                    let _ = inbox.send(NetEvent::Resolved { owner, transport, address }).await;
+                });
+                NextHop::Pending
+            }
+        }
+    }
+
+    pub fn hop(&mut self, transport: Transport, remote: SocketAddr) -> NextHop {
+        self.net.flow_to(transport, remote).map_or(NextHop::Unreachable, NextHop::Flow)
+    }
+}
+
+pub(crate) fn random_tag() -> String {
+    hex(&rand::random::<[u8; 8]>())
+}
+
+/// Whether `ip` cannot be the address of a peer that we hear from `source`: it is behind a NAT, or nowhere.
+pub(crate) fn unreachable_from(ip: IpAddr, source: IpAddr) -> bool {
+    let private = |ip: IpAddr| match ip {
+        IpAddr::V4(a) => a.is_private() || a.is_loopback() || a.is_link_local(),
+        IpAddr::V6(a) => a.is_loopback() || a.is_unique_local() || a.is_unicast_link_local(),
+    };
+    ip.is_unspecified() || ip.is_multicast() || ip.is_ipv4() != source.is_ipv4() || (private(ip) && ip != source && !private(source))
+}

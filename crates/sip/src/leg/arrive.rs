@@ -1,0 +1,127 @@
+//! Being called: the INVITE that arrives, ringing, answering, refusing, and its CANCEL.
+
+use super::{Leg, Modify, ReferIn, State};
+use crate::{
+    CallHeaders, EndCause, EndedBy, Event, Flow, Incoming, LegKey, ReasonHeader, Transport, Uri,
+    address::parse_host_port,
+    io::{Io, random_tag},
+    message::Message,
+};
+
+impl Leg {
+    /// Makes a leg of an INVITE and tells of it; an INVITE that cannot be read is refused.
+    pub fn arrive(
+        key: LegKey,
+        tx: u64,
+        flow: Flow,
+        request: &Message,
+        authenticated_as: Option<String>,
+        io: &mut Io,
+    ) -> Option<Self> {
+        let read = (request.name_addr("From"), request.name_addr("To"), request.contact(), request.uri().parse::<Uri>());
+        let (Some(mut from), Some(to), Some(contact), Ok(request_uri)) = read else {
+            io.refuse(tx, 400);
+            return None;
+        };
+        let remote_tag = request.from_tag().to_owned();
+        from.params.retain(|(n, _)| n != "tag");
+        let mut leg = Self {
+            key,
+            call_id: request.call_id().to_owned(),
+            local_tag: random_tag(),
+            remote_tag,
+            local_user: request_uri.user().to_owned(),
+            local: to.to_string(),
+            remote: from.to_string(),
+            local_cseq: 0,
+            remote_cseq: request.cseq().0,
+            target: contact.to_string(),
+            routes: Vec::new(),
+            flow: Some(flow),
+            stay_on_flow: behind_nat(request, &flow),
+            we_called: false,
+            credentials: None,
+            local_sdp: String::new(),
+            state: State::Arriving { tx, offered: request.sdp().is_some() },
+            confirming: None,
+            modify: Modify::Idle,
+            next_offer: None,
+            refer_out: None,
+            refer_in: ReferIn::None,
+            told_end: false,
+        };
+        leg.learn_routes(request, io);
+        leg.learn_target(request, io);
+        io.respond(tx, 100, "", |m| m);
+        let incoming = Incoming {
+            leg: key,
+            from,
+            to,
+            request_uri,
+            source: flow,
+            headers: CallHeaders::read(request),
+            sdp: request.sdp().map(str::to_owned),
+            authenticated_as,
+        };
+        let _ = io.events.send(Event::Incoming(Box::new(incoming)));
+        Some(leg)
+    }
+
+    /// Whether this leg is an INVITE that waits for its final answer in the given transaction.
+    pub fn waits_on(&self, invite: u64) -> bool {
+        matches!(self.state, State::Arriving { tx, .. } if tx == invite)
+    }
+
+    pub(super) fn ring(&mut self, io: &mut Io) {
+        let State::Arriving { tx, .. } = self.state else { return };
+        let Some((_, flow)) = io.txs.pending(tx) else { return };
+        let contact = io.contact(&self.local_user, &flow);
+        let tag = self.local_tag.clone();
+        io.respond(tx, 180, &tag, |mut m| {
+            m.add("Contact", contact);
+            m
+        });
+    }
+
+    pub(super) fn answer(&mut self, sdp: String, io: &mut Io) {
+        let State::Arriving { tx, offered } = self.state else { return };
+        if self.confirm(tx, sdp, true, !offered, io) {
+            self.state = State::Up;
+        }
+    }
+
+    pub(super) fn refuse(&mut self, status: u16, reason: Option<ReasonHeader>, io: &mut Io) {
+        let State::Arriving { tx, .. } = self.state else { return };
+        let status = if (300..700).contains(&status) { status } else { 603 };
+        let tag = self.local_tag.clone();
+        io.respond(tx, status, &tag, |mut m| {
+            if let Some(reason) = &reason {
+                m.add("Reason", reason.to_string());
+            }
+            m
+        });
+        self.state = State::Over;
+        self.tell_end(EndCause { status: Some(status), reason, by: EndedBy::Us }, io);
+    }
+
+    /// The caller gave up.
+    pub fn cancelled(&mut self, reason: Option<ReasonHeader>, io: &mut Io) {
+        let State::Arriving { tx, .. } = self.state else { return };
+        self.reply(tx, 487, io);
+        self.state = State::Over;
+        self.tell_end(EndCause { status: Some(487), reason, by: EndedBy::Them }, io);
+    }
+}
+
+/// Whether the request did not come from where its Via says: then only its flow leads back.
+fn behind_nat(request: &Message, flow: &Flow) -> bool {
+    if flow.transport == Transport::Tcp {
+        return true;
+    }
+    // Only the first Via's sender sent this packet; what a proxy passes on is reached by Record-Route or Contact.
+    match parse_host_port(request.sent_by()) {
+        Ok((crate::Host::Ip(ip), port)) => ip != flow.remote.ip() || port.unwrap_or(5060) != flow.remote.port(),
+        Ok((crate::Host::Name(_), _)) => false,
+        Err(_) => true,
+    }
+}

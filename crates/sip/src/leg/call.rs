@@ -1,0 +1,208 @@
+//! Calling somebody: INVITE, what answers it, ACK.
+
+use rsipstack::sip::Method;
+
+use super::{Confirming, Leg, Modify, ReferIn, State};
+use crate::{
+    EndCause, EndedBy, Flow, Invite, LegEvent, LegKey,
+    io::{Io, NextHop, random_tag},
+    message::Message,
+    transaction::{Outcome, Owner},
+};
+
+impl Leg {
+    pub fn call(key: LegKey, invite: Invite, io: &mut Io) -> Self {
+        let mut from = invite.from.clone();
+        from.params.retain(|(n, _)| n != "tag");
+        let mut to_uri = invite.to.clone();
+        to_uri.params.retain(|(n, _)| n != "transport");
+        to_uri.headers = None;
+        let to = crate::NameAddr::new(invite.to_display.as_deref(), to_uri);
+        let mut leg = Self {
+            key,
+            call_id: random_tag() + &random_tag(),
+            local_tag: random_tag(),
+            remote_tag: String::new(),
+            local_user: from.uri.user().to_owned(),
+            local: from.to_string(),
+            remote: to.to_string(),
+            local_cseq: 0,
+            remote_cseq: 0,
+            target: invite.to.to_string(),
+            routes: Vec::new(),
+            flow: invite.via_flow,
+            stay_on_flow: invite.via_flow.is_some(),
+            we_called: true,
+            credentials: invite.credentials.clone(),
+            local_sdp: invite.sdp.clone(),
+            state: State::Over,
+            confirming: None::<Confirming>,
+            modify: Modify::Idle,
+            next_offer: None,
+            refer_out: None,
+            refer_in: ReferIn::None,
+            told_end: false,
+        };
+        let to = invite.to.clone();
+        leg.state = State::Resolving(Box::new(invite));
+        match leg.flow {
+            Some(flow) => leg.resolved(Some(flow), io),
+            None => match io.next_hop(Owner::Leg(key), &to) {
+                NextHop::Flow(flow) => leg.resolved(Some(flow), io),
+                NextHop::Pending => {}
+                NextHop::Unreachable => leg.resolved(None, io),
+            },
+        }
+        leg
+    }
+
+    /// The way to the target is known (or there is none): off with the INVITE.
+    pub fn resolved(&mut self, hop: Option<Flow>, io: &mut Io) {
+        let State::Resolving(invite) = std::mem::replace(&mut self.state, State::Over) else { return };
+        self.flow = hop;
+        if hop.is_none() {
+            let cause = EndCause { status: Some(503), reason: None, by: EndedBy::Network };
+            return self.tell_end(cause, io);
+        }
+        let mut m = self.new_request(Method::Invite, io);
+        m.add("Allow", crate::message::ALLOW);
+        invite.headers.write(&mut m);
+        let m = m.with_sdp(invite.sdp);
+        if let Some(tx) = self.send(m, io) {
+            self.state = State::Calling { tx, rang: false, early: None };
+        }
+    }
+
+    pub(super) fn invite_outcome(&mut self, outcome: &Outcome, io: &mut Io) {
+        let status = outcome.response.status();
+        match status {
+            100..200 => self.provisional(outcome, io),
+            200..300 => self.accepted(outcome, io),
+            _ => self.rejected(outcome, io),
+        }
+    }
+
+    fn provisional(&mut self, outcome: &Outcome, io: &mut Io) {
+        let (response, key) = (&outcome.response, self.key);
+        match &mut self.state {
+            State::Calling { rang, early, .. } => {
+                if response.status() == 100 {
+                    return io.leg_event(key, LegEvent::Trying);
+                }
+                if !std::mem::replace(rang, true) {
+                    io.leg_event(key, LegEvent::Ringing);
+                }
+                if let Some(sdp) = response.sdp()
+                    && early.as_deref() != Some(sdp)
+                {
+                    *early = Some(sdp.to_owned());
+                    io.leg_event(key, LegEvent::EarlyMedia { sdp: sdp.to_owned() });
+                }
+            }
+            State::Cancelling { tx, reason, sent } => {
+                if !std::mem::replace(sent, true) {
+                    io.cancel(*tx, reason.as_ref());
+                }
+            }
+            State::Resolving(_)
+            | State::Arriving { .. }
+            | State::Up
+            | State::HangUpOnAck(_)
+            | State::Closing
+            | State::Over => {}
+        }
+    }
+
+    fn accepted(&mut self, outcome: &Outcome, io: &mut Io) {
+        let response = &outcome.response;
+        if !self.remote_tag.is_empty() && response.to_tag() != self.remote_tag {
+            return self.end_fork(outcome, io);
+        }
+        let state = std::mem::replace(&mut self.state, State::Up);
+        let (early, cancelled) = match state {
+            State::Calling { early, .. } => (early, None),
+            State::Cancelling { reason, .. } => (None, Some(reason)),
+            other @ (State::Resolving(_)
+            | State::Arriving { .. }
+            | State::Up
+            | State::HangUpOnAck(_)
+            | State::Closing
+            | State::Over) => {
+                self.state = other;
+                return;
+            }
+        };
+        response.to_tag().clone_into(&mut self.remote_tag);
+        self.learn_routes(response, io);
+        self.learn_target(response, io);
+        self.acknowledge(outcome, io);
+        // A 200 that crossed our CANCEL: the call stands, so it is ended as one (RFC 3261 section 9.1).
+        if let Some(reason) = cancelled {
+            return self.bye(reason.as_ref(), io);
+        }
+        match response.sdp().map(str::to_owned).or(early) {
+            Some(sdp) => io.leg_event(self.key, LegEvent::Answered { sdp }),
+            None => {
+                self.bye(None, io);
+                self.tell_end(EndCause { status: Some(488), reason: None, by: EndedBy::Us }, io);
+            }
+        }
+    }
+
+    /// ACK to a 2xx: a request of its own, sent again by the transaction for every repeated 2xx.
+    pub(super) fn acknowledge(&mut self, outcome: &Outcome, io: &mut Io) {
+        let response = &outcome.response;
+        let ack = self.numbered_request(Method::Ack, response.cseq().0, io);
+        self.send_ack(outcome, ack, io);
+    }
+
+    fn send_ack(&mut self, outcome: &Outcome, mut ack: Message, io: &mut Io) {
+        if let Some(request) = &outcome.request {
+            for name in ["Authorization", "Proxy-Authorization"] {
+                if let Some(value) = request.get(name) {
+                    ack.add(name, value);
+                }
+            }
+        }
+        if let Some(flow) = self.open_flow(io) {
+            let bytes = io.send_ack(&flow, ack);
+            io.txs.remember_ack(outcome.tx, outcome.response.to_tag(), bytes, flow);
+        }
+    }
+
+    /// Another phone answered the same INVITE too (a proxy forked it): take it off the line again.
+    fn end_fork(&mut self, outcome: &Outcome, io: &mut Io) {
+        let response = &outcome.response;
+        let target = response.contact().map_or_else(|| self.target.clone(), |c| c.to_string());
+        let kept = (
+            std::mem::replace(&mut self.remote_tag, response.to_tag().to_owned()),
+            std::mem::replace(&mut self.target, target),
+        );
+        let ack = self.numbered_request(Method::Ack, response.cseq().0, io);
+        let bye = self.new_request(Method::Bye, io);
+        (self.remote_tag, self.target) = kept;
+        self.send_ack(outcome, ack, io);
+        if let Some(flow) = self.flow {
+            io.send(Owner::Nobody, flow, bye);
+        }
+    }
+
+    fn rejected(&mut self, outcome: &Outcome, io: &mut Io) {
+        match self.state {
+            State::Calling { tx, .. } | State::Cancelling { tx, .. } if tx == outcome.tx => {
+                self.state = State::Over;
+                let by = if outcome.from_network { EndedBy::Network } else { EndedBy::Them };
+                let (status, reason) = (Some(outcome.response.status()), outcome.response.reason());
+                self.tell_end(EndCause { status, reason, by }, io);
+            }
+            State::Calling { .. }
+            | State::Cancelling { .. }
+            | State::Resolving(_)
+            | State::Arriving { .. }
+            | State::Up
+            | State::HangUpOnAck(_)
+            | State::Closing
+            | State::Over => {}
+        }
+    }
+}

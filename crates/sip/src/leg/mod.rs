@@ -1,0 +1,369 @@
+//! One call leg: an INVITE dialog (RFC 3261 sections 12 to 15) from its first message to its last. One file per verb.
+
+mod arrive;
+mod call;
+mod end;
+mod modify;
+mod refer;
+
+use bytes::Bytes;
+use rsipstack::sip::{Header, Method};
+use tokio::time::Instant;
+
+use crate::{
+    Credentials, EndCause, Flow, Invite, LegEvent, LegKey, ReasonHeader, Transport, Uri,
+    auth::answer_challenge,
+    endpoint::LegOrder,
+    io::{Io, unreachable_from},
+    message::{Message, split_list},
+    timer::{GIVE_UP, T1, T2, Timer},
+    transaction::{Outcome, Owner},
+};
+use modify::Modify;
+use refer::{ReferIn, ReferOut};
+
+pub(crate) struct Leg {
+    pub key: LegKey,
+    call_id: String,
+    local_tag: String,
+    /// Empty until the dialog exists.
+    remote_tag: String,
+    /// From and To as we write them, without tags.
+    local: String,
+    remote: String,
+    local_user: String,
+    local_cseq: u32,
+    remote_cseq: u32,
+    /// The remote target: what in-dialog requests are addressed to.
+    target: String,
+    routes: Vec<String>,
+    flow: Option<Flow>,
+    /// Whether to stay on `flow` whatever the Contact says: the peer is behind a NAT, or we were told so.
+    stay_on_flow: bool,
+    /// Who called whom: the owner of the Call-ID waits longer after glare.
+    we_called: bool,
+    credentials: Option<Credentials>,
+    /// The last description of ours, for a re-INVITE that brings no offer.
+    local_sdp: String,
+    state: State,
+    /// Our 2xx to an INVITE, until its ACK.
+    confirming: Option<Confirming>,
+    modify: Modify,
+    next_offer: Option<String>,
+    refer_out: Option<ReferOut>,
+    refer_in: ReferIn,
+    told_end: bool,
+}
+
+enum State {
+    /// The name of the target is being looked up.
+    Resolving(Box<Invite>),
+    Calling { tx: u64, rang: bool, early: Option<String> },
+    /// We gave up; waiting for the 487, or a 200 that crossed the CANCEL. A CANCEL may only follow a provisional answer.
+    Cancelling { tx: u64, reason: Option<ReasonHeader>, sent: bool },
+    /// They call; not answered yet.
+    Arriving { tx: u64, offered: bool },
+    /// The dialog stands (their ACK may still be due).
+    Up,
+    /// We hung up before their ACK came: BYE follows it (RFC 3261 section 15).
+    HangUpOnAck(Option<ReasonHeader>),
+    /// BYE sent.
+    Closing,
+    Over,
+}
+
+/// A 2xx to an INVITE, sent again until its ACK comes (RFC 3261 section 13.3.1.4).
+struct Confirming {
+    cseq: u32,
+    bytes: Bytes,
+    flow: Flow,
+    interval: std::time::Duration,
+    resend_at: Instant,
+    give_up_at: Instant,
+    /// The INVITE brought no offer: our 2xx had it, the ACK has the answer.
+    answer_in_ack: bool,
+    /// The first INVITE's, not a re-INVITE's.
+    first: bool,
+}
+
+impl Leg {
+    pub fn dialog(&self) -> (String, String) {
+        (self.call_id.clone(), self.local_tag.clone())
+    }
+
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    pub fn order(&mut self, order: LegOrder, io: &mut Io) {
+        match order {
+            LegOrder::Ring => self.ring(io),
+            LegOrder::Answer(sdp) => self.answer(sdp, io),
+            LegOrder::Refuse { status, reason } => self.refuse(status, reason, io),
+            LegOrder::HangUp(reason) => self.hang_up(reason, io),
+            LegOrder::Offer(sdp) => self.offer(sdp, io),
+            LegOrder::AnswerOffer(sdp) => self.answer_offer(sdp, io),
+            LegOrder::Refer { to, referred_by } => self.refer(&to, referred_by, io),
+            LegOrder::AcceptRefer(accept) => self.accept_refer(accept, io),
+            LegOrder::NotifyRefer(status) => self.notify_refer(status, io),
+            LegOrder::Dtmf(digit) => self.dtmf(digit, io),
+        }
+    }
+
+    /// A request within the dialog.
+    pub fn request(&mut self, tx: u64, method: Method, request: &Message, flow: Flow, io: &mut Io) {
+        let early = self.remote_tag.is_empty();
+        if !early && request.from_tag() != self.remote_tag {
+            return io.refuse(tx, 481);
+        }
+        let number = request.cseq().0;
+        if number <= self.remote_cseq {
+            return io.refuse(tx, 500); // RFC 3261 section 12.2.2
+        }
+        self.remote_cseq = number;
+        if self.flow.is_none_or(|f| !io.net.is_open(&f)) {
+            self.flow = Some(flow);
+        }
+        match method {
+            Method::Bye => self.bye_received(tx, request, io),
+            Method::Invite | Method::Update => self.offered(tx, method, request, io),
+            Method::Refer => self.refer_received(tx, request, io),
+            Method::Notify => self.notified(tx, request, io),
+            Method::Info => self.info_received(tx, request, io),
+            Method::Options => self.reply(tx, 200, io),
+            Method::Ack
+            | Method::Cancel
+            | Method::Message
+            | Method::PRack
+            | Method::Publish
+            | Method::Register
+            | Method::Subscribe => self.reply(tx, 405, io),
+        }
+    }
+
+    /// What became of a request of this leg.
+    pub fn outcome(&mut self, outcome: Outcome, io: &mut Io) {
+        let method = outcome.response.cseq().1.to_owned();
+        let status = outcome.response.status();
+        if matches!(status, 401 | 407)
+            && let Some(tx) = self.retry_with_credentials(&outcome, io)
+        {
+            return self.transaction_replaced(outcome.tx, tx);
+        }
+        match method.as_str() {
+            "INVITE" if self.modify.is_ours(outcome.tx) => self.offer_outcome(&outcome, io),
+            "INVITE" => self.invite_outcome(&outcome, io),
+            "BYE" if status >= 200 => self.state = State::Over,
+            "REFER" if status >= 200 => self.refer_outcome(&outcome, io),
+            "NOTIFY" if status >= 300 => self.notify_failed(status),
+            _ => {}
+        }
+    }
+
+    pub fn timer(&mut self, due: Instant, io: &mut Io) {
+        if let Some(c) = &mut self.confirming {
+            if due == c.give_up_at {
+                self.confirming = None;
+                return self.never_acknowledged(io);
+            }
+            if due == c.resend_at {
+                let _ = io.net.send(&c.flow, &c.bytes);
+                c.interval = (c.interval * 2).min(T2);
+                c.resend_at = io.timer(c.interval, Timer::Leg(self.key));
+            }
+        }
+        self.glare_over(due, io);
+    }
+
+    /// An ACK to a 2xx of ours.
+    pub fn acknowledged(&mut self, ack: &Message, io: &mut Io) {
+        let Some(c) = self.confirming.take_if(|c| c.cseq == ack.cseq().0) else { return };
+        let answer = ack.sdp().filter(|_| c.answer_in_ack).map(str::to_owned);
+        match &self.state {
+            State::HangUpOnAck(reason) => {
+                let reason = reason.clone();
+                return self.bye(reason.as_ref(), io);
+            }
+            State::Up if c.first => io.leg_event(self.key, LegEvent::Confirmed { sdp: answer }),
+            State::Up => {
+                if let Some(sdp) = answer {
+                    io.leg_event(self.key, LegEvent::OfferAnswered { sdp });
+                }
+            }
+            State::Resolving(_)
+            | State::Calling { .. }
+            | State::Cancelling { .. }
+            | State::Arriving { .. }
+            | State::Closing
+            | State::Over => {}
+        }
+        self.try_next_offer(io);
+    }
+
+    /// Sends a 2xx to an INVITE and keeps sending it.
+    fn confirm(&mut self, tx: u64, sdp: String, first: bool, answer_in_ack: bool, io: &mut Io) -> bool {
+        let Some((request, flow)) = io.txs.pending(tx) else { return false };
+        let cseq = request.cseq().0;
+        let contact = io.contact(&self.local_user, &flow);
+        let tag = self.local_tag.clone();
+        self.local_sdp.clone_from(&sdp);
+        let sent = io.respond(tx, 200, &tag, |mut m| {
+            m.add("Contact", contact);
+            m.with_sdp(sdp)
+        });
+        let Some(bytes) = sent else { return false };
+        let resend_at = io.timer(T1, Timer::Leg(self.key));
+        let give_up_at = io.timer(GIVE_UP, Timer::Leg(self.key));
+        self.confirming =
+            Some(Confirming { cseq, bytes, flow, interval: T1, resend_at, give_up_at, answer_in_ack, first });
+        true
+    }
+
+    fn reply(&mut self, tx: u64, status: u16, io: &mut Io) {
+        let tag = self.local_tag.clone();
+        io.respond(tx, status, &tag, |m| m);
+    }
+
+    /// A request within the dialog, ready to send but for its Via.
+    fn new_request(&mut self, method: Method, io: &mut Io) -> Message {
+        self.local_cseq += 1;
+        let number = self.local_cseq;
+        self.numbered_request(method, number, io)
+    }
+
+    fn numbered_request(&self, method: Method, number: u32, io: &mut Io) -> Message {
+        let mut m = Message::request(method, self.target.clone());
+        for route in &self.routes {
+            m.add("Route", route.clone());
+        }
+        m.add("Max-Forwards", "70");
+        m.add("From", format!("{};tag={}", self.local, self.local_tag));
+        let to_tag = if self.remote_tag.is_empty() { String::new() } else { format!(";tag={}", self.remote_tag) };
+        m.add("To", format!("{}{to_tag}", self.remote));
+        m.add("Call-ID", self.call_id.clone());
+        m.add("CSeq", format!("{number} {method}"));
+        if let Some(flow) = self.flow
+            && matches!(method, Method::Invite | Method::Refer | Method::Notify | Method::Update)
+        {
+            m.add("Contact", io.contact(&self.local_user, &flow));
+        }
+        m
+    }
+
+    fn send(&mut self, request: Message, io: &mut Io) -> Option<u64> {
+        let flow = self.open_flow(io)?;
+        Some(io.send(Owner::Leg(self.key), flow, request))
+    }
+
+    /// The leg's flow; a TCP connection that closed is opened anew.
+    fn open_flow(&mut self, io: &mut Io) -> Option<Flow> {
+        let flow = self.flow?;
+        if !io.net.is_open(&flow) && !self.stay_on_flow {
+            let target: Option<Uri> = self.routes.first().map_or(self.target.as_str(), |r| r.as_str()).parse().ok();
+            let at = target.and_then(|t| match t.host {
+                crate::Host::Ip(ip) => Some(std::net::SocketAddr::new(ip, t.port.unwrap_or(5060))),
+                crate::Host::Name(_) => None,
+            });
+            self.flow = io.net.flow_to(Transport::Tcp, at.unwrap_or(flow.remote));
+        }
+        self.flow
+    }
+
+    /// Sends a refused request again with an answer to its challenge, once.
+    fn retry_with_credentials(&mut self, outcome: &Outcome, io: &mut Io) -> Option<u64> {
+        if matches!(self.state, State::Cancelling { .. } | State::Over) {
+            return None;
+        }
+        let credentials = self.credentials.clone()?;
+        let mut again = outcome.request.clone()?;
+        let tried = if outcome.response.status() == 401 { "Authorization" } else { "Proxy-Authorization" };
+        if again.get(tried).is_some() || !answer_challenge(&mut again, &outcome.response, &credentials) {
+            return None;
+        }
+        self.local_cseq += 1;
+        let method = again.method()?;
+        again.set("CSeq", format!("{} {method}", self.local_cseq));
+        self.send(again, io)
+    }
+
+    fn transaction_replaced(&mut self, old: u64, new: u64) {
+        if let State::Calling { tx, .. } = &mut self.state
+            && *tx == old
+        {
+            *tx = new;
+        }
+        self.modify.replaced(old, new);
+    }
+
+    /// Takes the remote target and, once, the route set from the message that made or refreshed the dialog.
+    fn learn_target(&mut self, m: &Message, io: &mut Io) {
+        let Some(contact) = m.contact() else { return };
+        self.target = contact.to_string();
+        let Some(flow) = self.flow else { return };
+        if self.stay_on_flow || flow.transport == Transport::Tcp || !self.routes.is_empty() {
+            return;
+        }
+        if let crate::Host::Ip(ip) = contact.host
+            && !unreachable_from(ip, flow.remote.ip())
+        {
+            let at = std::net::SocketAddr::new(ip, contact.port.unwrap_or(5060));
+            self.flow = io.net.flow_to(contact.transport(), at).or(self.flow);
+        }
+    }
+
+    /// Record-Route, as the side that called (reversed) or was called sees it (RFC 3261 section 12.1).
+    fn learn_routes(&mut self, m: &Message, io: &mut Io) {
+        let record: Vec<&str> = m.headers.iter().filter(|h| matches!(h, Header::RecordRoute(_))).map(Header::value).collect();
+        let mut routes: Vec<String> = record.iter().flat_map(|v| split_list(v)).take(32).map(str::to_owned).collect();
+        if self.we_called {
+            routes.reverse();
+        }
+        self.routes = routes;
+        let first = self.routes.first().and_then(|r| r.parse::<crate::NameAddr>().ok());
+        if let Some(crate::NameAddr { uri, .. }) = first
+            && let crate::Host::Ip(ip) = uri.host
+            && self.flow.is_some_and(|f| f.transport == Transport::Udp && !unreachable_from(ip, f.remote.ip()))
+            && !self.stay_on_flow
+        {
+            let at = std::net::SocketAddr::new(ip, uri.port.unwrap_or(5060));
+            self.flow = io.net.flow_to(uri.transport(), at).or(self.flow);
+        }
+    }
+
+    fn info_received(&mut self, tx: u64, request: &Message, io: &mut Io) {
+        let kind = request.get("Content-Type").unwrap_or_default().to_ascii_lowercase();
+        let text = match kind.split(';').next().unwrap_or_default().trim() {
+            "application/dtmf-relay" => request.body.lines().find_map(|l| {
+                let (name, value) = l.split_once('=')?;
+                name.trim().eq_ignore_ascii_case("signal").then(|| value.trim())
+            }),
+            "application/dtmf" => Some(request.body.trim()),
+            "" => return self.reply(tx, 200, io),
+            _ => return self.reply(tx, 415, io),
+        };
+        let digit = text.and_then(|t| t.chars().next()).map(|c| c.to_ascii_uppercase());
+        self.reply(tx, 200, io);
+        if let Some(digit) = digit.filter(|c| matches!(c, '0'..='9' | '*' | '#' | 'A'..='D'))
+            && matches!(self.state, State::Up)
+        {
+            io.leg_event(self.key, LegEvent::Dtmf { digit });
+        }
+    }
+
+    fn dtmf(&mut self, digit: char, io: &mut Io) {
+        if !matches!(self.state, State::Up) || !matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D') {
+            return;
+        }
+        let mut info = self.new_request(Method::Info, io);
+        info.add("Content-Type", "application/dtmf-relay");
+        info.body = format!("Signal={digit}\r\nDuration=160\r\n");
+        self.send(info, io);
+    }
+
+    /// Tells the end, once.
+    fn tell_end(&mut self, cause: EndCause, io: &mut Io) {
+        if !std::mem::replace(&mut self.told_end, true) {
+            io.leg_event(self.key, LegEvent::Ended { cause });
+        }
+    }
+}

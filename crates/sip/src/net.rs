@@ -1,0 +1,380 @@
+//! Sockets: one task per UDP socket, two per TCP connection. They know bytes and frames, nothing of SIP's states.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UdpSocket, tcp},
+    sync::mpsc,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    EndpointConfig, Error, Flow, Transport,
+    transaction::Owner,
+    wire::{self, Received},
+};
+
+/// Messages waiting to be worked on. When the endpoint cannot keep up, UDP loses packets (and is retransmitted) and TCP
+/// pushes back: memory stays bounded.
+const INBOX: usize = 1024;
+/// Messages waiting to be written to one TCP connection; a peer that does not read loses the connection.
+const OUTBOX: usize = 512;
+/// Open TCP connections at once.
+const MAX_CONNECTIONS: usize = 4096;
+
+pub(crate) enum NetEvent {
+    Received { flow: Flow, received: Box<Received> },
+    Accepted { connection: u64, writer: mpsc::Sender<Bytes>, stop: CancellationToken },
+    Closed { connection: u64 },
+    /// A name was looked up; `None` if it has no address.
+    Resolved { owner: Owner, transport: Transport, address: Option<SocketAddr> },
+}
+
+pub(crate) struct Net {
+    udp: Vec<Arc<UdpSocket>>,
+    udp_addrs: Vec<SocketAddr>,
+    tcp_addrs: Vec<SocketAddr>,
+    connections: HashMap<u64, Connection>,
+    by_remote: HashMap<SocketAddr, u64>,
+    advertised: Option<IpAddr>,
+    /// Local address by peer, when listening on all of them.
+    routes: HashMap<IpAddr, IpAddr>,
+    inbox: mpsc::Sender<NetEvent>,
+    ids: Ids,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+struct Connection {
+    writer: mpsc::Sender<Bytes>,
+    remote: Option<SocketAddr>,
+    stop: CancellationToken,
+}
+
+/// Connection numbers, shared with the tasks that accept.
+#[derive(Clone, Default)]
+struct Ids(Arc<std::sync::atomic::AtomicU64>);
+
+impl Ids {
+    fn next(&self) -> u64 {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1
+    }
+}
+
+impl Net {
+    pub async fn bind(config: &EndpointConfig) -> Result<(Self, mpsc::Sender<NetEvent>, mpsc::Receiver<NetEvent>), Error> {
+        if config.udp.is_empty() && config.tcp.is_empty() {
+            return Err(Error::NoSocket);
+        }
+        let (inbox, events) = mpsc::channel(INBOX);
+        let mut net = Self {
+            udp: Vec::new(),
+            udp_addrs: Vec::new(),
+            tcp_addrs: Vec::new(),
+            connections: HashMap::new(),
+            by_remote: HashMap::new(),
+            advertised: config.advertised,
+            routes: HashMap::new(),
+            inbox: inbox.clone(),
+            ids: Ids::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        for address in &config.udp {
+            let failed = |source| Error::Bind { transport: "UDP", address: *address, source };
+            let socket = Arc::new(bind_udp(*address).map_err(failed)?);
+            net.udp_addrs.push(socket.local_addr().map_err(failed)?);
+            net.udp.push(socket);
+        }
+        let mut listeners = Vec::new();
+        for address in &config.tcp {
+            let failed = |source| Error::Bind { transport: "TCP", address: *address, source };
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            net.tcp_addrs.push(listener.local_addr().map_err(failed)?);
+            listeners.push(listener);
+        }
+        for (socket, local) in net.udp.iter().zip(&net.udp_addrs) {
+            let run = read_udp(socket.clone(), *local, net.inbox.clone());
+            net.tasks.spawn(until(net.stop.clone(), run));
+        }
+        for listener in listeners {
+            let run = accept(listener, net.inbox.clone(), net.ids.clone(), net.stop.clone(), net.tasks.clone());
+            net.tasks.spawn(until(net.stop.clone(), run));
+        }
+        Ok((net, inbox, events))
+    }
+
+    pub fn local_addr(&self, transport: Transport) -> Option<SocketAddr> {
+        match transport {
+            Transport::Udp => self.udp_addrs.first().copied(),
+            Transport::Tcp => self.tcp_addrs.first().copied(),
+        }
+    }
+
+    /// The flow to a peer that is not known yet: the UDP socket of its address family, or a TCP connection, opened if
+    /// there is none.
+    pub fn flow_to(&mut self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
+        match transport {
+            Transport::Udp => {
+                let local = self.udp_addrs.iter().find(|a| a.is_ipv4() == remote.is_ipv4())?;
+                Some(Flow { transport, local: *local, remote, connection: 0 })
+            }
+            Transport::Tcp => {
+                let connection = self.by_remote.get(&remote).copied().unwrap_or_else(|| self.connect(remote));
+                let any = SocketAddr::new(unspecified(remote.ip()), 0);
+                let local = self.tcp_addrs.iter().find(|a| a.is_ipv4() == remote.is_ipv4()).copied().unwrap_or(any);
+                Some(Flow { transport, local, remote, connection })
+            }
+        }
+    }
+
+    /// Sends over a flow.
+    ///
+    /// # Errors
+    /// If the connection is gone or does not take any more, or the socket refuses at once.
+    pub fn send(&mut self, flow: &Flow, bytes: &Bytes) -> io::Result<()> {
+        match flow.transport {
+            Transport::Udp => {
+                let at = self.udp_addrs.iter().position(|a| *a == flow.local);
+                let socket = at.and_then(|i| self.udp.get(i)).ok_or(io::ErrorKind::NotFound)?;
+                match socket.try_send_to(bytes, flow.remote) {
+                    // A full send buffer is a lost packet: retransmission answers it.
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
+                    // Linux reports an earlier ICMP here, perhaps of another peer: the next try is clean.
+                    Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+                        socket.try_send_to(bytes, flow.remote).map(drop)
+                    }
+                    sent => sent.map(drop),
+                }
+            }
+            Transport::Tcp => {
+                let connection = self.connections.get(&flow.connection).ok_or(io::ErrorKind::NotConnected)?;
+                let sent = connection.writer.try_send(bytes.clone());
+                if let Err(mpsc::error::TrySendError::Full(_)) = sent {
+                    connection.stop.cancel();
+                }
+                sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
+            }
+        }
+    }
+
+    pub fn is_open(&self, flow: &Flow) -> bool {
+        flow.transport == Transport::Udp || self.connections.contains_key(&flow.connection)
+    }
+
+    pub fn accepted(&mut self, connection: u64, writer: mpsc::Sender<Bytes>, stop: CancellationToken) {
+        self.connections.insert(connection, Connection { writer, remote: None, stop });
+    }
+
+    pub fn closed(&mut self, connection: u64) {
+        if let Some(gone) = self.connections.remove(&connection)
+            && let Some(remote) = gone.remote
+        {
+            self.by_remote.remove(&remote);
+        }
+    }
+
+    /// The address to write into Contact and Via for requests over `flow`.
+    pub fn advertised(&mut self, flow: &Flow) -> SocketAddr {
+        let mut local = flow.local;
+        if local.port() == 0 {
+            local.set_port(self.udp_addrs.first().map_or(5060, SocketAddr::port));
+        }
+        if let Some(ip) = self.advertised {
+            local.set_ip(ip);
+        } else if local.ip().is_unspecified() {
+            if self.routes.len() > 10_000 {
+                self.routes.clear();
+            }
+            let route = || route_to(flow.remote).unwrap_or(local.ip());
+            local.set_ip(*self.routes.entry(flow.remote.ip()).or_insert_with(route));
+        }
+        local
+    }
+
+    pub async fn close(&mut self) {
+        self.connections.clear();
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn connect(&mut self, remote: SocketAddr) -> u64 {
+        let connection = self.ids.next();
+        let (writer, outbox) = mpsc::channel(OUTBOX);
+        let stop = self.stop.child_token();
+        let entry = Connection { writer, remote: Some(remote), stop: stop.clone() };
+        self.connections.insert(connection, entry);
+        self.by_remote.insert(remote, connection);
+        let inbox = self.inbox.clone();
+        self.tasks.spawn(until(stop.clone(), {
+            let inbox = inbox.clone();
+            async move {
+                match TcpStream::connect(remote).await {
+                    Ok(stream) => run_tcp(stream, connection, outbox, inbox).await,
+                    Err(error) => tracing::debug!(%remote, %error, "TCP connection refused"),
+                }
+            }
+        }));
+        self.tasks.spawn(report_closed(stop, self.stop.clone(), connection, inbox));
+        connection
+    }
+}
+
+/// Whatever ends a connection cancels its token: this tells the endpoint.
+async fn report_closed(stop: CancellationToken, all: CancellationToken, connection: u64, inbox: mpsc::Sender<NetEvent>) {
+    stop.cancelled().await;
+    if !all.is_cancelled() {
+        let _ = inbox.send(NetEvent::Closed { connection }).await;
+    }
+}
+
+/// Runs until done or stopped; either way the token ends cancelled.
+async fn until(stop: CancellationToken, run: impl Future<Output = ()>) {
+    stop.run_until_cancelled(run).await;
+    stop.cancel();
+}
+
+fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = socket2::Socket::new(
+        socket2::Domain::for_address(address),
+        socket2::Type::DGRAM,
+        Some(socket2::Protocol::UDP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A burst of calls must not be lost while one message is worked on; the system may give less.
+    let _ = socket.set_recv_buffer_size(1 << 20);
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+async fn read_udp(socket: Arc<UdpSocket>, local: SocketAddr, inbox: mpsc::Sender<NetEvent>) {
+    let mut buffer = vec![0; 65_536];
+    loop {
+        let (n, remote) = match socket.recv_from(&mut buffer).await {
+            Ok(got) => got,
+            // ICMP errors of earlier sends surface here; the socket itself is fine.
+            Err(error) => {
+                tracing::debug!(%local, %error, "UDP receive");
+                tokio::task::yield_now().await;
+                continue;
+            }
+        };
+        if buffer[..n].iter().all(|b| matches!(b, b'\r' | b'\n' | 0)) {
+            continue; // keep-alive
+        }
+        let flow = Flow { transport: Transport::Udp, local, remote, connection: 0 };
+        match wire::read_datagram(&buffer[..n]) {
+            Ok(received) => {
+                if inbox.send(NetEvent::Received { flow, received: Box::new(received) }).await.is_err() {
+                    return;
+                }
+            }
+            Err(why) => tracing::debug!(%remote, %why, "datagram thrown away"),
+        }
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    inbox: mpsc::Sender<NetEvent>,
+    ids: Ids,
+    all: CancellationToken,
+    tasks: TaskTracker,
+) {
+    let room = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(place) = room.clone().acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file handles: give others time to close theirs.
+                tracing::warn!(%error, "TCP accept");
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let connection = ids.next();
+        let (writer, outbox) = mpsc::channel(OUTBOX);
+        let stop = all.child_token();
+        let event = NetEvent::Accepted { connection, writer, stop: stop.clone() };
+        if inbox.send(event).await.is_err() {
+            return;
+        }
+        let inbox_of_stream = inbox.clone();
+        tasks.spawn(until(stop.clone(), async move {
+            let _place = place;
+            run_tcp(stream, connection, outbox, inbox_of_stream).await;
+        }));
+        tasks.spawn(report_closed(stop, all.clone(), connection, inbox.clone()));
+    }
+}
+
+/// Reads and writes one connection until either side ends.
+async fn run_tcp(stream: TcpStream, connection: u64, outbox: mpsc::Receiver<Bytes>, inbox: mpsc::Sender<NetEvent>) {
+    let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
+    let _ = stream.set_nodelay(true);
+    let flow = Flow { transport: Transport::Tcp, local, remote, connection };
+    let (reader, writer) = stream.into_split();
+    tokio::select! {
+        () = write_tcp(writer, outbox) => {}
+        () = read_tcp(reader, flow, inbox) => {}
+    }
+}
+
+async fn write_tcp(mut writer: tcp::OwnedWriteHalf, mut outbox: mpsc::Receiver<Bytes>) {
+    while let Some(bytes) = outbox.recv().await {
+        if writer.write_all(&bytes).await.is_err() {
+            return;
+        }
+    }
+    let _ = writer.shutdown().await;
+}
+
+async fn read_tcp(mut reader: tcp::OwnedReadHalf, flow: Flow, inbox: mpsc::Sender<NetEvent>) {
+    let mut buffer = BytesMut::with_capacity(4096);
+    loop {
+        match reader.read_buf(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        loop {
+            match wire::read_stream(&mut buffer) {
+                Ok(Some(received)) => {
+                    if inbox.send(NetEvent::Received { flow, received: Box::new(received) }).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(None) => break,
+                Err(why) => {
+                    tracing::debug!(remote = %flow.remote, %why, "TCP stream lost its frames: closed");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn unspecified(like: IpAddr) -> IpAddr {
+    match like {
+        IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
+/// The local address that the system would use towards `remote`. Connecting a UDP socket sends nothing.
+fn route_to(remote: SocketAddr) -> Option<IpAddr> {
+    let socket = std::net::UdpSocket::bind(SocketAddr::new(unspecified(remote.ip()), 0)).ok()?;
+    socket.connect(remote).ok()?;
+    socket.local_addr().ok().map(|a| a.ip())
+}

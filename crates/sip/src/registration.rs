@@ -1,0 +1,258 @@
+//! A registration that we keep (RFC 3261 section 10.2): refreshed at half its time, tried again with growing pauses.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::Rng;
+use rsipstack::sip::Method;
+use tokio::time::Instant;
+
+use crate::{
+    Event, Flow, Registration, RegistrationKey, RegistrationState, Transport,
+    auth::answer_challenge,
+    io::{Io, NextHop, random_tag},
+    message::{Message, split_list},
+    timer::Timer,
+    transaction::{Outcome, Owner},
+};
+
+/// First and longest pause after a failure.
+const PAUSE_MIN: Duration = Duration::from_secs(2);
+const PAUSE_MAX: Duration = Duration::from_secs(120);
+/// How often a packet keeps a NAT's door open (RFC 5626 section 4.4.2 asks for less than 29 s with UDP).
+const KEEP_ALIVE: Duration = Duration::from_secs(25);
+/// Longest Min-Expires that we follow, seconds.
+const MAX_EXPIRES: u32 = 86_400;
+
+pub(crate) struct Client {
+    key: RegistrationKey,
+    registration: Registration,
+    call_id: String,
+    tag: String,
+    cseq: u32,
+    flow: Option<Flow>,
+    state: State,
+    failures: u32,
+    /// What we ask for: at first as ordered, after a 423 as the registrar wants.
+    expires: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// A REGISTER, or the look-up of its registrar's name, is on its way.
+    Asking,
+    Registered { refresh_at: Instant, keep_alive_at: Instant },
+    Pausing { until: Instant },
+    /// A REGISTER with Expires 0 is on its way.
+    Leaving,
+    Over,
+}
+
+impl Client {
+    pub fn start(key: RegistrationKey, registration: Registration, io: &mut Io) -> Self {
+        let expires = registration.expires.clamp(1, MAX_EXPIRES);
+        let mut client = Self {
+            key,
+            registration,
+            call_id: random_tag(),
+            tag: random_tag(),
+            cseq: 0,
+            flow: None,
+            state: State::Asking,
+            failures: 0,
+            expires,
+        };
+        client.tell(io, RegistrationState::Registering);
+        client.ask(io);
+        client
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.state == State::Over
+    }
+
+    /// Removes the binding and ends.
+    pub fn stop(&mut self, io: &mut Io) {
+        match (self.state, self.flow) {
+            (State::Leaving | State::Over, _) => {}
+            (State::Registered { .. } | State::Asking, Some(flow)) => {
+                self.state = State::Leaving;
+                self.send(flow, 0, io);
+            }
+            (State::Registered { .. } | State::Asking, None) | (State::Pausing { .. }, _) => self.end(io),
+        }
+    }
+
+    pub fn timer(&mut self, due: Instant, io: &mut Io) {
+        match self.state {
+            State::Pausing { until } if until == due => {
+                self.tell(io, RegistrationState::Registering);
+                self.state = State::Asking;
+                self.flow = None;
+                self.ask(io);
+            }
+            State::Registered { refresh_at, .. } if refresh_at == due => {
+                self.state = State::Asking;
+                self.ask(io);
+            }
+            State::Registered { refresh_at, keep_alive_at } if keep_alive_at == due => {
+                if let Some(flow) = &self.flow {
+                    let _ = io.net.send(flow, &Bytes::from_static(b"\r\n\r\n"));
+                }
+                let keep_alive_at = io.timer(KEEP_ALIVE, Timer::Registration(self.key));
+                self.state = State::Registered { refresh_at, keep_alive_at };
+            }
+            State::Asking
+            | State::Registered { .. }
+            | State::Pausing { .. }
+            | State::Leaving
+            | State::Over => {}
+        }
+    }
+
+    /// The connection that the registrar would call us over is gone: a new one is needed.
+    pub fn connection_closed(&mut self, connection: u64, io: &mut Io) {
+        let ours = self.flow.is_some_and(|f| f.transport == Transport::Tcp && f.connection == connection);
+        if ours && matches!(self.state, State::Registered { .. }) {
+            self.fail(503, io);
+        }
+    }
+
+    pub fn resolved(&mut self, hop: Option<Flow>, io: &mut Io) {
+        if self.state == State::Asking {
+            match hop {
+                Some(flow) => {
+                    self.flow = Some(flow);
+                    self.send(flow, self.expires, io);
+                }
+                None => self.fail(503, io),
+            }
+        }
+    }
+
+    fn ask(&mut self, io: &mut Io) {
+        if let Some(flow) = self.flow.filter(|f| io.net.is_open(f)) {
+            return self.send(flow, self.expires, io);
+        }
+        match io.next_hop(Owner::Registration(self.key), &self.registration.registrar) {
+            NextHop::Flow(flow) => self.resolved(Some(flow), io),
+            NextHop::Pending => {}
+            NextHop::Unreachable => self.resolved(None, io),
+        }
+    }
+
+    fn send(&mut self, flow: Flow, expires: u32, io: &mut Io) {
+        let mut uri = self.registration.registrar.clone();
+        uri.user = None;
+        uri.params.clear();
+        let mut m = Message::request(Method::Register, uri.to_string());
+        let aor = &self.registration.aor;
+        let contact = io.contact(aor.uri.user(), &flow);
+        m.add("Max-Forwards", "70");
+        m.add("From", format!("{aor};tag={}", self.tag));
+        m.add("To", aor.to_string());
+        m.add("Call-ID", self.call_id.clone());
+        m.add("Contact", format!("{contact};expires={expires}"));
+        m.add("Expires", expires.to_string());
+        self.number(&mut m);
+        io.send(Owner::Registration(self.key), flow, m);
+    }
+
+    fn number(&mut self, m: &mut Message) {
+        self.cseq += 1;
+        m.set("CSeq", format!("{} REGISTER", self.cseq));
+    }
+
+    pub fn outcome(&mut self, outcome: Outcome, io: &mut Io) {
+        let response = &outcome.response;
+        let status = response.status();
+        // A late answer to a request that was overtaken.
+        if status < 200 || response.cseq().0 != self.cseq {
+            return;
+        }
+        match (self.state, status) {
+            (_, 401 | 407) if self.answered(&outcome, io) => {}
+            (State::Leaving, _) => self.end(io),
+            (State::Asking, 200..300) => self.registered(response, io),
+            (State::Asking, 423) => self.too_brief(response, io),
+            (State::Asking, _) => self.fail(status, io),
+            (State::Registered { .. } | State::Pausing { .. } | State::Over, _) => {}
+        }
+    }
+
+    /// Answers a challenge, unless our answer to the last one was what is refused.
+    fn answered(&mut self, outcome: &Outcome, io: &mut Io) -> bool {
+        let (Some(credentials), Some(request), Some(flow)) =
+            (&self.registration.credentials, &outcome.request, self.flow)
+        else {
+            return false;
+        };
+        let tried = request.get("Authorization").or(request.get("Proxy-Authorization")).is_some();
+        let stale = outcome.response.all("WWW-Authenticate").any(|v| v.to_ascii_lowercase().contains("stale=true"));
+        if tried && !stale {
+            return false;
+        }
+        let mut again = request.clone();
+        if !answer_challenge(&mut again, &outcome.response, credentials) {
+            return false;
+        }
+        self.number(&mut again);
+        io.send(Owner::Registration(self.key), flow, again);
+        true
+    }
+
+    fn registered(&mut self, response: &Message, io: &mut Io) {
+        self.failures = 0;
+        let expires = self.granted(response, io).clamp(1, MAX_EXPIRES);
+        let refresh = Duration::from_secs(u64::from(expires)) / 2;
+        let refresh_at = io.timer(refresh, Timer::Registration(self.key));
+        let keep_alive_at = io.timer(KEEP_ALIVE, Timer::Registration(self.key));
+        self.state = State::Registered { refresh_at, keep_alive_at };
+        self.tell(io, RegistrationState::Registered { expires });
+    }
+
+    /// The lifetime that the registrar gave our Contact, seconds.
+    fn granted(&self, response: &Message, io: &mut Io) -> u32 {
+        let ours = self.flow.map(|f| io.contact(self.registration.aor.uri.user(), &f));
+        let of_contact = response
+            .all("Contact")
+            .flat_map(split_list)
+            .filter_map(|c| c.parse::<crate::NameAddr>().ok())
+            .find(|c| ours.as_ref().is_some_and(|o| *o == format!("<{}>", c.uri)))
+            .and_then(|c| c.param("expires").and_then(|e| e.parse().ok()));
+        let of_header = || response.get("Expires").and_then(|e| e.trim().parse().ok());
+        of_contact.or_else(of_header).unwrap_or(self.expires)
+    }
+
+    /// 423: the registrar wants a longer lifetime (RFC 3261 section 10.2.8).
+    fn too_brief(&mut self, response: &Message, io: &mut Io) {
+        let wanted = response.get("Min-Expires").and_then(|e| e.trim().parse().ok()).unwrap_or(0);
+        match self.flow {
+            Some(flow) if wanted > self.expires && wanted <= MAX_EXPIRES => {
+                self.expires = wanted;
+                self.send(flow, wanted, io);
+            }
+            Some(_) | None => self.fail(423, io),
+        }
+    }
+
+    fn fail(&mut self, status: u16, io: &mut Io) {
+        // Half of the pause is left to chance, so that a thousand phones do not come back at once.
+        let pause = PAUSE_MIN.saturating_mul(1 << self.failures.min(10)).min(PAUSE_MAX);
+        let pause = pause.mul_f64(rand::rng().random_range(0.5..1.0));
+        self.failures = self.failures.saturating_add(1);
+        let until = io.timer(pause, Timer::Registration(self.key));
+        self.state = State::Pausing { until };
+        let retry_in_seconds = Some(pause.as_secs_f64().ceil() as u32);
+        self.tell(io, RegistrationState::Failed { status, retry_in_seconds });
+    }
+
+    fn end(&mut self, io: &mut Io) {
+        self.state = State::Over;
+        self.tell(io, RegistrationState::Unregistered);
+    }
+
+    fn tell(&self, io: &Io, state: RegistrationState) {
+        let _ = io.events.send(Event::Registration { key: self.key, state });
+    }
+}

@@ -1,0 +1,425 @@
+//! Transactions (RFC 3261 section 17, with RFC 6026 for accepted INVITEs): retransmission and matching, nothing of calls.
+
+use std::{collections::HashMap, time::Duration};
+
+use bytes::Bytes;
+use rsipstack::sip::{Header, Method};
+use tokio::time::Instant;
+
+use crate::{
+    Flow, LegKey, RegistrationKey, Transport,
+    message::{Message, Start},
+    net::Net,
+    timer::{GIVE_UP, T1, T2, T4, Timer, Timers},
+};
+
+/// Who wants to know what became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Leg(LegKey),
+    Registration(RegistrationKey),
+    Nobody,
+}
+
+/// Open server transactions at once; beyond it new requests are answered 503 without state.
+const MAX_SERVER: usize = 50_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClientState {
+    /// Calling or Trying: nothing heard yet.
+    Waiting,
+    Proceeding,
+    /// Final refusal received: absorbs its retransmissions (and, for an INVITE, acknowledges them).
+    Completed,
+    /// 2xx to an INVITE: its retransmissions are acknowledged again.
+    Accepted,
+}
+
+struct Client {
+    key: String,
+    owner: Owner,
+    request: Message,
+    bytes: Bytes,
+    flow: Flow,
+    state: ClientState,
+    interval: Duration,
+    resend_at: Option<Instant>,
+    end_at: Option<Instant>,
+    /// ACKs to send again: by the tag of the 2xx; the one to a refusal has an empty tag.
+    acks: Vec<(String, Bytes, Flow)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ServerState {
+    Proceeding,
+    /// Final answer sent; for an INVITE: a refusal that waits for its ACK.
+    Completed,
+    /// The ACK to a refusal has come: absorbs more of them.
+    Confirmed,
+    /// 2xx to an INVITE sent; the leg sends it again, this absorbs the INVITE's retransmissions.
+    Accepted,
+}
+
+struct Server {
+    key: String,
+    method: Method,
+    /// Kept until the final answer.
+    request: Option<Message>,
+    last: Option<Bytes>,
+    flow: Flow,
+    state: ServerState,
+    interval: Duration,
+    resend_at: Option<Instant>,
+    end_at: Option<Instant>,
+}
+
+/// What became of a request of ours.
+pub(crate) struct Outcome {
+    pub tx: u64,
+    pub owner: Owner,
+    /// The answer; one made up with 408 or 503 if none came.
+    pub response: Message,
+    pub from_network: bool,
+    /// The request that was sent, for another try with credentials.
+    pub request: Option<Message>,
+}
+
+/// What a request that arrived is.
+pub(crate) enum Arrived {
+    New { tx: u64 },
+    /// A retransmission, answered.
+    Again,
+    /// An ACK to a 2xx: belongs to a dialog.
+    Ack(Message),
+    Overload,
+}
+
+#[derive(Default)]
+pub(crate) struct Transactions {
+    clients: HashMap<u64, Client>,
+    client_keys: HashMap<String, u64>,
+    servers: HashMap<u64, Server>,
+    server_keys: HashMap<String, u64>,
+    last_id: u64,
+}
+
+impl Transactions {
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Requests of ours that wait for a final answer.
+    pub fn waiting(&self) -> usize {
+        let open = |c: &&Client| matches!(c.state, ClientState::Waiting | ClientState::Proceeding);
+        self.clients.values().filter(open).count()
+    }
+
+    /// Sends a request that has its Via. A transport failure is reported by the end timer, at once.
+    pub fn send(
+        &mut self,
+        net: &mut Net,
+        timers: &mut Timers,
+        now: Instant,
+        (owner, flow): (Owner, Flow),
+        request: Message,
+    ) -> u64 {
+        let id = self.next_id();
+        let method = request.method().unwrap_or(Method::Options);
+        let bytes = Bytes::from(request.to_bytes());
+        let sent = net.send(&flow, &bytes);
+        let udp = flow.transport == Transport::Udp;
+        let key = client_key(request.branch(), &method.to_string());
+        self.client_keys.insert(key.clone(), id);
+        let wait = if sent.is_ok() { GIVE_UP } else { Duration::ZERO };
+        let client = Client {
+            key,
+            owner,
+            request,
+            bytes,
+            flow,
+            state: ClientState::Waiting,
+            interval: T1,
+            resend_at: udp.then(|| timers.at(now + T1, Timer::ClientResend(id))),
+            end_at: Some(timers.at(now + wait, Timer::ClientEnd(id))),
+            acks: Vec::new(),
+        };
+        self.clients.insert(id, client);
+        id
+    }
+
+    /// Gives an INVITE that is being cancelled a time to end (RFC 3261 section 9.1).
+    pub fn limit(&mut self, timers: &mut Timers, now: Instant, tx: u64) {
+        if let Some(client) = self.clients.get_mut(&tx) {
+            client.end_at = Some(timers.at(now + GIVE_UP, Timer::ClientEnd(tx)));
+        }
+    }
+
+    /// The request of a client transaction and where it went: for its CANCEL.
+    pub fn sent(&self, tx: u64) -> Option<(&Message, Flow)> {
+        self.clients.get(&tx).map(|c| (&c.request, c.flow))
+    }
+
+    /// Whether a provisional answer has come.
+    pub fn is_proceeding(&self, tx: u64) -> bool {
+        self.clients.get(&tx).is_some_and(|c| c.state == ClientState::Proceeding)
+    }
+
+    /// Remembers the ACK to a 2xx, for its retransmissions.
+    pub fn remember_ack(&mut self, tx: u64, to_tag: &str, ack: Bytes, flow: Flow) {
+        if let Some(client) = self.clients.get_mut(&tx)
+            && client.acks.len() < 8
+        {
+            client.acks.push((to_tag.to_owned(), ack, flow));
+        }
+    }
+
+    /// A response; `None` if it is a retransmission or belongs to nothing.
+    pub fn response(&mut self, net: &mut Net, timers: &mut Timers, now: Instant, response: Message) -> Option<Outcome> {
+        let key = client_key(response.branch(), response.cseq().1);
+        let id = *self.client_keys.get(&key)?;
+        let client = self.clients.get_mut(&id)?;
+        let invite = client.request.method() == Some(Method::Invite);
+        let status = response.status();
+        let udp = client.flow.transport == Transport::Udp;
+        match client.state {
+            ClientState::Completed | ClientState::Accepted => {
+                let tag = if client.state == ClientState::Accepted { response.to_tag() } else { "" };
+                if let Some((_, ack, flow)) = client.acks.iter().find(|(t, _, _)| t == tag) {
+                    let _ = net.send(flow, ack);
+                    return None;
+                }
+                let another_fork = client.state == ClientState::Accepted && (200..300).contains(&status);
+                return another_fork.then(|| outcome(id, client, response));
+            }
+            ClientState::Waiting | ClientState::Proceeding => {}
+        }
+        if status < 200 {
+            client.state = ClientState::Proceeding;
+            if invite {
+                client.resend_at = None;
+                client.end_at = None;
+            }
+            return Some(outcome(id, client, response));
+        }
+        client.resend_at = None;
+        let linger = match (invite, status < 300) {
+            (true, true) => {
+                client.state = ClientState::Accepted;
+                GIVE_UP
+            }
+            (true, false) => {
+                client.state = ClientState::Completed;
+                let ack = Bytes::from(ack_to_refusal(&client.request, &response).to_bytes());
+                let _ = net.send(&client.flow, &ack);
+                client.acks.push((String::new(), ack, client.flow));
+                if udp { GIVE_UP } else { Duration::ZERO }
+            }
+            (false, _) => {
+                client.state = ClientState::Completed;
+                if udp { T4 } else { Duration::ZERO }
+            }
+        };
+        client.end_at = Some(timers.at(now + linger, Timer::ClientEnd(id)));
+        let mut out = outcome(id, client, response);
+        out.request = Some(client.request.clone());
+        Some(out)
+    }
+
+    pub fn client_resend(&mut self, net: &mut Net, timers: &mut Timers, due: Instant, id: u64) {
+        let Some(client) = self.clients.get_mut(&id).filter(|c| c.resend_at == Some(due)) else { return };
+        let _ = net.send(&client.flow, &client.bytes);
+        let invite = client.request.method() == Some(Method::Invite);
+        client.interval = match (invite, client.state) {
+            (true, _) => client.interval * 2,
+            (false, ClientState::Proceeding) => T2,
+            (false, ClientState::Waiting | ClientState::Completed | ClientState::Accepted) => {
+                (client.interval * 2).min(T2)
+            }
+        };
+        client.resend_at = Some(timers.at(due + client.interval, Timer::ClientResend(id)));
+    }
+
+    /// The end of a client transaction; an outcome if no final answer has come.
+    pub fn client_end(&mut self, due: Instant, id: u64, net: &Net) -> Option<Outcome> {
+        self.clients.get(&id).filter(|c| c.end_at == Some(due))?;
+        let client = self.clients.remove(&id)?;
+        self.client_keys.remove(&client.key);
+        match client.state {
+            ClientState::Waiting | ClientState::Proceeding => {
+                let status = if net.is_open(&client.flow) { 408 } else { 503 };
+                let response = Message::response(&client.request, status, "none");
+                let mut out = outcome(id, &client, response);
+                out.from_network = true;
+                Some(out)
+            }
+            ClientState::Completed | ClientState::Accepted => None,
+        }
+    }
+
+    /// All that waits for an answer over a connection that has closed ends now.
+    pub fn connection_closed(&mut self, timers: &mut Timers, now: Instant, connection: u64) {
+        for (id, client) in &mut self.clients {
+            if client.flow.connection == connection && connection != 0 {
+                client.end_at = Some(timers.at(now, Timer::ClientEnd(*id)));
+            }
+        }
+    }
+
+    /// A request that arrived, its Via already stamped.
+    pub fn request(&mut self, net: &mut Net, timers: &mut Timers, now: Instant, flow: Flow, request: Message) -> Arrived {
+        let Some(method) = request.method() else { return Arrived::Again };
+        let matching = if method == Method::Ack { Method::Invite } else { method };
+        let key = server_key(&request, matching);
+        if let Some(id) = self.server_keys.get(&key)
+            && let Some(server) = self.servers.get_mut(id)
+        {
+            if method != Method::Ack {
+                if let Some(last) = &server.last {
+                    let _ = net.send(&server.flow, last);
+                }
+                return Arrived::Again;
+            }
+            match server.state {
+                ServerState::Completed => {
+                    server.state = ServerState::Confirmed;
+                    server.resend_at = None;
+                    let linger = if server.flow.transport == Transport::Udp { T4 } else { Duration::ZERO };
+                    server.end_at = Some(timers.at(now + linger, Timer::ServerEnd(*id)));
+                    return Arrived::Again;
+                }
+                ServerState::Confirmed => return Arrived::Again,
+                ServerState::Proceeding | ServerState::Accepted => {}
+            }
+        }
+        if method == Method::Ack {
+            return Arrived::Ack(request);
+        }
+        if self.servers.len() >= MAX_SERVER {
+            return Arrived::Overload;
+        }
+        let id = self.next_id();
+        self.server_keys.insert(key.clone(), id);
+        let server = Server {
+            key,
+            method,
+            request: Some(request),
+            last: None,
+            flow,
+            state: ServerState::Proceeding,
+            interval: T1,
+            resend_at: None,
+            end_at: None,
+        };
+        self.servers.insert(id, server);
+        Arrived::New { tx: id }
+    }
+
+    /// The request that waits in a server transaction, with the flow it came by; `None` once it has its final answer.
+    pub fn pending(&self, tx: u64) -> Option<(&Message, Flow)> {
+        let server = self.servers.get(&tx)?;
+        server.request.as_ref().map(|r| (r, server.flow))
+    }
+
+    /// The INVITE transaction that a CANCEL means.
+    pub fn cancelled_by(&self, cancel: &Message) -> Option<u64> {
+        self.server_keys.get(&server_key(cancel, Method::Invite)).copied()
+    }
+
+    /// Answers. `with` may add headers and a body. Gives the bytes, for a 2xx that a leg must send again.
+    pub fn respond(
+        &mut self,
+        net: &mut Net,
+        timers: &mut Timers,
+        now: Instant,
+        (tx, status, to_tag): (u64, u16, &str),
+        with: impl FnOnce(Message) -> Message,
+    ) -> Option<Bytes> {
+        let server = self.servers.get_mut(&tx)?;
+        let response = with(Message::response(server.request.as_ref()?, status, to_tag));
+        let bytes = Bytes::from(response.to_bytes());
+        let _ = net.send(&server.flow, &bytes);
+        server.last = Some(bytes.clone());
+        if status < 200 {
+            return Some(bytes);
+        }
+        server.request = None;
+        let udp = server.flow.transport == Transport::Udp;
+        let wait = match (server.method == Method::Invite, status < 300) {
+            (true, true) => {
+                server.state = ServerState::Accepted;
+                GIVE_UP
+            }
+            (true, false) => {
+                server.state = ServerState::Completed;
+                server.resend_at = udp.then(|| timers.at(now + T1, Timer::ServerResend(tx)));
+                GIVE_UP
+            }
+            (false, _) => {
+                server.state = ServerState::Completed;
+                if udp { GIVE_UP } else { Duration::ZERO }
+            }
+        };
+        server.end_at = Some(timers.at(now + wait, Timer::ServerEnd(tx)));
+        Some(bytes)
+    }
+
+    pub fn server_resend(&mut self, net: &mut Net, timers: &mut Timers, due: Instant, id: u64) {
+        let Some(server) = self.servers.get_mut(&id).filter(|s| s.resend_at == Some(due)) else { return };
+        if let Some(last) = &server.last {
+            let _ = net.send(&server.flow, last);
+        }
+        server.interval = (server.interval * 2).min(T2);
+        server.resend_at = Some(timers.at(due + server.interval, Timer::ServerResend(id)));
+    }
+
+    pub fn server_end(&mut self, due: Instant, id: u64) {
+        if self.servers.get(&id).is_some_and(|s| s.end_at == Some(due))
+            && let Some(server) = self.servers.remove(&id)
+        {
+            self.server_keys.remove(&server.key);
+        }
+    }
+}
+
+fn outcome(tx: u64, client: &Client, response: Message) -> Outcome {
+    Outcome { tx, owner: client.owner, response, from_network: false, request: None }
+}
+
+fn client_key(branch: &str, method: &str) -> String {
+    format!("{branch}|{method}")
+}
+
+/// RFC 3261 section 17.2.3; without the magic cookie, what old implementations keep equal.
+fn server_key(request: &Message, method: Method) -> String {
+    let branch = request.branch();
+    if branch.starts_with("z9hG4bK") {
+        return format!("{branch}|{}|{method}", request.sent_by());
+    }
+    let number = request.cseq().0;
+    format!("{branch}|{}|{method}|{}|{number}|{}", request.sent_by(), request.call_id(), request.from_tag())
+}
+
+/// The ACK to a refusal belongs to the INVITE's transaction (RFC 3261 section 17.1.1.3).
+fn ack_to_refusal(invite: &Message, response: &Message) -> Message {
+    let mut ack = Message::request(Method::Ack, invite.uri().to_owned());
+    ack.add("Via", invite.top_via());
+    ack.add("Max-Forwards", "70");
+    for name in ["From", "Call-ID"] {
+        ack.add(name, invite.get(name).unwrap_or_default());
+    }
+    ack.add("To", response.get("To").unwrap_or_default());
+    ack.add("CSeq", format!("{} ACK", invite.cseq().0));
+    ack.headers.extend(invite.headers.iter().filter(|h| matches!(h, Header::Route(_))).cloned());
+    ack
+}
+
+/// The CANCEL of an INVITE (RFC 3261 section 9.1).
+pub(crate) fn cancel_of(invite: &Message) -> Message {
+    let mut cancel = ack_to_refusal(invite, invite);
+    if let Start::Request { method, .. } = &mut cancel.start {
+        *method = Method::Cancel;
+    }
+    cancel.set("CSeq", format!("{} CANCEL", invite.cseq().0));
+    cancel
+}
