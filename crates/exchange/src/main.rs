@@ -1,1 +1,221 @@
-fn main() {}
+//! `patchcord-exchange`: writes a first configuration, checks one, serves it, and looks after users and devices.
+
+use std::{
+    io::{IsTerminal, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+use exchange::{
+    config::{self, Config, Init},
+    serve::{self, Exchange},
+    store::{self, Store, audit, devices},
+};
+use protocol::{DeviceId, UserId};
+use tracing_subscriber::EnvFilter;
+
+#[derive(Parser)]
+#[command(name = "patchcord-exchange", version, about = "Registers an account's phones and decides who talks to whom")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Write a first configuration with comments, random passwords and a certificate
+    Init {
+        /// Where to write; made if missing. Nothing is overwritten
+        #[arg(long)]
+        dir: PathBuf,
+        /// The sample office, on free loopback ports; its passwords also go to passwords.json
+        #[arg(long)]
+        sample: bool,
+        /// Listen on 127.0.0.1 only
+        #[arg(long)]
+        loopback: bool,
+    },
+    /// Explain every mistake in a configuration
+    Check(ConfigFile),
+    /// Run
+    Serve(ConfigFile),
+    /// Make SIP credentials for a device, or take them back; the exchange may be running
+    Device {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Whose device
+        #[arg(long, required_unless_present = "revoke")]
+        user: Option<String>,
+        /// What the device is called
+        #[arg(long, default_value = "phone")]
+        name: String,
+        /// Take back the credentials of this device instead
+        #[arg(long, value_name = "DEVICE", conflicts_with_all = ["user", "name"])]
+        revoke: Option<String>,
+    },
+    /// Look after users
+    #[command(subcommand)]
+    User(UserVerb),
+    /// Check that no entry of the audit trail was changed or removed
+    Audit(ConfigFile),
+}
+
+#[derive(Subcommand)]
+enum UserVerb {
+    /// Give a user a new password: a random one, printed once, or the line on standard input
+    Password {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[arg(long)]
+        user: String,
+        /// Read the password from standard input
+        #[arg(long)]
+        stdin: bool,
+    },
+}
+
+#[derive(clap::Args)]
+struct ConfigFile {
+    #[arg(long, default_value = "patchcord.toml")]
+    config: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut out = std::io::stderr();
+            // Nobody may be reading.
+            let _ = writeln!(out, "{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> anyhow::Result<()> {
+    match verb {
+        Verb::Init { dir, sample, loopback } => init(&Init { dir, sample, loopback }),
+        Verb::Check(file) => check(&file.config),
+        Verb::Serve(file) => serve(&file.config),
+        Verb::Device { file, user, name, revoke } => device(&file.config, user, &name, revoke),
+        Verb::User(UserVerb::Password { file, user, stdin }) => password(&file.config, &user, stdin),
+        Verb::Audit(file) => verify(&file.config),
+    }
+}
+
+fn init(init: &Init) -> anyhow::Result<()> {
+    let done = config::init(init)?;
+    let mut out = std::io::stdout();
+    writeln!(out, "Wrote {}.", done.config.display())?;
+    writeln!(out, "Certificate fingerprint (compare it at the first sign-in):\n  {}", done.fingerprint)?;
+    writeln!(out, "Passwords, shown this once:")?;
+    for (user, password) in &done.passwords {
+        writeln!(out, "  {user:12} {password}")?;
+    }
+    writeln!(out, "Next: patchcord-exchange serve --config {}", done.config.display())?;
+    Ok(())
+}
+
+fn check(file: &Path) -> anyhow::Result<()> {
+    let config = config::load(file)?;
+    let (users, departments) = (config.account.users.len(), config.account.departments.len());
+    println(&format!("{}: no mistake; {users} users, {departments} departments", file.display()))
+}
+
+fn println(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+fn serve(file: &Path) -> anyhow::Result<()> {
+    // The stack's own records hold whole messages with credentials: whatever RUST_LOG says, they stay out.
+    let wanted = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into());
+    let filter = EnvFilter::try_new(format!("{wanted},{}", sip::LOG_FILTER)).context("RUST_LOG")?;
+    let to = std::io::stderr;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(to).with_ansi(to().is_terminal()).init();
+    let config = config::load(file)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve_until_told(config))
+}
+
+async fn serve_until_told(config: Config) -> anyhow::Result<()> {
+    // Before anything is started, so that no signal is missed.
+    let told = told_to_stop()?;
+    let exchange = Exchange::start(config).await?;
+    println(&serde_json::to_string(&exchange.ready)?)?;
+    tracing::info!(api = exchange.ready.api, "ready");
+    told.await;
+    tracing::info!("stopping: calls are ended, records are completed");
+    exchange.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+#[cfg(unix)]
+fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // If Ctrl-C can't be heard, the process is ended from outside.
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+fn device(file: &Path, user: Option<String>, name: &str, revoke: Option<String>) -> anyhow::Result<()> {
+    let config = config::load(file)?;
+    let store = Store::open_shared(&config.data)?;
+    let connection = store.connection()?;
+    if let Some(device) = revoke {
+        if !devices::revoke(&connection, &DeviceId(device.clone()))? {
+            bail!("there is no device {device}");
+        }
+        return println(&format!("Device {device} can no longer register or call."));
+    }
+    let user = UserId(user.context("--user is missing")?);
+    if !config.account.users.iter().any(|u| u.id == user && !u.disabled) {
+        bail!("there is no user {user} in {}, or they are disabled", file.display());
+    }
+    let now = exchange::brain::Clock::start().now();
+    let credentials = devices::issue(&connection, &user, name, None, now)?;
+    let first = |list: &[std::net::SocketAddr]| list.first().copied();
+    let mut registrar = serve::registrar(&config, first(&config.sip.udp), first(&config.sip.tcp));
+    // A running exchange knows which free port it was given.
+    if let Some(uri) = store::registrar(&connection)? {
+        registrar.uri = uri;
+    }
+    println(&serde_json::to_string(&registrar.account(&user, credentials))?)
+}
+
+fn password(file: &Path, user: &str, stdin: bool) -> anyhow::Result<()> {
+    let password = if stdin {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line)?;
+        line.trim_end_matches(['\r', '\n']).to_owned()
+    } else {
+        config::random_password()
+    };
+    config::set_password(file, user, &password).with_context(|| file.display().to_string())?;
+    if !stdin {
+        println(&format!("New password of {user}, shown this once: {password}"))?;
+    }
+    println("It holds from the next start of the exchange.")
+}
+
+fn verify(file: &Path) -> anyhow::Result<()> {
+    let config = config::load(file)?;
+    let entries = audit::verify(&Store::open_shared(&config.data)?.connection()?)?;
+    println(&format!("The audit trail is whole: {entries} entries."))
+}

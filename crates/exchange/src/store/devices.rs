@@ -17,7 +17,7 @@ pub(super) const V1: &str = "
         id TEXT PRIMARY KEY,
         user TEXT NOT NULL,
         name TEXT NOT NULL,
-        secret TEXT NOT NULL,
+        secret TEXT NOT NULL,     -- empty: signed out or revoked
         made_at INTEGER NOT NULL, -- ms since the Unix epoch
         revoked INTEGER NOT NULL DEFAULT 0
     ) STRICT, WITHOUT ROWID;";
@@ -57,6 +57,15 @@ pub fn issue(
     Ok(Credentials { device, secret })
 }
 
+/// Until the device's next sign-in it can neither register nor call.
+///
+/// # Errors
+/// The database fails.
+pub fn sign_out(c: &Connection, device: &DeviceId) -> Result<(), StoreError> {
+    c.execute("UPDATE devices SET secret = '' WHERE id = ?1", [device.as_str()])?;
+    Ok(())
+}
+
 /// From now on the device can neither register nor call, and its sessions are over. `false` if there is no such device.
 ///
 /// # Errors
@@ -83,7 +92,7 @@ impl Devices {
 
     fn find(&self, device: &str) -> Result<Option<(UserId, String)>, StoreError> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut query = connection.prepare_cached("SELECT user, secret FROM devices WHERE id = ?1 AND revoked = 0")?;
+        let mut query = connection.prepare_cached("SELECT user, secret FROM devices WHERE id = ?1 AND secret <> ''")?;
         let row = query.query_row([device], |row| Ok((UserId(row.get(0)?), row.get(1)?)));
         Ok(row.optional()?.filter(|(user, _)| self.active.contains(user)))
     }

@@ -13,3 +13,19 @@ pub(super) fn store_id(connection: &Connection) -> Result<String, StoreError> {
     let stored = connection.query_row("SELECT value FROM meta WHERE key = 'store_id'", [], |row| row.get(0));
     Ok(stored.optional()?.unwrap_or_default())
 }
+
+/// Where phones register with the exchange that runs on this store, or ran last; `None` if none ever did.
+///
+/// # Errors
+/// The database fails.
+pub fn registrar(connection: &Connection) -> Result<Option<String>, StoreError> {
+    let stored = connection.query_row("SELECT value FROM meta WHERE key = 'registrar'", [], |row| row.get(0));
+    Ok(stored.optional()?)
+}
+
+/// # Errors
+/// The database fails.
+pub fn set_registrar(connection: &Connection, uri: &str) -> Result<(), StoreError> {
+    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('registrar', ?1)", [uri])?;
+    Ok(())
+}

@@ -21,6 +21,7 @@ use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 use tokio::sync::oneshot;
 
+pub use meta::{registrar, set_registrar};
 pub use voicemail::Voicemail;
 
 /// One entry a version of the file; never changed once released, only added to.
@@ -58,8 +59,8 @@ pub struct Store {
     reader: Arc<Mutex<Connection>>,
     id: Arc<str>,
     dir: Arc<Path>,
-    /// Held as long as any handle lives: no second exchange writes here.
-    _lock: Arc<Option<File>>,
+    /// Held until [`Store::close`] or the last handle is gone: no second exchange writes here.
+    lock: Arc<Option<File>>,
 }
 
 impl Store {
@@ -102,7 +103,7 @@ impl Store {
         };
         let spawned = thread::Builder::new().name("store".into()).spawn(work);
         spawned.map_err(|cause| StoreError::Io { path, cause })?;
-        Ok(Self { writer, reader, id, dir: dir.into(), _lock: Arc::new(lock) })
+        Ok(Self { writer, reader, id, dir: dir.into(), lock: Arc::new(lock) })
     }
 
     /// Made once with the file: a desk that sees another one starts over.
@@ -165,6 +166,19 @@ impl Store {
     /// The store is closed.
     pub async fn flush(&self) -> Result<(), StoreError> {
         self.write(|_| Ok(())).await
+    }
+
+    /// Writes what is queued and lets another exchange have the files.
+    ///
+    /// # Errors
+    /// The store is closed.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.flush().await?;
+        if let Some(lock) = self.lock.as_ref() {
+            let path = || self.dir.join("lock");
+            lock.unlock().map_err(|cause| StoreError::Io { path: path(), cause })?;
+        }
+        Ok(())
     }
 
     /// Does `job` on a blocking thread, on a connection that only reads.

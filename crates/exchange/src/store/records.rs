@@ -37,7 +37,8 @@ pub fn last_seq(connection: &Connection) -> Result<u64, StoreError> {
 pub fn page(connection: &Connection, after: u64, limit: u32) -> Result<Vec<CallRecord>, StoreError> {
     let mut query = connection.prepare_cached("SELECT body FROM records WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
     // SQLite's integers end at 2^63; nothing comes after that.
-    let rows = query.query_map(params![i64::try_from(after).unwrap_or(i64::MAX), limit], |row| row.get::<_, String>(0))?;
+    let rows =
+        query.query_map(params![i64::try_from(after).unwrap_or(i64::MAX), limit], |row| row.get::<_, String>(0))?;
     rows.map(|body| Ok(serde_json::from_str(&body?)?)).collect()
 }
 

@@ -66,9 +66,8 @@ pub fn begin(c: &Connection, token: &str, user: &UserId, device: &DeviceId, now:
 /// # Errors
 /// The database fails.
 pub fn find(c: &Connection, token: &str, now: Timestamp) -> Result<Option<Session>, StoreError> {
-    let mut query = c.prepare_cached(
-        "SELECT user, device, last_used FROM sessions WHERE token_hash = ?1 AND last_used >= ?2",
-    )?;
+    let mut query =
+        c.prepare_cached("SELECT user, device, last_used FROM sessions WHERE token_hash = ?1 AND last_used >= ?2")?;
     let session = query.query_row(params![hashed(token), now.0.saturating_sub(IDLE_MS)], |row| {
         Ok(Session {
             user: UserId(row.get(0)?),

@@ -1,0 +1,64 @@
+//! What the API says about itself.
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+use utoipa::{
+    Modify, OpenApi, ToSchema,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+
+use super::{Api, calls, feed, people, refusal::Answer, session};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Patchcord exchange", description = "See and move an account's calls. Errors are codes with a sentence."),
+    paths(
+        session::sign_in,
+        session::sign_out,
+        people::directory,
+        people::set_presence,
+        calls::live,
+        calls::records,
+        calls::record,
+        calls::transfer_targets,
+        calls::transfer,
+        calls::cancel_transfer,
+        calls::voicemail,
+        feed::feed,
+        openapi,
+        health,
+    ),
+    components(schemas(protocol::FeedMessage, protocol::FeedRequest)),
+    modifiers(&BearerToken),
+)]
+pub(super) struct Document;
+
+struct BearerToken;
+
+impl Modify for BearerToken {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+        document.components.get_or_insert_default().add_security_scheme("token", scheme);
+    }
+}
+
+/// This document.
+#[utoipa::path(get, path = "/v1/openapi.json", responses((status = 200, description = "OpenAPI 3.1")))]
+pub(super) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+    Json(Document::openapi())
+}
+
+/// The exchange is there and answers.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Health {
+    /// Of this program.
+    version: &'static str,
+}
+
+/// Whether the exchange answers; also when nobody is signed in.
+#[utoipa::path(get, path = "/v1/health", responses((status = 200, description = "It does", body = Health)))]
+pub(super) async fn health(State(api): State<Api>) -> Answer<Json<Health>> {
+    // Through the inbox and back: it is the switchboard's task that must be alive.
+    api.0.brain.look(|_| ()).await?;
+    Ok(Json(Health { version: env!("CARGO_PKG_VERSION") }))
+}

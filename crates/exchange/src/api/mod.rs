@@ -1,0 +1,180 @@
+//! The control API: REST under `/v1`, one WebSocket, JSON both ways. Every answer with status 4xx or 5xx is an
+//! [`protocol::ApiError`]. Nobody is shown more than `switchboard` lets them see.
+
+mod calls;
+mod document;
+mod extract;
+mod feed;
+mod limit;
+mod people;
+mod refusal;
+mod session;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{MethodRouter, get, post, put},
+};
+use axum_server::{Handle, tls_rustls::RustlsConfig};
+use protocol::{SipAccount, UserId};
+use tokio::{sync::Semaphore, task::JoinHandle};
+
+use crate::{
+    brain::Brain,
+    config::{PasswordHash, Tls, hash_password, random_password},
+    store::{Store, devices::Credentials},
+};
+use limit::Attempts;
+use refusal::Refused;
+
+/// What every request may need; cheap to clone.
+#[derive(Clone)]
+pub struct Api(Arc<Shared>);
+
+struct Shared {
+    brain: Brain,
+    store: Store,
+    account: String,
+    /// Of the users who are not disabled.
+    passwords: BTreeMap<UserId, PasswordHash>,
+    /// Checked when there is no such user, so that the answer takes as long as if there were one.
+    nobody: PasswordHash,
+    registrar: Registrar,
+    attempts: Mutex<Attempts>,
+    /// Hashing takes 19 MiB and a whole core for a while: a few at once, and calls still go through.
+    hashing: Semaphore,
+}
+
+/// Where phones register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registrar {
+    /// `sip:host:port`, with `;transport=tcp` if not UDP.
+    pub uri: String,
+    pub realm: String,
+}
+
+impl Registrar {
+    /// What a device needs to register.
+    #[must_use]
+    pub fn account(&self, user: &UserId, credentials: Credentials) -> SipAccount {
+        SipAccount {
+            registrar: self.uri.clone(),
+            user: user.0.clone(),
+            auth_user: credentials.device.0.clone(),
+            device: credentials.device,
+            password: credentials.secret,
+            realm: self.realm.clone(),
+        }
+    }
+}
+
+impl Api {
+    /// Hashes once: not for an async thread that others wait for.
+    ///
+    /// # Errors
+    /// The system gives no randomness.
+    pub fn new(
+        brain: Brain,
+        store: Store,
+        account: &switchboard::Account,
+        mut passwords: BTreeMap<UserId, PasswordHash>,
+        registrar: Registrar,
+    ) -> io::Result<Self> {
+        let disabled = account.users.iter().filter(|u| u.disabled);
+        disabled.for_each(|u| drop(passwords.remove(&u.id)));
+        let nobody = PasswordHash::parse(&hash_password(&random_password())?).map_err(io::Error::other)?;
+        Ok(Self(Arc::new(Shared {
+            brain,
+            store,
+            account: account.name.clone(),
+            passwords,
+            nobody,
+            registrar,
+            attempts: Mutex::new(Attempts::default()),
+            hashing: Semaphore::new(2),
+        })))
+    }
+}
+
+/// Every route. The OpenAPI document has the same paths; a test compares.
+fn routes() -> [(&'static str, MethodRouter<Api>); 13] {
+    [
+        ("/v1/session", post(session::sign_in).delete(session::sign_out)),
+        ("/v1/directory", get(people::directory)),
+        ("/v1/presence", put(people::set_presence)),
+        ("/v1/live", get(calls::live)),
+        ("/v1/calls", get(calls::records)),
+        ("/v1/calls/{call}", get(calls::record)),
+        ("/v1/calls/{call}/transfer-targets", get(calls::transfer_targets)),
+        ("/v1/calls/{call}/transfer", post(calls::transfer)),
+        ("/v1/transfers/{transfer}/cancel", post(calls::cancel_transfer)),
+        ("/v1/voicemail/{call}", get(calls::voicemail)),
+        ("/v1/feed", get(feed::feed)),
+        ("/v1/openapi.json", get(document::openapi)),
+        ("/v1/health", get(document::health)),
+    ]
+}
+
+/// No request of ours is larger.
+const MAX_BODY: usize = 16 << 10;
+
+fn router(api: Api) -> Router {
+    let routed = routes().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+    routed
+        .fallback(async || Refused::not_found("There is nothing at this address. See /v1/openapi.json."))
+        .method_not_allowed_fallback(async || Refused::method())
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(api)
+}
+
+/// A running API.
+pub struct Serving {
+    pub address: SocketAddr,
+    handle: Handle<SocketAddr>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Serving {
+    /// Starts answering on `listener`.
+    ///
+    /// # Errors
+    /// The listener can't be used.
+    pub fn start(api: Api, listener: TcpListener, tls: Option<&Tls>) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let handle = Handle::new();
+        let service = router(api).into_make_service_with_connect_info::<SocketAddr>();
+        // A peer that opens a connection and says nothing does not keep it.
+        let patience = Duration::from_secs(10);
+        let task = match tls {
+            Some(tls) => {
+                let tls = RustlsConfig::from_config(tls.config.clone());
+                let server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle.clone());
+                tokio::spawn(server.first_request_timeout(patience).serve(service))
+            }
+            None => {
+                let server = axum_server::from_tcp(listener)?.handle(handle.clone());
+                tokio::spawn(server.first_request_timeout(patience).serve(service))
+            }
+        };
+        Ok(Self { address, handle, task })
+    }
+
+    /// Takes no more requests, lets those that are being answered finish (for a second at most), and returns.
+    pub async fn stop(self) {
+        self.handle.graceful_shutdown(Some(Duration::from_secs(1)));
+        match self.task.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the API ended"),
+            Err(error) => tracing::error!(%error, "the API failed"),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+use protocol::{ApiError, Denied, Ineligible};
+use switchboard::Refusal;
+
+use crate::{brain::Stopping, store::StoreError};
+
+/// An answer that says no: a code for machines and a sentence for people.
+#[derive(Debug)]
+pub(super) struct Refused {
+    status: StatusCode,
+    error: ApiError,
+    retry_after: Option<u64>,
+}
+
+pub(super) type Answer<T> = Result<T, Refused>;
+
+impl Refused {
+    fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { status, error: ApiError { code: code.into(), message: message.into() }, retry_after: None }
+    }
+
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    pub fn too_large() -> Self {
+        let message = "The request is too large. Send at most 16 KiB.";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// The same for an unknown user, a wrong password and a disabled user.
+    pub fn sign_in() -> Self {
+        let message = "User or password is wrong. Check both and try again.";
+        Self::new(StatusCode::UNAUTHORIZED, "sign_in_failed", message)
+    }
+
+    pub fn unauthorized() -> Self {
+        let message = "You are not signed in, or no longer. Sign in again.";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    /// `seconds` until the next attempt has a chance.
+    pub fn too_many(seconds: u64) -> Self {
+        let message = format!("Too many sign-ins failed. Wait {seconds} seconds, then try again.");
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message) }
+    }
+
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub fn method() -> Self {
+        let message = "This address does not take this method. See /v1/openapi.json.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    }
+
+    /// A command that the switchboard refused; `rule` as in the audit trail.
+    pub fn by_rule(rule: &str) -> Self {
+        match rule.strip_prefix("denied: ") {
+            Some(denied) => {
+                let message = "You may not do this. Ask whoever transferred the call, or one of your managers.";
+                Self::new(StatusCode::FORBIDDEN, format!("denied.{denied}"), message)
+            }
+            None => Self::new(StatusCode::CONFLICT, "refused", format!("This cannot be done now: {rule}.")),
+        }
+    }
+
+    fn internal() -> Self {
+        let message = "The exchange could not do this. Its log says why; tell your administrator.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    fn denied(denied: &Denied) -> Self {
+        let status = match denied {
+            Denied::OtherDepartment
+            | Denied::NotYourCall
+            | Denied::AgentsMayNotTransfer
+            | Denied::Disabled
+            | Denied::UnknownUser => StatusCode::FORBIDDEN,
+            // It may work another time.
+            Denied::NotAnsweredYet
+            | Denied::AlreadyTransferring { .. }
+            | Denied::Leaving
+            | Denied::Ended
+            | Denied::Stale { .. } => StatusCode::CONFLICT,
+        };
+        Self::new(status, format!("denied.{}", code(denied)), denied.sentence())
+    }
+
+    fn ineligible(ineligible: &Ineligible) -> Self {
+        let words = ineligible.phrase().to_lowercase();
+        let message = format!("This target cannot take the call now: {words}. Choose another one.");
+        Self::new(StatusCode::CONFLICT, format!("ineligible.{}", code(ineligible)), message)
+    }
+}
+
+/// The `code` that the reason has in JSON, so that there is one list of them.
+fn code<T: serde::Serialize>(reason: &T) -> String {
+    let value = serde_json::to_value(reason).unwrap_or_default();
+    value.get("code").and_then(|c| c.as_str()).unwrap_or("unknown").to_owned()
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Denied(denied) => Self::denied(&denied),
+            Refusal::Ineligible(ineligible) => Self::ineligible(&ineligible),
+            Refusal::UnknownCall => Self::not_found("This call is not going on any more."),
+        }
+    }
+}
+
+impl From<Stopping> for Refused {
+    fn from(_: Stopping) -> Self {
+        let message = "The exchange is being stopped. Try again when it is back.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", message)
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "a request failed at the store");
+        Self::internal()
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.error)).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

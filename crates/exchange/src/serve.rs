@@ -1,0 +1,203 @@
+//! Starts everything, in an order in which nothing is half there, and stops it in the reverse order.
+
+use std::{
+    collections::HashSet,
+    io,
+    net::{IpAddr, SocketAddr, TcpListener},
+    sync::Arc,
+};
+
+use media::Codec;
+use serde::Serialize;
+use switchboard::{EngineEvent, Switchboard};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use crate::{
+    api::{Api, Registrar, Serving},
+    brain::Brain,
+    config::{Config, Trunk},
+    engine::{
+        Engine,
+        embedded::{Embedded, EmbeddedConfig, EngineError, Transport, TrunkConfig},
+    },
+    store::{Store, StoreError, audit, devices::Devices, records, sessions::random_token},
+};
+
+/// What `serve` prints on standard output, as one line of JSON, once everything answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ready {
+    pub ready: bool,
+    /// `http://…` or `https://…`
+    pub api: String,
+    pub sip_udp: Option<SocketAddr>,
+    pub sip_tcp: Option<SocketAddr>,
+    /// Of the certificate, for comparing at the first sign-in.
+    pub fingerprint: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("the control API cannot listen on {address}: {cause}; {}", remedy(cause))]
+    Listen { address: SocketAddr, cause: io::Error },
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the API could not start: {0}")]
+    Api(io::Error),
+}
+
+fn remedy(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::AddrInUse => "stop the program that uses this port, or change `bind` in [api]",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need rights; change `bind` in [api] to a higher port",
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address; change `bind` in [api]",
+        _ => "change `bind` in [api]",
+    }
+}
+
+/// A running exchange.
+pub struct Exchange {
+    pub ready: Ready,
+    pub store: Store,
+    brain: Brain,
+    steering: JoinHandle<()>,
+    engine: Arc<dyn Engine>,
+    api: Serving,
+}
+
+impl Exchange {
+    /// Starts an exchange with the embedded engine.
+    ///
+    /// # Errors
+    /// What could not be started, in a sentence. Nothing is left running then.
+    pub async fn start(config: Config) -> Result<Self, ServeError> {
+        let listener = listen(&config)?;
+        let store = Store::open(&config.data)?;
+        let active = config.account.users.iter().filter(|u| !u.disabled).map(|u| u.id.clone());
+        let secrets = Arc::new(Devices::new(&store, active.collect::<HashSet<_>>())?);
+        let (seen, events) = mpsc::unbounded_channel();
+        let engine = Embedded::start(embedded(&config, &store), secrets, seen).await?;
+        let sip = (engine.local_sip(Transport::Udp), engine.local_sip(Transport::Tcp));
+        Self::assemble(config, store, Arc::new(engine), events, listener, sip).await
+    }
+
+    /// Puts an exchange together around any engine; `sip` is where it hears SIP over UDP and over TCP.
+    ///
+    /// # Errors
+    /// As [`Exchange::start`]; the engine is stopped then.
+    pub async fn assemble(
+        config: Config,
+        store: Store,
+        engine: Arc<dyn Engine>,
+        events: mpsc::UnboundedReceiver<EngineEvent>,
+        listener: TcpListener,
+        sip: (Option<SocketAddr>, Option<SocketAddr>),
+    ) -> Result<Self, ServeError> {
+        let around = engine.clone();
+        let started = Self::around(config, store, around, events, listener, sip).await;
+        if started.is_err() {
+            engine.stop().await;
+        }
+        started
+    }
+
+    async fn around(
+        config: Config,
+        store: Store,
+        engine: Arc<dyn Engine>,
+        events: mpsc::UnboundedReceiver<EngineEvent>,
+        listener: TcpListener,
+        (sip_udp, sip_tcp): (Option<SocketAddr>, Option<SocketAddr>),
+    ) -> Result<Self, ServeError> {
+        let registrar = registrar(&config, sip_udp, sip_tcp);
+        let (last_audit, records_seq) = store
+            .write({
+                let uri = registrar.uri.clone();
+                move |c| {
+                    crate::store::set_registrar(c, &uri)?;
+                    Ok((audit::last(c)?, records::last_seq(c)?))
+                }
+            })
+            .await?;
+        // Ids stay unique across restarts without a counter on the disk.
+        let instance = random_token()[..12].to_owned();
+        let switchboard = Switchboard::new(config.account.clone(), instance, last_audit, records_seq);
+        let (brain, steering) = Brain::start(switchboard, engine.clone(), events, store.clone(), records_seq);
+        let api = Api::new(brain.clone(), store.clone(), &config.account, config.passwords, registrar);
+        let tls = config.api.tls.as_ref();
+        let serving = api.and_then(|api| Serving::start(api, listener, tls)).map_err(ServeError::Api)?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let ready = Ready {
+            ready: true,
+            api: format!("{scheme}://{}", serving.address),
+            sip_udp,
+            sip_tcp,
+            fingerprint: tls.map(|t| t.fingerprint.clone()),
+        };
+        Ok(Self { ready, store, brain, steering, engine, api: serving })
+    }
+
+    /// Ends every call, completes the records, and stops. Nothing is left running.
+    pub async fn stop(self) {
+        self.brain.stop().await;
+        drop(self.brain);
+        // The task has ended or is about to; it ends the feeds with it.
+        let _ = self.steering.await;
+        self.engine.stop().await;
+        self.api.stop().await;
+        if let Err(error) = self.store.close().await {
+            tracing::error!(%error, "the last records may not be stored");
+        }
+    }
+}
+
+/// Takes the API's port, so that a port in use is known before anything else is done.
+///
+/// # Errors
+/// The address can't be listened on.
+pub fn listen(config: &Config) -> Result<TcpListener, ServeError> {
+    let address = config.api.bind;
+    TcpListener::bind(address).map_err(|cause| ServeError::Listen { address, cause })
+}
+
+fn embedded(config: &Config, store: &Store) -> EmbeddedConfig {
+    let trunk = config.trunk.clone().map(|trunk| match trunk {
+        Trunk::Static { peers, dial, number } => TrunkConfig::Static { peers, dial, number },
+        Trunk::Register { registrar, user, auth_user, password, number } => {
+            TrunkConfig::Register { registrar, user, auth_user, password: password.0, number }
+        }
+    });
+    EmbeddedConfig {
+        udp: config.sip.udp.clone(),
+        tcp: config.sip.tcp.clone(),
+        advertised: config.sip.advertised,
+        rtp_ports: config.rtp.ports.clone(),
+        rtp_bind: config.rtp.bind,
+        realm: config.sip.realm.clone(),
+        trunk,
+        hold_music: config.sounds.hold_music.clone(),
+        greeting: config.sounds.greeting.clone(),
+        closing: config.sounds.closing.clone(),
+        voicemail_dir: store.voicemail_dir(),
+        codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma],
+    }
+}
+
+/// Where phones register: UDP if there is any, else TCP.
+#[must_use]
+pub fn registrar(config: &Config, udp: Option<SocketAddr>, tcp: Option<SocketAddr>) -> Registrar {
+    let (address, transport) = match (udp, tcp) {
+        (Some(udp), _) => (Some(udp), ""),
+        (None, tcp) => (tcp, ";transport=tcp"),
+    };
+    let port = address.map_or(5060, |a| a.port());
+    let bound = address.map(|a| a.ip()).filter(|ip| !ip.is_unspecified());
+    // Without a host the device takes that of the control API, which it can evidently reach.
+    let host = match config.sip.advertised.or(bound) {
+        Some(IpAddr::V4(ip)) => ip.to_string(),
+        Some(IpAddr::V6(ip)) => format!("[{ip}]"),
+        None => String::new(),
+    };
+    Registrar { uri: format!("sip:{host}:{port}{transport}"), realm: config.sip.realm.clone() }
+}
