@@ -94,7 +94,7 @@ fn read_block(now: Duration, block: &ReportBlock<'_>, sender: &mut RtpSender) {
 
 /// 32 bits of seconds, 32 of their fraction.
 fn ntp(now: Duration) -> u64 {
-    (now.as_secs() << 32) | (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000
+    (now.as_secs() << 32) | ((u64::from(now.subsec_nanos()) << 32) / 1_000_000_000)
 }
 
 /// Whether a datagram on a port shared with RTP is RTCP (RFC 5761 section 4).
