@@ -1,0 +1,87 @@
+//! What a window may ask. Each command posts and returns; what becomes of it arrives as a [`ViewChanged`] event.
+
+use desk::{DeskHandle, View, ViewPatch, Wish};
+use serde::{Deserialize, Serialize};
+use specta::Type;
+use specta_typescript::semantic;
+use tauri::{AppHandle, State};
+use tauri_specta::{Builder, Event, collect_commands, collect_events};
+
+use crate::screen::Prefill;
+use crate::windows;
+
+/// Sent to every window whenever something on the screen changes.
+#[derive(Debug, Clone, Serialize, Deserialize, Type, Event)]
+#[serde(transparent)]
+pub struct ViewChanged(pub ViewPatch);
+
+/// Everything on the screen now. Asked once per window, after it listens to [`ViewChanged`].
+#[tauri::command]
+#[specta::specta]
+#[allow(clippy::needless_pass_by_value, reason = "tauri hands state over by value")]
+pub fn view(desk: State<'_, DeskHandle>, prefill: State<'_, Prefill>) -> View {
+    let mut view = desk.view();
+    prefill.fill(&mut view.session);
+    view
+}
+
+/// Something the person wants.
+#[tauri::command]
+#[specta::specta]
+#[allow(clippy::needless_pass_by_value, reason = "tauri hands state over by value")]
+pub fn wish(desk: State<'_, DeskHandle>, wish: Wish) {
+    desk.wish(wish);
+}
+
+/// The only command that carries a password; it is not a [`Wish`], which may be logged.
+#[tauri::command]
+#[specta::specta]
+#[allow(clippy::needless_pass_by_value, reason = "tauri hands state over by value")]
+pub fn sign_in(desk: State<'_, DeskHandle>, address: String, user: String, password: String) {
+    desk.sign_in(address, user, password);
+}
+
+/// Makes the ring window as high as its cards need, in logical pixels.
+#[tauri::command]
+#[specta::specta]
+#[allow(clippy::needless_pass_by_value, reason = "tauri hands the app over by value")]
+pub fn fit_ring(app: AppHandle, height: u32) {
+    windows::fit_ring(&app, f64::from(height));
+}
+
+/// The commands and events, typed for both sides.
+#[must_use]
+pub fn bindings() -> Builder<tauri::Wry> {
+    Builder::<tauri::Wry>::new()
+        .commands(collect_commands![view, wish, sign_in, fit_ring])
+        .events(collect_events![ViewChanged])
+        .disable_serde_phases()
+        // Our only f64s stand for whole milliseconds and counters, which are never NaN.
+        .semantic_types(semantic::Configuration::empty().enable_lossless_floats())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::path::Path;
+
+    use specta_typescript::Typescript;
+
+    const REFRESH: &str = "UPDATE_BINDINGS=1 cargo test -p patchcord bindings";
+
+    #[test]
+    fn bindings_are_fresh() {
+        let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/src/bindings.ts");
+        let exported = std::env::temp_dir().join(format!("patchcord-bindings-{}.ts", std::process::id()));
+        let header = format!("// Generated from src-tauri/commands.rs. To refresh: {REFRESH}\n");
+        super::bindings().export(Typescript::default().header(header), &exported).unwrap();
+        let fresh = std::fs::read_to_string(&exported).unwrap();
+        std::fs::remove_file(&exported).unwrap();
+        if std::env::var_os("UPDATE_BINDINGS").is_some() {
+            std::fs::write(&committed, &fresh).unwrap();
+        }
+        let kept = std::fs::read_to_string(&committed).unwrap_or_default();
+        assert!(kept == fresh, "ui/src/bindings.ts is stale. To refresh: {REFRESH}");
+    }
+}

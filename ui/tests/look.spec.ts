@@ -1,0 +1,63 @@
+// Pictures of every screen, for eyes: LOOK=folder npx playwright test look
+import { mkdirSync } from "node:fs";
+import type { View } from "../src/bindings";
+import { test, type Desk } from "./desk";
+import * as office from "./office";
+
+const folder = process.env.LOOK ?? "";
+test.skip(!folder, "LOOK names no folder");
+if (folder) mkdirSync(folder, { recursive: true });
+
+const widget = office.view({ live: { as_of: office.at, calls: office.few }, logs: office.logs(40) });
+const screens: Record<string, View> = {
+  signin: office.signedOut(),
+  "signin-error": office.signedOut("User or password is not right. Try again, or ask your administrator."),
+  fingerprint: office.fingerprint,
+  empty: office.view(),
+  logs: office.view({ logs: office.logs(40) }),
+  widget,
+  one: office.view({ live: { as_of: office.at, calls: [office.transferring] }, logs: office.logs(40) }),
+  many: office.view({ live: { as_of: office.at, calls: office.many(200) }, logs: office.logs(40) }),
+  dialog: { ...widget, dialog: office.dialog },
+  "dialog-error": { ...widget, dialog: { ...office.dialog, error: "Ravi Kumar has just gone away. Choose someone else." } },
+  details: { ...widget, details: { kind: "ready", record: office.moved } },
+  phone: {
+    ...widget,
+    phone: { calls: [office.ownCall, { ...office.ownCall, id: 4, held: true, muted: true, with: { name: "", number: "+4420" } }], trouble: null },
+    rings: [office.ring],
+    notices: [{ id: 1, at: office.at, tone: "bad", sentence: "Ravi Kumar did not answer. Priya Nair is back with Mina Shah." }],
+  },
+  offline: office.offline(),
+  long: office.long(),
+};
+const ways: Record<string, (desk: Desk) => Promise<void>> = {
+  light: async () => undefined,
+  dark: (desk) => desk.page.emulateMedia({ colorScheme: "dark" }),
+  large: (desk) => desk.page.addInitScript(() => localStorage.setItem("patchcord.prefs", '{"textSize":200}')),
+};
+
+for (const [way, prepare] of Object.entries(ways)) {
+  for (const [name, view] of Object.entries(screens)) {
+    test(`${name} ${way}`, async ({ desk }) => {
+      await prepare(desk);
+      await desk.open(view);
+      await desk.page.locator("h1, h2").first().waitFor();
+      await desk.page.screenshot({ path: `${folder}/${name}-${way}.png` });
+    });
+  }
+  test(`settings ${way}`, async ({ desk }) => {
+    await prepare(desk);
+    await desk.open(widget);
+    await desk.page.getByTestId("nav-settings").click();
+    await desk.page.screenshot({ path: `${folder}/settings-${way}.png` });
+    await desk.page.getByTestId("nav-help").click();
+    await desk.page.screenshot({ path: `${folder}/help-${way}.png` });
+  });
+  test(`ring ${way}`, async ({ desk }) => {
+    await prepare(desk);
+    await desk.page.setViewportSize({ width: 384, height: 342 });
+    await desk.open(office.view({ rings: [office.ring, office.secondRing] }), "ring.html");
+    await desk.page.getByTestId("ring").first().waitFor();
+    await desk.page.screenshot({ path: `${folder}/ring-${way}.png` });
+  });
+}

@@ -1,0 +1,183 @@
+// The sample office as a desk would show it.
+import type {
+  CallRecord, CallState, LiveRow, PhoneCall, RingView, TransferDialog, TransferTarget, User, UserRef, View,
+} from "../src/bindings";
+
+/** A fixed moment before now, so that durations are never negative. */
+export const at = new Date("2026-03-04T14:02:00Z").getTime();
+export const longName = "Maximiliana Featherstonehaugh-Wriothesley"; // 41 letters
+
+const user = (id: string, name: string, extension: string, rest: Partial<User> = {}): User => ({
+  id, name, extension, role: "agent", departments: ["support"], presence: "available", presence_since: at - 3_600_000,
+  devices: 1, on_call: false, disabled: false, ...rest,
+});
+export const maya = user("maya", "Maya Lindqvist", "101", { role: "manager", departments: ["support", "billing"] });
+export const ravi = user("ravi", "Ravi Kumar", "103");
+export const mina = user("mina", "Mina Shah", "104", { on_call: true, departments: ["support", "billing"] });
+export const lena = user("lena", "Lena Fischer", "106", { presence: "away", departments: ["billing"] });
+export const omar = user("omar", "Omar Haddad", "107", { devices: 0 });
+const users = [maya, ravi, mina, lena, omar];
+const support = { id: "support", name: "Support" };
+const billing = { id: "billing", name: "Billing" };
+const ref = ({ id, name }: User): UserRef => ({ id, name });
+
+export function live(id: string, name: string, state: CallState, rest: Partial<LiveRow["call"]> = {}): LiveRow {
+  return {
+    call: {
+      id, revision: 3, direction: "inbound", caller: { name, number: "+919812345678" }, state,
+      state_since: at + 1000, agent: ref(mina), department: support, started_at: at + Number(id.replace(/\D/g, "") || 0),
+      answered_at: at + 1000, transfer: null, bounces: [], ...rest,
+    },
+    transfer_right: { right: "allowed" },
+  };
+}
+
+export const talking = live("c1", "Priya Nair", { kind: "talking", with: ref(mina) });
+export const transferring: LiveRow = {
+  ...live("c1", "Priya Nair", { kind: "transferring" }, {
+    revision: 5,
+    transfer: {
+      id: "t1", by: ref(maya), from: ref(mina), target: { kind: "user", ...ref(ravi) },
+      stage: { kind: "ringing", towards: [ref(ravi)], until: at + 20_000 }, since: at + 5000, note: "Refund question",
+    },
+  }),
+  transfer_right: { right: "refused", denied: { code: "already_transferring", by: ref(maya), to: "Ravi Kumar" },
+    sentence: "Maya Lindqvist is already transferring this call to Ravi Kumar. Wait until that is settled." },
+};
+export const arrived = live("c1", "Priya Nair", { kind: "talking", with: ref(ravi) }, { revision: 6, agent: ref(ravi) });
+export const recalled: LiveRow = live("c1", "Priya Nair", { kind: "transferring" }, {
+  revision: 6,
+  transfer: { ...transferring.call.transfer!, stage: { kind: "recalling", towards: ref(mina), until: at + 40_000, because: "no_answer" } },
+});
+export const refused: LiveRow = {
+  ...live("c2", "Wanda Kowalska", { kind: "talking", with: { id: "tom", name: "Tom Okafor" } }, {
+    department: { id: "sales", name: "Sales" }, agent: { id: "tom", name: "Tom Okafor" },
+  }),
+  transfer_right: { right: "refused", denied: { code: "other_department" },
+    sentence: "This call belongs to another department. Ask one of its managers to transfer it." },
+};
+export const ringing: LiveRow = {
+  ...live("c3", "João Pereira", { kind: "ringing", towards: [ref(ravi), ref(mina)], until: at + 20_000 }, { agent: null }),
+  transfer_right: { right: "refused", denied: { code: "not_answered_yet" },
+    sentence: "Nobody has answered this call yet. It can be transferred once it is." },
+};
+export const few: LiveRow[] = [
+  talking, refused, ringing,
+  live("c4", "", { kind: "held", by: ref(mina) }, { caller: { name: "", number: "+442079460812" } }),
+  live("c5", "Otto Brandt", { kind: "queued", department: billing, position: 2, until: at + 60_000 }, { agent: null, department: billing }),
+];
+export const many = (count: number): LiveRow[] =>
+  Array.from({ length: count }, (_, i) => ({ ...few[i % few.length]!, call: { ...few[i % few.length]!.call, id: `m${i}`, started_at: at + i } }));
+
+function record(n: number, rest: Partial<CallRecord> = {}): CallRecord {
+  const callers = [["Priya Nair", "+919812345678"], ["João Pereira", "+351912345678"], ["Wanda Kowalska", "+48601234567"], ["", "+442079460812"]] as const;
+  const [name, number] = callers[n % callers.length]!;
+  const started = at - n * 1_740_000;
+  const missed = n % 5 === 3;
+  return {
+    id: `7f3a-${n}`, seq: 1000 - n, direction: n % 4 === 2 ? "outbound" : "inbound", caller: { name, number }, dialled: "+442079460200",
+    department: n % 3 === 1 ? billing : support, agents: missed ? [] : [ref(n % 2 ? mina : ravi)], started_at: started,
+    answered_at: missed ? null : started + 6000, ended_at: started + 6000 + (n * 47_000) % 900_000, outcome: missed ? "missed" : "answered",
+    ended_because: "caller_gone", journey: [], audit: [], voicemail: null, ...rest,
+  };
+}
+
+export const moved: CallRecord = record(0, {
+  agents: [ref(mina), ref(ravi)],
+  journey: [
+    { at: at - 4000, event: "arrived", dialled: "+442079460200" },
+    { at: at - 3000, event: "queued", department: support },
+    { at: at - 2000, event: "rang", users: [ref(mina), ref(ravi)] },
+    { at: at + 2000, event: "answered", by: ref(mina) },
+    { at: at + 62_000, event: "transfer_started", transfer: "t1", by: ref(maya), from: ref(mina), to: { kind: "user", ...ref(ravi) }, note: "Refund question" },
+    { at: at + 82_000, event: "transfer_bounced", transfer: "t1", target: { kind: "user", ...ref(ravi) }, reason: "no_answer" },
+    { at: at + 82_000, event: "recalled", transfer: "t1", user: ref(mina) },
+    { at: at + 90_000, event: "transfer_done", transfer: "t1", with: ref(mina) },
+    { at: at + 180_000, event: "ended", because: "caller_gone" },
+  ],
+  audit: [
+    { seq: 41, at: at + 60_000, user: "tom", user_name: "Tom Okafor", action: "transfer", call: "7f3a-0", target: "Lena Fischer", outcome: "refused", rule: "denied: not_your_call", hash: "a1".repeat(32) },
+    { seq: 42, at: at + 62_000, user: "maya", user_name: "Maya Lindqvist", action: "transfer", call: "7f3a-0", target: "Ravi Kumar", outcome: "accepted", rule: "role manager, department support", hash: "b2".repeat(32) },
+    { seq: 43, at: at + 82_000, user: "maya", user_name: "Maya Lindqvist", action: "transfer", call: "7f3a-0", target: "Ravi Kumar", outcome: "fell_back", rule: "no answer after 20 s", hash: "c3".repeat(32) },
+  ],
+});
+export const records = (count: number): CallRecord[] => Array.from({ length: count }, (_, n) => (n === 0 ? moved : record(n)));
+
+const target = (who: User, rest: Partial<TransferTarget> = {}): TransferTarget => ({
+  target: { kind: "user", id: who.id }, name: who.name, extension: who.extension,
+  departments: who.departments.map((id) => (id === "support" ? "Support" : "Billing")), presence: who.presence, ineligible: null,
+  forecast: [{ step: "ring", users: [ref(who)], seconds: 20 }],
+  forecast_line: `rings ${who.name} 20 s, then back to Mina Shah, then Support: 2 free`, ...rest,
+});
+export const targets: TransferTarget[] = [
+  target(lena, { ineligible: { code: "away", since: at - 3_600_000 } }),
+  target(maya),
+  target(mina, { ineligible: { code: "in_this_call" } }),
+  target(omar, { ineligible: { code: "no_device" } }),
+  target(ravi),
+  { target: { kind: "department", id: "billing" }, name: "Billing", extension: "400", departments: [], presence: null,
+    ineligible: { code: "nobody_there" }, forecast: [], forecast_line: "" },
+  { target: { kind: "department", id: "support" }, name: "Support", extension: "200", departments: [], presence: null, ineligible: null,
+    forecast: [{ step: "next_agent", department: "Support", free: 2, seconds: 30 }], forecast_line: "rings the next free agent of Support (2 free) 30 s, then voicemail of Support" },
+];
+export const dialog: TransferDialog = {
+  call: "c1", revision: 3, caller: talking.call.caller, body: { kind: "ready", targets }, sending: false, error: null,
+};
+
+export const ring: RingView = {
+  id: 7, kind: "transfer", headline: "Internal transfer from Ravi Kumar", caller: { name: "Priya Nair", number: "+919812345678" },
+  department: "Support", note: "Refund for order 4411, she has the receipt", since: at, answering: false,
+};
+export const secondRing: RingView = {
+  id: 8, kind: "recall", headline: "Back from Mina Shah: no answer", caller: { name: "João Pereira", number: "+351912345678" },
+  department: "Billing", note: null, since: at, answering: false,
+};
+export const ownCall: PhoneCall = {
+  id: 3, call: "c1", with: { name: "Priya Nair", number: "+919812345678" }, state: "talking", since: at, muted: false, held: false,
+  held_by_other: false, codec: "opus", quality: "good", transfer_right: { right: "allowed" },
+};
+
+export function view(rest: Partial<View> = {}): View {
+  return {
+    session: { kind: "signed_in", account: "Northwind Desk", me: maya, address: "https://exchange.northwind.example:7443", keyring_warning: null },
+    link: { control: { kind: "up" }, registration: { kind: "up" } },
+    live: { as_of: at, calls: [] },
+    phone: { calls: [], trouble: null },
+    rings: [],
+    dialog: null,
+    logs: { query: "", filter: { outcome: null, direction: null, transferred: false }, rows: [], more: false, as_of: at, sync: { kind: "up_to_date" } },
+    details: null,
+    directory: { users, departments: [
+      { ...support, extension: "200", free: 2, members: 4, queued: 0 },
+      { ...billing, extension: "400", free: 0, members: 3, queued: 2 },
+    ] },
+    sound: { microphones: [{ id: "m1", name: "USB headset" }], speakers: [{ id: "s1", name: "USB headset" }, { id: "s2", name: "Loudspeaker" }],
+      microphone: "m1", speaker: null, ringer: "s2", trouble: null },
+    notices: [],
+    ...rest,
+  };
+}
+export const logs = (count: number): View["logs"] => ({ ...view().logs, rows: records(count) });
+export const signedOut = (error: string | null = null): View => view({ session: { kind: "signed_out", address: "https://exchange.northwind.example:7443", user: "maya", error } });
+export const fingerprint: View = view({
+  session: { kind: "confirm_fingerprint", address: "https://exchange.northwind.example:7443", user: "maya",
+    fingerprint: "3A:7F:11:C0:9E:52:AB:04:77:D1:6C:38:E5:90:2B:4D:F8:16:83:5A:CE:21:B7:60:9D:44:0E:F3:75:1C:A8:62" },
+});
+export const offline = (): View => view({
+  link: { control: { kind: "down", since: at, why: "The exchange does not answer.", retry_at: at + 60_000 },
+    registration: { kind: "down", since: at, why: "The registrar does not answer.", retry_at: null } },
+  live: { as_of: at, calls: few }, logs: { ...logs(12), sync: { kind: "offline" } },
+});
+/** Every part with names as long as they come. */
+export function long(): View {
+  const caller = { name: longName, number: "+919812345678901" };
+  const agent = { id: "long", name: longName };
+  const rows = few.map((row) => ({ ...row, call: { ...row.call, caller, agent, department: { id: "long", name: longName } } }));
+  return view({
+    session: { kind: "signed_in", account: longName, me: { ...maya, name: longName }, address: "https://x:1", keyring_warning: null },
+    live: { as_of: at, calls: rows },
+    logs: { ...logs(30), rows: records(30).map((r) => ({ ...r, caller, agents: [agent, agent] })) },
+    phone: { calls: [{ ...ownCall, with: caller }], trouble: null },
+    rings: [{ ...ring, headline: `Internal transfer from ${longName}`, caller, department: longName }],
+  });
+}
