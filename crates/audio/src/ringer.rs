@@ -58,7 +58,7 @@ fn ring(id: Option<&str>, pcm: &[i16]) -> Result<Open, SoundError> {
     Resampler::new(media::RATE, config.sample_rate).resample(pcm, &mut tone);
     let mut at = 0;
     let next = move || {
-        let sample = tone.get(at).copied().unwrap_or(0);
+        let sample = tone.get(at).copied();
         at = if at + 1 >= tone.len() { 0 } else { at + 1 };
         sample
     };

@@ -1,22 +1,28 @@
 //! Playing.
 
+use std::sync::Arc;
+
 use cpal::traits::DeviceTrait;
 use cpal::{FromSample, SampleFormat, SizedSample, StreamConfig};
 use media::{RATE, Resampler, stretch};
-use rtrb::{Consumer, Producer, RingBuffer};
+use rtrb::{Producer, RingBuffer};
 
-use crate::{Kind, SoundError, device, fake::FakeSink, stream::Open};
+use crate::{
+    Kind, SoundError, device,
+    fake::FakeSink,
+    stream::{Health, Open},
+};
 
 /// What a ring can hold: 200 ms.
 const CAPACITY_MS: usize = 200;
 /// Put in front of the first sound, and after each time the ring ran dry: room for a late push.
-const LEAD_MS: usize = 15;
+const LEAD_MS: usize = 25;
 /// Beyond this, the device is slower than the sound that comes: take a little out of it.
-const MUCH_MS: usize = 40;
+const MUCH_MS: usize = 45;
 /// Beyond this, whole pushes are left out.
 const TOO_MUCH_MS: usize = 60;
 /// Below this, the device is faster: put a little in.
-const LITTLE_MS: usize = 8;
+const LITTLE_MS: usize = 10;
 
 /// An open speaker. Push 20 ms every 20 ms; what waits stays under 60 ms whatever the clocks do.
 pub struct Speaker(Inner);
@@ -76,12 +82,8 @@ pub(crate) fn open(id: Option<&str>) -> Result<Speaker, SoundError> {
     let (device, config, format) = prepare(id)?;
     let (producer, mut consumer) = RingBuffer::new(config.sample_rate as usize * CAPACITY_MS / 1000);
     let ring = Queue::new(producer, config.sample_rate);
-    let open = play(device, config, format, move || consumer_next(&mut consumer))?;
+    let open = play(device, config, format, move || consumer.pop().ok())?;
     Ok(Speaker(Inner::Device(Box::new(Playing { open, ring }))))
-}
-
-fn consumer_next(consumer: &mut Consumer<i16>) -> i16 {
-    consumer.pop().unwrap_or(0)
 }
 
 /// Finds the device and how to open it.
@@ -91,19 +93,18 @@ pub(crate) fn prepare(id: Option<&str>) -> Result<(cpal::Device, StreamConfig, S
     Ok((device, config, format))
 }
 
-/// Plays what `next` gives, on all channels.
+/// Plays what `next` gives, on all channels; silence while it has nothing.
 pub(crate) fn play(
     device: cpal::Device,
     config: StreamConfig,
     format: SampleFormat,
-    next: impl FnMut() -> i16 + Send + 'static,
+    next: impl FnMut() -> Option<i16> + Send + 'static,
 ) -> Result<Open, SoundError> {
     Open::start(Kind::Speaker, move |health| {
-        let trouble = move |error| health.note(&error);
         let built = match format {
-            SampleFormat::I16 => build::<i16>(&device, config, next, trouble),
-            SampleFormat::F32 => build::<f32>(&device, config, next, trouble),
-            _ => build::<i32>(&device, config, next, trouble), // `device::config` lets through no other
+            SampleFormat::I16 => build::<i16>(&device, config, next, &health),
+            SampleFormat::F32 => build::<f32>(&device, config, next, &health),
+            _ => build::<i32>(&device, config, next, &health), // `device::config` lets through no other
         };
         built.map_err(|error| device::refused(Kind::Speaker, "device", &error))
     })
@@ -112,16 +113,23 @@ pub(crate) fn play(
 fn build<S: SizedSample + FromSample<i16>>(
     device: &cpal::Device,
     config: StreamConfig,
-    mut next: impl FnMut() -> i16 + Send + 'static,
-    trouble: impl FnMut(cpal::Error) + Send + 'static,
+    mut next: impl FnMut() -> Option<i16> + Send + 'static,
+    health: &Arc<Health>,
 ) -> Result<cpal::Stream, cpal::Error> {
     let channels = usize::from(config.channels.max(1));
+    let (dry, failed) = (health.clone(), health.clone());
+    let mut had_sound = false;
     let fill = move |out: &mut [S], _: &cpal::OutputCallbackInfo| {
         for frame in out.chunks_mut(channels) {
-            frame.fill(S::from_sample(next()));
+            let sample = next();
+            if had_sound && sample.is_none() {
+                dry.glitch();
+            }
+            had_sound = sample.is_some();
+            frame.fill(S::from_sample(sample.unwrap_or(0)));
         }
     };
-    device.build_output_stream(config, fill, trouble, None)
+    device.build_output_stream(config, fill, move |error| failed.note(&error), None)
 }
 
 /// The pushing end of a speaker's ring: resamples, and keeps the ring neither empty nor full.

@@ -30,8 +30,13 @@ impl Health {
         ) {
             self.gone.store(true, Ordering::Relaxed);
         } else {
-            self.glitches.fetch_add(1, Ordering::Relaxed);
+            self.glitch();
         }
+    }
+
+    /// Something small went wrong.
+    pub(crate) fn glitch(&self) {
+        self.glitches.fetch_add(1, Ordering::Relaxed);
     }
 }
 
