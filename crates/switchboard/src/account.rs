@@ -48,10 +48,15 @@ pub struct Policy {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FallbackStep {
-    Recall { whom: RecallWhom, seconds: u32 },
+    Recall {
+        whom: RecallWhom,
+        seconds: u32,
+    },
     /// Ring the available agents of the call's department (of the target department, for a department target);
     /// whoever already let it ring out is not tried again.
-    NextAgent { seconds: u32 },
+    NextAgent {
+        seconds: u32,
+    },
     /// Voicemail of the target; of the call's department if the target has none.
     Voicemail,
 }

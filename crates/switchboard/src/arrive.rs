@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{
-    CallId, DepartmentId, Direction, JourneyEvent, LegId, Party, Reason, Target, UserId, UserRef,
-};
+use protocol::{CallId, DepartmentId, Direction, JourneyEvent, LegId, Party, Reason, Target, UserId, UserRef};
 
 use crate::{
     Order, Origin, Switchboard,
@@ -85,7 +83,10 @@ impl Switchboard {
         self.know_leg(outside, call.key, None);
         self.order(Order::Dial { leg: outside, number, from });
         call.agent = Some(agent.clone());
-        call.enter(self.now, State::Dialling { agent: AgentLeg { leg, user: agent }, until: self.now.plus_ms(DIAL_MS) });
+        call.enter(
+            self.now,
+            State::Dialling { agent: AgentLeg { leg, user: agent }, until: self.now.plus_ms(DIAL_MS) },
+        );
         self.put_back(call);
     }
 

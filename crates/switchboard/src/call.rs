@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    AuditEntry, Bounce, CallId, CallOutcome, DepartmentId, DepartmentRef, DeviceId, Direction, JourneyStep, LegId, LiveCall, Party,
-    Reason, TargetRef, Timestamp, TransferId, UserId, UserRef,
-    VoicemailRef,
+    AuditEntry, Bounce, CallId, CallOutcome, DepartmentId, DepartmentRef, DeviceId, Direction, JourneyStep, LegId,
+    LiveCall, Party, Reason, TargetRef, Timestamp, TransferId, UserId, UserRef, VoicemailRef,
 };
 
 use crate::{
@@ -69,17 +68,43 @@ pub(crate) struct AgentLeg {
 #[derive(Debug)]
 pub(crate) enum State {
     /// The outside party is being rung; the agent hears it.
-    Dialling { agent: AgentLeg, until: Timestamp },
+    Dialling {
+        agent: AgentLeg,
+        until: Timestamp,
+    },
     /// The first ring of an arriving call; the caller hears ringing.
-    Ringing { ring: Ring, goal: Goal },
-    Talking { agent: AgentLeg, held: bool },
+    Ringing {
+        ring: Ring,
+        goal: Goal,
+    },
+    Talking {
+        agent: AgentLeg,
+        held: bool,
+    },
     Queued(Wait),
-    Transferring { transfer: Box<Transfer>, stage: Stage },
-    Voicemail { mailbox: Mailbox, because: Reason, from: Option<Box<Transfer>>, until: Timestamp },
-    Closing { because: Reason, until: Timestamp },
+    Transferring {
+        transfer: Box<Transfer>,
+        stage: Stage,
+    },
+    Voicemail {
+        mailbox: Mailbox,
+        because: Reason,
+        from: Option<Box<Transfer>>,
+        until: Timestamp,
+    },
+    Closing {
+        because: Reason,
+        until: Timestamp,
+    },
     /// The caller has left; the engine still owes us what they said.
-    AwaitingRecording { mailbox: Mailbox, because: Reason, until: Timestamp },
-    Over { because: Reason },
+    AwaitingRecording {
+        mailbox: Mailbox,
+        because: Reason,
+        until: Timestamp,
+    },
+    Over {
+        because: Reason,
+    },
 }
 
 /// Where an arriving call wants to go, for when its ring comes to nothing.

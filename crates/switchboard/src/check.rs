@@ -102,7 +102,7 @@ impl Switchboard {
             for (leg, rung) in call.state.ring().into_iter().flat_map(|r| &r.legs) {
                 ringing.entry(&rung.user).or_default().insert(*leg);
             }
-            if let (Some(user), false) = (&call.caller.user, matches!(call.state, State::AwaitingRecording { .. })) {
+            if let Some(user) = &call.caller.user {
                 busy.entry(user).or_default().insert(call.caller.leg);
             }
             if let Some(agent) = call.state.agent_leg() {
@@ -112,8 +112,8 @@ impl Switchboard {
         for (id, user) in &self.directory.users {
             let is_busy: BTreeSet<LegId> = user.busy.keys().copied().collect();
             let is_ringing: BTreeSet<LegId> = user.ringing.keys().copied().collect();
-            let right = is_busy == busy.remove(id).unwrap_or_default()
-                && is_ringing == ringing.remove(id).unwrap_or_default();
+            let right =
+                is_busy == busy.remove(id).unwrap_or_default() && is_ringing == ringing.remove(id).unwrap_or_default();
             if !right {
                 return Err(Violation::UserIndex(id.clone()));
             }
@@ -127,9 +127,10 @@ impl Switchboard {
         for (id, department) in &self.directory.departments {
             for (place, (ticket, key)) in department.line.iter().enumerate() {
                 let Some(call) = self.calls.get(key) else { return Err(Violation::OrphanTimer) };
-                let right = call.state.wait().is_some_and(|w| {
-                    w.ticket == *ticket && w.department.id == *id && w.position as usize == place + 1
-                });
+                let right = call
+                    .state
+                    .wait()
+                    .is_some_and(|w| w.ticket == *ticket && w.department.id == *id && w.position as usize == place + 1);
                 if !right || !waiting.remove(key) {
                     return Err(Violation::Line(call.id.clone()));
                 }

@@ -54,10 +54,8 @@ impl Directory {
                 by_number.insert(dialable(number).unwrap_or_else(|| number.clone()), config.id.clone());
             }
             let id = config.id.clone();
-            departments.insert(
-                id,
-                DepartmentState { config, members: BTreeSet::new(), line: BTreeMap::new(), shown: None },
-            );
+            departments
+                .insert(id, DepartmentState { config, members: BTreeSet::new(), line: BTreeMap::new(), shown: None });
         }
         let mut users = BTreeMap::new();
         for config in account.users {

@@ -12,7 +12,9 @@ impl Switchboard {
                 if call.parties().contains(user) {
                     return Err(Ineligible::InThisCall);
                 }
-                self.reachable(user, call).and(self.across(by, &self.departments_of(user)))
+                let Some(state) = self.directory.users.get(user) else { return Err(Ineligible::Unknown) };
+                self.across(by, &state.config.departments)?;
+                self.reachable(user, call)
             }
             Target::Department(department) => {
                 let Some(state) = self.directory.departments.get(department) else { return Err(Ineligible::Unknown) };
@@ -51,9 +53,5 @@ impl Switchboard {
         let free = self.directory.policy.transfer_across_departments || by.config.role == Role::Administrator;
         let shares = theirs.iter().any(|d| by.config.departments.contains(d));
         if free || shares { Ok(()) } else { Err(Ineligible::OtherDepartment) }
-    }
-
-    fn departments_of(&self, user: &UserId) -> Vec<DepartmentId> {
-        self.directory.users.get(user).map(|u| u.config.departments.clone()).unwrap_or_default()
     }
 }

@@ -15,8 +15,8 @@ impl Switchboard {
     }
 
     /// Ends whatever goes on in the call; legs that are over already have been forgotten before.
-    pub(crate) fn end(&mut self, call: &mut Call, because: Reason) {
-        let mut caller_left = false;
+    pub(crate) fn end(&mut self, call: &mut Call, mut because: Reason) {
+        let mut ended_at = self.now;
         match self.take(call) {
             State::Dialling { agent, .. } | State::Talking { agent, .. } => self.hang_up(agent.leg, because),
             State::Ringing { ring, .. } => self.withdraw(ring, because),
@@ -32,20 +32,19 @@ impl Switchboard {
                 };
                 self.settle(call, *transfer, AuditOutcome::FellBack, rule, ReferProgress::Failed(because));
             }
-            State::AwaitingRecording { .. } => caller_left = true,
+            State::AwaitingRecording { because: left, .. } => {
+                self.forget_leg(call.caller.leg);
+                (because, ended_at) = (left, call.state_since);
+            }
             State::Voicemail { .. } | State::Closing { .. } | State::Over { .. } => {}
         }
         #[cfg(test)]
         if self.fault == Some(crate::testkit::Fault::LeavesCallerLeg) {
             self.legs.remove(&call.caller.leg);
         }
-        if caller_left {
-            self.forget_leg(call.caller.leg);
-        } else {
-            self.hang_up(call.caller.leg, because);
-        }
+        self.hang_up(call.caller.leg, because);
         self.step(call, JourneyEvent::Ended { because });
-        call.enter(self.now, State::Over { because });
+        call.enter(ended_at, State::Over { because });
     }
 
     /// Ends what a transfer is just doing.

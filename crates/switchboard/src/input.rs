@@ -16,25 +16,59 @@ pub enum Input {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EngineEvent {
     /// A new leg that wants to talk; it has not been answered.
-    Arrived { leg: LegId, origin: Origin, caller: Party, dialled: String },
+    Arrived {
+        leg: LegId,
+        origin: Origin,
+        caller: Party,
+        dialled: String,
+    },
     /// A leg we ring says that it rings (180/183).
-    Ringing { leg: LegId },
+    Ringing {
+        leg: LegId,
+    },
     /// A leg we ring was answered (200), or an `Order::Answer` was carried out (ACK).
-    Answered { leg: LegId },
+    Answered {
+        leg: LegId,
+    },
     /// The far end put the leg on hold or took it back.
-    Held { leg: LegId, held: bool },
+    Held {
+        leg: LegId,
+        held: bool,
+    },
     /// The far end asks us to transfer whom it talks with (REFER): `to` is the user part of Refer-To.
-    ReferRequested { leg: LegId, to: String },
+    ReferRequested {
+        leg: LegId,
+        to: String,
+    },
     /// The leg is over: hung up, refused, unreachable, or cancelled by us and confirmed.
-    Ended { leg: LegId, reason: Reason },
+    Ended {
+        leg: LegId,
+        reason: Reason,
+    },
     /// An announcement that was ordered has been played to its end.
-    PromptFinished { leg: LegId },
+    PromptFinished {
+        leg: LegId,
+    },
     /// A voicemail recording ended (pound key, silence, time limit or hang-up).
-    Recorded { leg: LegId, duration_ms: u64, file: String },
+    Recorded {
+        leg: LegId,
+        duration_ms: u64,
+        file: String,
+    },
     /// An order could not be carried out. The leg is unusable if `fatal`.
-    OrderFailed { leg: LegId, detail: String, fatal: bool },
-    DeviceRegistered { user: UserId, device: DeviceId },
-    DeviceGone { user: UserId, device: DeviceId },
+    OrderFailed {
+        leg: LegId,
+        detail: String,
+        fatal: bool,
+    },
+    DeviceRegistered {
+        user: UserId,
+        device: DeviceId,
+    },
+    DeviceGone {
+        user: UserId,
+        device: DeviceId,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +82,29 @@ pub enum Origin {
 /// What a person asked for, through the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    Transfer { by: UserId, call: CallId, revision: u32, target: Target, note: Option<String> },
+    Transfer {
+        by: UserId,
+        call: CallId,
+        revision: u32,
+        target: Target,
+        note: Option<String>,
+    },
     /// While the target rings: bring the caller back to whom they came from.
-    CancelTransfer { by: UserId, transfer: TransferId },
-    SetPresence { by: UserId, presence: Presence },
+    CancelTransfer {
+        by: UserId,
+        transfer: TransferId,
+    },
+    SetPresence {
+        by: UserId,
+        presence: Presence,
+    },
     /// For the audit trail only.
-    SignedIn { user: UserId, accepted: bool, rule: String },
-    SignedOut { user: UserId },
+    SignedIn {
+        user: UserId,
+        accepted: bool,
+        rule: String,
+    },
+    SignedOut {
+        user: UserId,
+    },
 }

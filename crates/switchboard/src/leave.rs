@@ -18,7 +18,13 @@ const HAND_OVER_MS: u64 = 10_000;
 
 impl Switchboard {
     /// `from` is the settled transfer that led here, kept to be shown.
-    pub(crate) fn to_voicemail(&mut self, call: &mut Call, mailbox: Mailbox, because: Reason, from: Option<Box<Transfer>>) {
+    pub(crate) fn to_voicemail(
+        &mut self,
+        call: &mut Call,
+        mailbox: Mailbox,
+        because: Reason,
+        from: Option<Box<Transfer>>,
+    ) {
         self.answer_caller(call);
         self.order(Order::RecordVoicemail {
             leg: call.caller.leg,
@@ -50,6 +56,10 @@ impl Switchboard {
     pub(crate) fn left_voicemail(&mut self, call: &mut Call) {
         if let State::Voicemail { mailbox, .. } = self.take(call) {
             let until = self.now.plus_ms(HAND_OVER_MS);
+            // The leg is over; only its number lives on, for the engine to name the message by.
+            self.forget_leg(call.caller.leg);
+            self.know_leg(call.caller.leg, call.key, None);
+            call.caller.user = None;
             call.enter(self.now, State::AwaitingRecording { mailbox, because: Reason::CallerGone, until });
         }
     }

@@ -198,7 +198,9 @@ impl Switchboard {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Transfer { by, call, revision, target, note } => self.transfer(&by, &call, revision, &target, note),
+            Command::Transfer { by, call, revision, target, note } => {
+                self.transfer(&by, &call, revision, &target, note)
+            }
             Command::CancelTransfer { by, transfer } => self.cancel_transfer(&by, &transfer),
             Command::SetPresence { by, presence } => self.set_presence(by, presence),
             Command::SignedIn { user, accepted, rule } => self.signed_in(&user, accepted, rule),
@@ -207,10 +209,12 @@ impl Switchboard {
     }
 
     fn tick(&mut self) {
-        while let Some((key, why)) = self.timers.due(self.now) {
+        // One round: a timer that is due again at once waits for the next tick, so that no step can go on for ever.
+        for (key, deadline) in self.timers.due(self.now) {
             self.with_call(key, |board, call| {
-                call.timer = None;
-                board.expired(call, why);
+                if call.timer == Some(deadline) {
+                    board.expired(call, deadline.1);
+                }
             });
         }
     }

@@ -85,7 +85,10 @@ pub enum Fact {
     UserChanged(User),
     DepartmentChanged(Department),
     /// Answer to `Command::Transfer`, always exactly one for each, before any later output about that transfer.
-    TransferAnswer { call: CallId, answer: Result<TransferId, Refusal> },
+    TransferAnswer {
+        call: CallId,
+        answer: Result<TransferId, Refusal>,
+    },
 }
 
 /// Why a transfer was not begun.

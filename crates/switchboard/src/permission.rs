@@ -146,8 +146,7 @@ impl Switchboard {
     }
 
     fn allows(&self, reader: &UserState, stake: &Stake<'_>, kind: Kind) -> bool {
-        !reader.config.disabled
-            && verdict(reader.config.role, self.whose(reader, stake), kind) == Verdict::Yes
+        !reader.config.disabled && verdict(reader.config.role, self.whose(reader, stake), kind) == Verdict::Yes
     }
 
     fn whose(&self, user: &UserState, stake: &Stake<'_>) -> Whose {
@@ -185,10 +184,9 @@ pub(crate) fn movable(state: &State) -> Result<(), Denied> {
     match state {
         State::Talking { .. } => Ok(()),
         State::Dialling { .. } | State::Ringing { .. } | State::Queued(_) => Err(Denied::NotAnsweredYet),
-        State::Transferring { transfer, .. } => Err(Denied::AlreadyTransferring {
-            by: transfer.by.clone(),
-            to: transfer.target.name().to_owned(),
-        }),
+        State::Transferring { transfer, .. } => {
+            Err(Denied::AlreadyTransferring { by: transfer.by.clone(), to: transfer.target.name().to_owned() })
+        }
         State::Voicemail { .. } | State::Closing { .. } => Err(Denied::Leaving),
         State::AwaitingRecording { .. } | State::Over { .. } => Err(Denied::Ended),
     }

@@ -145,8 +145,10 @@ impl Switchboard {
     fn offer_to(&mut self, call: &mut Call, asked: &[UserId]) {
         let users: Vec<UserRef> = asked.iter().map(|u| self.directory.user_ref(u)).collect();
         let state = self.take(call);
-        let seconds =
-            state.wait().and_then(|w| self.directory.departments.get(&w.department.id)).map_or(1, |d| d.config.ring_seconds);
+        let seconds = state
+            .wait()
+            .and_then(|w| self.directory.departments.get(&w.department.id))
+            .map_or(1, |d| d.config.ring_seconds);
         let card = state.transfer().map(|t| (t, RingKind::Transfer));
         let ring = self.start_ring(call, users, seconds, card);
         call.state = state;

@@ -42,14 +42,9 @@ impl Timers {
         self.set.first().map(|(at, _, why)| (*at, *why))
     }
 
-    /// Takes the next timer that is due.
-    pub(crate) fn due(&mut self, now: Timestamp) -> Option<(CallKey, TimerReason)> {
-        let (at, key, why) = *self.set.first()?;
-        if at > now {
-            return None;
-        }
-        self.set.pop_first();
-        Some((key, why))
+    /// The timers that are due, oldest first.
+    pub(crate) fn due(&self, now: Timestamp) -> Vec<(CallKey, Deadline)> {
+        self.set.iter().take_while(|(at, ..)| *at <= now).map(|(at, key, why)| (*key, (*at, *why))).collect()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (CallKey, Deadline)> + '_ {

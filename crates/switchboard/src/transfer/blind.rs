@@ -1,8 +1,6 @@
 //! Go: the call is given away at once, without asking the target first.
 
-use protocol::{
-    AuditAction, AuditOutcome, CallId, Denied, JourneyEvent, Party, Reason, Target, TransferId, UserId,
-};
+use protocol::{AuditAction, AuditOutcome, CallId, Denied, JourneyEvent, Party, Reason, Target, TransferId, UserId};
 
 use super::Course;
 use crate::{

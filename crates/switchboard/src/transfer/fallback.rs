@@ -73,7 +73,8 @@ impl Switchboard {
             }
             Step::Voicemail { mailbox } => {
                 let (because, rule) = (transfer.because, format!("{}; voicemail of {}", why(&transfer), mailbox.name));
-                let settled = self.settle(call, *transfer, AuditOutcome::FellBack, rule, ReferProgress::Failed(because));
+                let settled =
+                    self.settle(call, *transfer, AuditOutcome::FellBack, rule, ReferProgress::Failed(because));
                 self.to_voicemail(call, mailbox, because, Some(Box::new(settled)));
             }
             Step::Announcement => {

@@ -12,13 +12,8 @@ use crate::{
 impl Switchboard {
     /// Allowed to who pressed Go, and to whoever may move the call.
     pub(crate) fn cancel_transfer(&mut self, by: &UserId, id: &TransferId) {
-        let cancel = |target, outcome, rule| Attempt {
-            user: by,
-            action: AuditAction::CancelTransfer,
-            target,
-            outcome,
-            rule,
-        };
+        let cancel =
+            |target, outcome, rule| Attempt { user: by, action: AuditAction::CancelTransfer, target, outcome, rule };
         let Some(key) = self.by_transfer.get(id).copied() else {
             self.audit(None, cancel(None, AuditOutcome::Refused, "no such transfer, or it is settled".to_owned()));
             return;
