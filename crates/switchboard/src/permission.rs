@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use protocol::{CallRecord, CallState, Denied, DepartmentId, Direction, JourneyEvent, LiveCall, Role, UserId};
+use protocol::{CallRecord, Denied, DepartmentId, Direction, JourneyEvent, LiveCall, Role, UserId};
 
 use crate::{
     Switchboard,
@@ -88,11 +88,10 @@ impl Switchboard {
         let mut stake = Stake { department: call.department.as_ref().map(|d| &d.id), ..Stake::default() };
         stake.owners.extend(call.agent.iter().map(|a| &a.id));
         stake.handlers.clone_from(&stake.owners);
-        if let CallState::Ringing { towards, .. } = &call.state {
-            stake.owners.extend(towards.iter().map(|u| &u.id));
-        }
         if let Some(known) = self.find(&call.id) {
             stake.add_live(known);
+            // Whoever is rung sees what rings; it is not theirs to move yet.
+            stake.owners.extend(known.state.ring().into_iter().flat_map(|r| &r.towards).map(|u| &u.id));
         }
         self.allows(reader, &stake, Kind::See)
     }
@@ -172,9 +171,6 @@ impl<'a> Stake<'a> {
         self.handlers.extend(&call.caller.user);
         if let Some(transfer) = call.state.transfer() {
             self.owners.extend([&transfer.by.id, &transfer.from.id]);
-        }
-        if let Some(ring) = call.state.ring() {
-            self.owners.extend(ring.towards.iter().map(|u| &u.id));
         }
     }
 }
