@@ -156,8 +156,8 @@ impl Core {
         let Some(leg) = self.legs.get(&id) else { return };
         let reason = match leg.stage {
             Stage::Ending { reason } => reason,
-            Stage::Calling { rang } => reasons::from_cause(cause, leg.side, rang),
-            Stage::Arrived { .. } | Stage::Answering | Stage::Up => reasons::from_cause(cause, leg.side, false),
+            Stage::Calling { rang } => reasons::unanswered(cause, rang),
+            Stage::Arrived { .. } | Stage::Answering | Stage::Up => reasons::gone(cause, leg.side),
         };
         self.ended(id, reason);
     }

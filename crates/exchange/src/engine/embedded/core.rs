@@ -120,7 +120,8 @@ impl Core {
     /// Runs until the orders' sender is gone, then ends everything.
     pub async fn run(mut self, mut inbox: Inbox) {
         if let Some(registration) = self.trunk.as_ref().and_then(Trunk::registration) {
-            self.endpoint.register(registration);
+            // Kept until `shut_down`.
+            let _ = self.endpoint.register(registration);
         }
         loop {
             let expiry = self.registrar.next_expiry();

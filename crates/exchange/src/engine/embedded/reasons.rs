@@ -10,19 +10,28 @@ pub enum Side {
     Colleague,
 }
 
-/// Why a leg ended that we did not end ourselves. `rang`: it had said that it rings.
-pub fn from_cause(cause: &EndCause, side: Side, rang: bool) -> Reason {
-    if cause.reason.as_ref().is_some_and(ReasonHeader::is_answered_elsewhere) {
-        return Reason::AnsweredElsewhere;
+/// Why a call of ours was not answered. `rang`: it had said that it rings.
+pub fn unanswered(cause: &EndCause, rang: bool) -> Reason {
+    match (cause.status, cause.by) {
+        _ if elsewhere(cause) => Reason::AnsweredElsewhere,
+        (Some(status), _) => from_status(status, rang),
+        (None, EndedBy::Network) => Reason::Unreachable,
+        (None, EndedBy::Them | EndedBy::Us) => Reason::Failed,
     }
-    if let Some(status) = cause.status {
-        return from_status(status, rang);
-    }
+}
+
+/// Why a leg ended that called us or was talking, if we did not end it.
+pub fn gone(cause: &EndCause, side: Side) -> Reason {
     match (cause.by, side) {
+        _ if elsewhere(cause) => Reason::AnsweredElsewhere,
         (EndedBy::Network, _) => Reason::Unreachable,
         (EndedBy::Them | EndedBy::Us, Side::Caller) => Reason::CallerGone,
         (EndedBy::Them | EndedBy::Us, Side::Colleague) => Reason::AgentGone,
     }
+}
+
+fn elsewhere(cause: &EndCause) -> bool {
+    cause.reason.as_ref().is_some_and(ReasonHeader::is_answered_elsewhere)
 }
 
 /// What a final refusal of our INVITE means. 480 and 408 after ringing are a phone that gave up ringing.
@@ -107,17 +116,18 @@ mod tests {
             (500, true, Reason::Failed),
         ];
         for (status, rang, reason) in table {
-            assert_eq!(from_cause(&refused(status), Side::Colleague, rang), reason, "{status} {rang}");
+            assert_eq!(unanswered(&refused(status), rang), reason, "{status} {rang}");
         }
     }
 
     #[test]
     fn hang_ups_name_who_hung_up() {
         let bye = EndCause { status: None, reason: None, by: EndedBy::Them };
-        assert_eq!(from_cause(&bye, Side::Caller, false), Reason::CallerGone);
-        assert_eq!(from_cause(&bye, Side::Colleague, true), Reason::AgentGone);
+        assert_eq!(gone(&bye, Side::Caller), Reason::CallerGone);
+        assert_eq!(gone(&bye, Side::Colleague), Reason::AgentGone);
+        assert_eq!(gone(&refused(487), Side::Caller), Reason::CallerGone);
         let elsewhere = EndCause { reason: Some(ReasonHeader::answered_elsewhere()), ..refused(487) };
-        assert_eq!(from_cause(&elsewhere, Side::Caller, false), Reason::AnsweredElsewhere);
+        assert_eq!(unanswered(&elsewhere, false), Reason::AnsweredElsewhere);
         assert_eq!(header(Reason::AnsweredElsewhere), Some(ReasonHeader::answered_elsewhere()));
     }
 }

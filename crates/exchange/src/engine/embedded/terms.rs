@@ -41,8 +41,8 @@ fn line(codec: Codec) -> CodecLine {
 /// What was agreed, for the sound. `offered` is our offer, if it was ours: the far end may send with its payload types.
 /// `None` if no codec of ours is in it.
 pub fn terms(negotiated: &Negotiated, offered: Option<&LocalMedia>) -> Option<Terms> {
-    let send: Vec<(Codec, u8)> = known(&negotiated.codecs).collect();
-    let mut receive: Vec<(u8, Codec)> = send.iter().map(|(codec, pt)| (*pt, *codec)).collect();
+    let mut receive: Vec<(u8, Codec)> = known(&negotiated.codecs).map(|(codec, pt)| (pt, codec)).collect();
+    let send = known(&negotiated.codecs).next()?;
     if let Some(offered) = offered {
         for (codec, pt) in known(&offered.codecs) {
             if receive.iter().all(|(p, _)| *p != pt) {
@@ -52,7 +52,7 @@ pub fn terms(negotiated: &Negotiated, offered: Option<&LocalMedia>) -> Option<Te
     }
     let hears = !negotiated.held_by_remote() && !negotiated.remote_rtp.ip().is_unspecified();
     let hears = hears && negotiated.remote_rtp.port() != 0;
-    (!send.is_empty()).then(|| Terms {
+    Some(Terms {
         remote: hears.then_some(negotiated.remote_rtp),
         remote_rtcp: hears.then_some(negotiated.remote_rtcp),
         send,

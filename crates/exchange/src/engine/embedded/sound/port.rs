@@ -15,8 +15,9 @@ pub struct Terms {
     /// Where the far end hears; `None` while it has us on hold or named no address.
     pub remote: Option<SocketAddr>,
     pub remote_rtcp: Option<SocketAddr>,
-    /// What the far end takes, best first, with its payload types. Never empty.
-    pub send: Vec<(Codec, u8)>,
+    /// The codec that the far end likes best, with its payload type. Only this one is sent: streams whose clock
+    /// changes are more than many phones can take (RFC 7160).
+    pub send: (Codec, u8),
     pub send_digits: Option<u8>,
     /// What may arrive.
     pub receive: Vec<(u8, Codec)>,
@@ -124,7 +125,7 @@ impl Port {
         let mut outgoing = lock(&self.outgoing);
         let Some(terms) = &outgoing.terms else { return true };
         let payload_type = match carried {
-            Carried::Voice(codec) => terms.send.iter().find(|(c, _)| *c == codec).map(|(_, pt)| *pt),
+            Carried::Voice(codec) => (codec == terms.send.0).then_some(terms.send.1),
             // Events that the far end does not take are lost either way.
             Carried::Digits => terms.send_digits,
         };
@@ -201,14 +202,14 @@ impl Port {
 
 impl Outgoing {
     fn agree(&mut self, terms: Terms) -> Result<(), CodecError> {
-        let Some(&(codec, payload_type)) = terms.send.first() else { return Ok(()) };
-        let before = self.terms.as_ref().map(|t| (t.send.first().copied(), t.send_digits));
-        if before != Some((Some((codec, payload_type)), terms.send_digits)) {
+        let (codec, payload_type) = terms.send;
+        let before = self.terms.as_ref().map(|t| (t.send, t.send_digits));
+        if before != Some((terms.send, terms.send_digits)) {
             let config =
                 SenderConfig { codec, payload_type, ssrc: rand::random(), dtmf_payload_type: terms.send_digits };
             self.own = Some(RtpSender::new(config)?);
         }
-        let clock_before = before.and_then(|(first, _)| first).map(|(codec, _)| codec.rtp_clock());
+        let clock_before = before.map(|((codec, _), _)| codec.rtp_clock());
         if clock_before != Some(codec.rtp_clock()) {
             // Another clock needs another stream (RFC 7160 section 4.1).
             let start = Position { ssrc: rand::random(), sequence: rand::random(), timestamp: rand::random() };
@@ -222,7 +223,7 @@ impl Outgoing {
     fn target(&self) -> Option<(SocketAddr, u8)> {
         let terms = self.terms.as_ref()?;
         let negotiated = terms.remote?;
-        Some((self.latched.unwrap_or(negotiated), terms.send.first()?.1))
+        Some((self.latched.unwrap_or(negotiated), terms.send.1))
     }
 }
 

@@ -57,7 +57,7 @@ impl Phone {
         Terms {
             remote: Some(address),
             remote_rtcp: None,
-            send: vec![(self.codec, payload_type(self.codec))],
+            send: (self.codec, payload_type(self.codec)),
             send_digits: Some(DIGITS),
             receive: vec![(payload_type(self.codec), self.codec)],
             receive_digits: Some(DIGITS),
