@@ -333,7 +333,7 @@ async fn running_out_of_ports_fails_the_order_and_nothing_else() {
     let (taken, port) = loop {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
-        if port % 2 == 0 {
+        if port.is_multiple_of(2) {
             break (socket, port);
         }
     };

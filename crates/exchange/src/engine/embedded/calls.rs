@@ -179,7 +179,8 @@ fn renegotiate(leg: &mut Leg, text: &str) -> Result<Renegotiated, String> {
     }
     let offer = Session::parse(text).map_err(|e| e.to_string())?;
     let (answer, negotiated) = sdp::answer(&offer, &next).map_err(|e| e.to_string())?;
-    let terms = terms::terms(&negotiated, None).ok_or_else(|| sdp::SdpError::NoCommonCodec.to_string())?;
+    let terms =
+        terms::terms(&negotiated, None, leg.remote.ip()).ok_or_else(|| sdp::SdpError::NoCommonCodec.to_string())?;
     let held = terms.remote.is_none();
     line.agree(terms).map_err(|e| e.to_string())?;
     *local = next;
@@ -191,6 +192,7 @@ fn accept(leg: &Leg, text: &str) -> Result<(), String> {
     let (Some(line), Some(local)) = (&leg.line, &leg.local) else { return Err("an answer to no offer".into()) };
     let answer = Session::parse(text).map_err(|e| e.to_string())?;
     let negotiated = sdp::accept_answer(local, &answer).map_err(|e| e.to_string())?;
-    let terms = terms::terms(&negotiated, Some(local)).ok_or_else(|| sdp::SdpError::NoCommonCodec.to_string())?;
+    let terms = terms::terms(&negotiated, Some(local), leg.remote.ip())
+        .ok_or_else(|| sdp::SdpError::NoCommonCodec.to_string())?;
     line.agree(terms).map_err(|e| e.to_string())
 }

@@ -1,6 +1,6 @@
 //! Carrying out what the switchboard orders.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use protocol::{CallId, DeviceId, LegId, Party, Reason};
 use sip::sdp::{self, Session};
@@ -109,7 +109,7 @@ impl Core {
         let sdp = match offer {
             // No offer in the INVITE: ours goes into the 200, theirs comes in the ACK (RFC 3264 section 4).
             None => Ok(sdp::offer(&local)),
-            Some(offer) => agree(&line, &offer, &local),
+            Some(offer) => agree(&line, &offer, &local, remote.ip()),
         };
         match (sdp, self.legs.get_mut(&id)) {
             (Ok(sdp), Some(leg)) => {
@@ -209,9 +209,9 @@ impl Core {
 }
 
 /// Answers an offer and gives the line what was agreed.
-pub fn agree(line: &Line, offer: &Session, local: &sdp::LocalMedia) -> Result<String, String> {
+fn agree(line: &Line, offer: &Session, local: &sdp::LocalMedia, remote: IpAddr) -> Result<String, String> {
     let (text, negotiated) = sdp::answer(offer, local).map_err(|e| e.to_string())?;
-    let terms = terms::terms(&negotiated, None).ok_or_else(|| sdp::SdpError::NoCommonCodec.to_string())?;
+    let terms = terms::terms(&negotiated, None, remote).ok_or_else(|| sdp::SdpError::NoCommonCodec.to_string())?;
     line.agree(terms).map_err(|e| e.to_string())?;
     Ok(text)
 }

@@ -1,6 +1,6 @@
 //! Between our configuration, SDP and the sound of a leg.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use media::Codec;
 use sip::sdp::{CodecLine, Direction, LocalMedia, Negotiated};
@@ -40,7 +40,8 @@ fn line(codec: Codec) -> CodecLine {
 
 /// What was agreed, for the sound. `offered` is our offer, if it was ours: the far end may send with its payload types.
 /// `None` if no codec of ours is in it.
-pub fn terms(negotiated: &Negotiated, offered: Option<&LocalMedia>) -> Option<Terms> {
+/// `signalling`: where the leg's SIP comes from.
+pub fn terms(negotiated: &Negotiated, offered: Option<&LocalMedia>, signalling: IpAddr) -> Option<Terms> {
     let mut receive: Vec<(u8, Codec)> = known(&negotiated.codecs).map(|(codec, pt)| (pt, codec)).collect();
     let send = known(&negotiated.codecs).next()?;
     if let Some(offered) = offered {
@@ -55,6 +56,7 @@ pub fn terms(negotiated: &Negotiated, offered: Option<&LocalMedia>) -> Option<Te
     Some(Terms {
         remote: hears.then_some(negotiated.remote_rtp),
         remote_rtcp: hears.then_some(negotiated.remote_rtcp),
+        signalling,
         send,
         send_digits: negotiated.telephone_event,
         receive,

@@ -71,7 +71,7 @@ impl Line {
             heard,
             mode: Mode::Silence,
             music_at: 0,
-            transcoding: false,
+            paced: false,
             relaying: true,
             next_frame: epoch,
         };
@@ -113,7 +113,7 @@ impl Line {
         self.enter(Mode::Bridged(other.port.clone()));
     }
 
-    /// Sends a digit as an event to the far end, as long as something is being played or transcoded to it.
+    /// Sends a digit as an event to the far end.
     pub fn dial(&self, digit: char) {
         self.port.dial(digit.encode_utf8(&mut [0; 4]));
     }
@@ -140,8 +140,8 @@ struct Task {
     heard: mpsc::UnboundedSender<FromLine>,
     mode: Mode,
     music_at: usize,
-    /// What the bridged leg says can't be relayed to us.
-    transcoding: bool,
+    /// While bridged: what the other leg says can't be relayed as it is, or digits are to be sent.
+    paced: bool,
     /// What arrives can be relayed to the bridged leg as it is.
     relaying: bool,
     next_frame: Instant,
@@ -158,7 +158,7 @@ impl Task {
                     Some(mode) => self.switch(mode).await,
                     None => break,
                 },
-                () = port.wake.notified() => self.transcode(),
+                () = port.wake.notified() => self.keep_pace(),
                 () = sleep_until(self.next_frame), if self.is_paced() => self.tick().await,
                 got = port.rtp.recv_from(&mut packet) => if let Ok((n, from)) = got {
                     self.arrived(packet.get_mut(..n).unwrap_or_default(), from);
@@ -175,7 +175,7 @@ impl Task {
         match self.mode {
             Mode::Silence => false,
             Mode::Music | Mode::Prompt(_) | Mode::Greeting { .. } | Mode::Recording(_) => true,
-            Mode::Bridged(_) => self.transcoding,
+            Mode::Bridged(_) => self.paced,
         }
     }
 
@@ -185,14 +185,14 @@ impl Task {
             self.finish(*recorder).await;
         }
         self.port.stop_listening();
-        self.transcoding = false;
+        self.paced = false;
         self.relaying = true;
         self.next_frame = Instant::now();
     }
 
-    fn transcode(&mut self) {
-        if matches!(self.mode, Mode::Bridged(_)) && !self.transcoding {
-            self.transcoding = true;
+    fn keep_pace(&mut self) {
+        if matches!(self.mode, Mode::Bridged(_)) && !self.paced {
+            self.paced = true;
             self.next_frame = Instant::now();
         }
     }
@@ -236,8 +236,13 @@ impl Task {
                 over = recorder.frame(&heard) || digits.contains('#');
             }
             Mode::Bridged(other) => {
-                if other.heard(now, &mut frame, &mut digits) && !digits.is_empty() {
+                let heard = other.heard(now, &mut frame, &mut digits);
+                if !digits.is_empty() {
                     self.port.dial(&digits);
+                }
+                if !heard && !self.port.is_dialling() {
+                    self.paced = false;
+                    return;
                 }
             }
         }

@@ -15,6 +15,8 @@ pub struct Terms {
     /// Where the far end hears; `None` while it has us on hold or named no address.
     pub remote: Option<SocketAddr>,
     pub remote_rtcp: Option<SocketAddr>,
+    /// Where its signalling comes from: behind a NAT, its sound comes from there too, whatever its SDP says.
+    pub signalling: IpAddr,
     /// The codec that the far end likes best, with its payload type. Only this one is sent: streams whose clock
     /// changes are more than many phones can take (RFC 7160).
     pub send: (Codec, u8),
@@ -29,7 +31,7 @@ pub struct Terms {
 pub struct Port {
     pub rtp: UdpSocket,
     pub rtcp: UdpSocket,
-    /// Tells the leg's task that sound for it must be transcoded.
+    /// Tells the leg's task that sound or digits for it need its pace.
     pub wake: Notify,
     outgoing: Mutex<Outgoing>,
     incoming: Mutex<Incoming>,
@@ -51,8 +53,8 @@ struct Outgoing {
 struct Incoming {
     receive: Vec<(u8, Codec)>,
     digits: Option<u8>,
-    /// Addresses from which the first packet may come.
-    expected: Option<IpAddr>,
+    /// Addresses from which the first packet may come: the negotiated one and that of the signalling.
+    expected: Option<[IpAddr; 2]>,
     source: Option<SocketAddr>,
     /// Only while somebody listens to decoded sound.
     receiver: Option<RtpReceiver>,
@@ -82,7 +84,7 @@ impl Port {
     /// If the codec can't be set up.
     pub fn agree(&self, terms: Terms) -> Result<(), CodecError> {
         let mut incoming = lock(&self.incoming);
-        let expected = terms.remote.map(|r| r.ip());
+        let expected = terms.remote.map(|r| [r.ip(), terms.signalling]);
         if expected.is_some() && expected != incoming.expected {
             incoming.expected = expected;
             incoming.source = None;
@@ -115,15 +117,24 @@ impl Port {
 
     /// Sends digits as events, in place of the next frames.
     pub fn dial(&self, digits: &str) {
-        if let Some(own) = lock(&self.outgoing).own.as_mut() {
-            own.dtmf(digits);
+        if let Some(own) = lock(&self.outgoing).own.as_mut()
+            && own.dtmf(digits) > 0
+        {
+            self.wake.notify_one();
         }
+    }
+
+    /// Whether digits of ours are on their way.
+    pub fn is_dialling(&self) -> bool {
+        lock(&self.outgoing).own.as_ref().is_some_and(RtpSender::is_sending_digits)
     }
 
     /// Sends a packet of the other leg on, rewritten in place. False if the far end does not take what it carries.
     pub fn relay(&self, now: Duration, packet: &mut [u8], carried: Carried) -> bool {
         let mut outgoing = lock(&self.outgoing);
         let Some(terms) = &outgoing.terms else { return true };
+        // Events take the voice's place (RFC 4733 section 2.5.1.2).
+        let dialling = outgoing.own.as_ref().is_some_and(RtpSender::is_sending_digits);
         let payload_type = match carried {
             Carried::Voice(codec) => (codec == terms.send.0).then_some(terms.send.1),
             // Events that the far end does not take are lost either way.
@@ -131,7 +142,7 @@ impl Port {
         };
         match (payload_type, carried) {
             (Some(payload_type), _) => {
-                if let Some((remote, _)) = outgoing.target() {
+                if let Some((remote, _)) = outgoing.target().filter(|_| !dialling) {
                     self.forward(&mut outgoing, now, packet, payload_type, remote);
                 }
                 true
@@ -162,7 +173,7 @@ impl Port {
         match incoming.source {
             Some(known) if known == source => {}
             Some(_) => return None,
-            None if incoming.expected == Some(source.ip()) => {
+            None if incoming.expected.is_some_and(|e| e.contains(&source.ip())) => {
                 incoming.source = Some(source);
                 drop(incoming);
                 lock(&self.outgoing).latched = Some(source);

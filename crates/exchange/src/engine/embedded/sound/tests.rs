@@ -57,6 +57,7 @@ impl Phone {
         Terms {
             remote: Some(address),
             remote_rtcp: None,
+            signalling: address.ip(),
             send: (self.codec, payload_type(self.codec)),
             send_digits: Some(DIGITS),
             receive: vec![(payload_type(self.codec), self.codec)],
@@ -184,8 +185,11 @@ async fn both_hear(a: Codec, b: Codec) -> (Phone, Phone) {
     line_a.bridge_to(&line_b);
     line_b.bridge_to(&line_a);
     talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| hears(p[0].0, 1000.0) && hears(p[1].0, 500.0)).await;
+    // A digit that came by INFO goes out as an event, even in a relayed bridge.
+    line_b.dial('7');
+    talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| p[1].0.digits == "7").await;
     alice.sender.dtmf("5#");
-    talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| p[1].0.digits == "5#").await;
+    talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| p[1].0.digits == "75#").await;
     line_a.close().await;
     line_b.close().await;
     (alice, bob)
