@@ -18,7 +18,7 @@ const DIRECT_RING_SECONDS: u32 = 30;
 const TEXT_CHARS: usize = 500;
 
 impl Switchboard {
-    pub(crate) fn arrived(&mut self, leg: LegId, origin: Origin, caller: Party, dialled: String) {
+    pub(crate) fn arrived(&mut self, leg: LegId, origin: Origin, caller: &Party, dialled: &str) {
         if self.legs.contains_key(&leg) {
             return;
         }
@@ -29,27 +29,27 @@ impl Switchboard {
         if self.stopped {
             return self.order(Order::HangUp { leg, reason: Reason::Shutdown });
         }
-        let dialled = bounded(&dialled);
+        let dialled = bounded(dialled);
         match origin {
-            Origin::Trunk => self.from_outside(leg, caller, dialled),
-            Origin::Device { user, device: _ } => self.from_device(leg, &user, dialled),
+            Origin::Trunk => self.outside_arrived(leg, caller, dialled),
+            Origin::Device { user, device: _ } => self.device_arrived(leg, &user, dialled),
         }
     }
 
-    fn from_outside(&mut self, leg: LegId, caller: Party, dialled: String) {
+    fn outside_arrived(&mut self, leg: LegId, caller: &Party, dialled: String) {
         let party = Party { name: bounded(&caller.name), number: bounded(&caller.number) };
         let department = self.directory.number(&dialled).cloned();
         let caller = Caller { leg, party, user: None, up: false, holds: false };
         let mut call = self.new_call(Direction::Inbound, caller, dialled);
         self.know_leg(leg, call.key, None);
         match department {
-            Some(department) => self.to_department(&mut call, &department),
+            Some(department) => self.ring_department(&mut call, &department),
             None => self.announce_closing(&mut call, Reason::Unreachable),
         }
         self.put_back(call);
     }
 
-    fn from_device(&mut self, leg: LegId, user: &UserId, dialled: String) {
+    fn device_arrived(&mut self, leg: LegId, user: &UserId, dialled: String) {
         let Some(state) = self.directory.users.get(user).filter(|u| !u.config.disabled) else {
             return self.order(Order::HangUp { leg, reason: Reason::Declined });
         };
@@ -64,8 +64,8 @@ impl Switchboard {
         self.leg_is_busy(leg, call.key, user);
         match inside {
             Some(Target::User(target)) if target == *user => self.end(&mut call, Reason::Busy),
-            Some(Target::User(target)) => self.to_user(&mut call, &target),
-            Some(Target::Department(department)) => self.to_department(&mut call, &department),
+            Some(Target::User(target)) => self.ring_user(&mut call, &target),
+            Some(Target::Department(department)) => self.ring_department(&mut call, &department),
             None => self.end(&mut call, Reason::Unreachable),
         }
         self.put_back(call);
@@ -90,7 +90,7 @@ impl Switchboard {
         self.put_back(call);
     }
 
-    fn to_department(&mut self, call: &mut Call, department: &DepartmentId) {
+    fn ring_department(&mut self, call: &mut Call, department: &DepartmentId) {
         call.department = Some(self.directory.department_ref(department));
         let seconds = self.directory.departments.get(department).map_or(0, |d| d.config.ring_seconds);
         let mut users = self.directory.free_members(department, Some(call.key));
@@ -102,11 +102,11 @@ impl Switchboard {
         self.first_ring(call, users, seconds, Goal::Department(department.clone()));
     }
 
-    fn to_user(&mut self, call: &mut Call, user: &UserId) {
+    fn ring_user(&mut self, call: &mut Call, user: &UserId) {
         let target = self.directory.user_ref(user);
         if let Err(why) = self.reachable(user, call) {
             let mailbox = Mailbox { id: target.id.to_string(), name: target.name };
-            return self.to_voicemail(call, mailbox, because(&why), None);
+            return self.leave_voicemail(call, mailbox, because(&why), None);
         }
         self.first_ring(call, vec![target.clone()], DIRECT_RING_SECONDS, Goal::User(target));
     }

@@ -18,7 +18,7 @@ const HAND_OVER_MS: u64 = 10_000;
 
 impl Switchboard {
     /// `from` is the settled transfer that led here, kept to be shown.
-    pub(crate) fn to_voicemail(
+    pub(crate) fn leave_voicemail(
         &mut self,
         call: &mut Call,
         mailbox: Mailbox,

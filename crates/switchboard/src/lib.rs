@@ -169,7 +169,7 @@ impl Switchboard {
 
     fn engine(&mut self, event: EngineEvent) {
         match event {
-            EngineEvent::Arrived { leg, origin, caller, dialled } => self.arrived(leg, origin, caller, dialled),
+            EngineEvent::Arrived { leg, origin, caller, dialled } => self.arrived(leg, origin, &caller, &dialled),
             EngineEvent::Ringing { leg } => self.on_leg(leg, |board, call| board.rings(call, leg)),
             EngineEvent::Answered { leg } => self.on_leg(leg, |board, call| board.answered(call, leg)),
             EngineEvent::Held { leg, held } => self.on_leg(leg, |board, call| board.held(call, leg, held)),
@@ -191,7 +191,7 @@ impl Switchboard {
             EngineEvent::OrderFailed { leg, detail: _, fatal: false } => {
                 self.on_leg(leg, |board, call| board.order_failed(call, leg));
             }
-            EngineEvent::DeviceRegistered { user, device } => self.device_registered(user, device),
+            EngineEvent::DeviceRegistered { user, device } => self.device_registered(&user, device),
             EngineEvent::DeviceGone { user, device } => self.device_gone(&user, &device),
         }
     }
@@ -199,10 +199,10 @@ impl Switchboard {
     fn command(&mut self, command: Command) {
         match command {
             Command::Transfer { by, call, revision, target, note } => {
-                self.transfer(&by, &call, revision, &target, note)
+                self.transfer(&by, &call, revision, &target, note);
             }
             Command::CancelTransfer { by, transfer } => self.cancel_transfer(&by, &transfer),
-            Command::SetPresence { by, presence } => self.set_presence(by, presence),
+            Command::SetPresence { by, presence } => self.set_presence(&by, presence),
             Command::SignedIn { user, accepted, rule } => self.signed_in(&user, accepted, rule),
             Command::SignedOut { user } => self.signed_out(&user),
         }

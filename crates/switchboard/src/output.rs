@@ -3,6 +3,8 @@ use protocol::{
 };
 
 /// What a switchboard wants done, and what it wants known.
+// Outputs are moved once, from a queue of few: boxing would cost more than it saves.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     Order(Order),
@@ -75,6 +77,7 @@ pub enum RingKind {
 }
 
 /// What everyone who is allowed to should know.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     CallChanged(LiveCall),

@@ -8,10 +8,10 @@ use crate::{Switchboard, audit::Attempt};
 const DEVICES: usize = 20;
 
 impl Switchboard {
-    pub(crate) fn device_registered(&mut self, user: UserId, device: DeviceId) {
-        let Some(state) = self.directory.users.get_mut(&user) else { return };
+    pub(crate) fn device_registered(&mut self, user: &UserId, device: DeviceId) {
+        let Some(state) = self.directory.users.get_mut(user) else { return };
         if state.devices.len() < DEVICES && state.devices.insert(device) {
-            self.touch(&user);
+            self.touch(user);
         }
     }
 
@@ -34,22 +34,22 @@ impl Switchboard {
         }
     }
 
-    pub(crate) fn set_presence(&mut self, by: UserId, presence: Presence) {
+    pub(crate) fn set_presence(&mut self, by: &UserId, presence: Presence) {
         let now = self.now;
-        let Some(state) = self.directory.users.get_mut(&by) else {
-            return self.say(&by, AuditAction::SetPresence, false, "unknown user".to_owned());
+        let Some(state) = self.directory.users.get_mut(by) else {
+            return self.say(by, AuditAction::SetPresence, false, "unknown user".to_owned());
         };
         if state.presence != presence {
             state.presence = presence;
             state.presence_since = now;
-            self.touch(&by);
+            self.touch(by);
         }
         let to = match presence {
             Presence::Available => "available",
             Presence::Away => "away",
             Presence::DoNotDisturb => "do not disturb",
         };
-        self.say(&by, AuditAction::SetPresence, true, to.to_owned());
+        self.say(by, AuditAction::SetPresence, true, to.to_owned());
     }
 
     pub(crate) fn signed_in(&mut self, user: &UserId, accepted: bool, rule: String) {

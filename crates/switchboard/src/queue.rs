@@ -84,7 +84,7 @@ impl Switchboard {
         if let State::Queued(wait) = self.take(call) {
             self.leave_line(&wait);
         }
-        self.to_voicemail(call, mailbox, Reason::NobodyFree, None);
+        self.leave_voicemail(call, mailbox, Reason::NobodyFree, None);
     }
 
     /// Asks whoever became free for those who wait, first come first served.

@@ -261,10 +261,10 @@ impl Office {
 
     fn hears(&mut self, leg: LegId, ear: Ear) {
         let Some(now) = self.ears.get_mut(&leg) else { return };
-        if let Ear::With(other) = std::mem::replace(now, ear) {
-            if let Some(other) = self.ears.get_mut(&other).filter(|e| **e == Ear::With(leg)) {
-                *other = Ear::Nothing;
-            }
+        if let Ear::With(other) = std::mem::replace(now, ear)
+            && let Some(other) = self.ears.get_mut(&other).filter(|e| **e == Ear::With(leg))
+        {
+            *other = Ear::Nothing;
         }
     }
 

@@ -17,7 +17,7 @@ impl Switchboard {
             State::Ringing { goal: Goal::Department(department), .. } => self.enter_line(call, &department, None),
             State::Ringing { goal: Goal::User(user), .. } => {
                 let mailbox = Mailbox { id: user.id.to_string(), name: user.name };
-                self.to_voicemail(call, mailbox, reason, None);
+                self.leave_voicemail(call, mailbox, reason, None);
             }
             State::Transferring { transfer, stage: Stage::Queued(wait) } if wait.offer.is_none() => {
                 self.leave_line(&wait);
@@ -75,7 +75,7 @@ impl Switchboard {
                 let (because, rule) = (transfer.because, format!("{}; voicemail of {}", why(&transfer), mailbox.name));
                 let settled =
                     self.settle(call, *transfer, AuditOutcome::FellBack, rule, ReferProgress::Failed(because));
-                self.to_voicemail(call, mailbox, because, Some(Box::new(settled)));
+                self.leave_voicemail(call, mailbox, because, Some(Box::new(settled)));
             }
             Step::Announcement => {
                 let (because, rule) = (transfer.because, format!("{}; closing announcement", why(&transfer)));
