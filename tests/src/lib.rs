@@ -6,6 +6,7 @@ pub mod office;
 pub mod phone;
 pub mod program;
 pub mod rig;
+pub mod seat;
 pub mod sound;
 pub mod story;
 pub mod window;

@@ -64,6 +64,32 @@ impl Rig {
         self.command("paplay").args(["--device=micfeed", wav]).spawn().context("speaking into the microphone")
     }
 
+    /// Presses the close button of the window with this title.
+    pub async fn close_window(&self, title: &str) -> Result<()> {
+        self.run("wmctrl", &["-F", "-c", title]).await?;
+        self.window_gone(title).await
+    }
+
+    /// Waits until a window with this title is on the screen.
+    pub async fn window_shown(&self, title: &str) -> Result<()> {
+        self.until(&format!("{title:?} is shown"), "xdotool", &Self::visible(title)).await
+    }
+
+    /// Waits until no window with this title is on the screen.
+    pub async fn window_gone(&self, title: &str) -> Result<()> {
+        let search = format!("! xdotool search --onlyvisible --name '^{title}$'");
+        self.until(&format!("{title:?} is gone"), "sh", &["-c", &search]).await
+    }
+
+    pub async fn is_shown(&self, title: &str) -> Result<bool> {
+        let args = Self::visible(title);
+        Ok(self.command("xdotool").args(args).stdout(Stdio::null()).status().await?.success())
+    }
+
+    fn visible(title: &str) -> [&str; 4] {
+        ["search", "--onlyvisible", "--name", title]
+    }
+
     async fn run(&self, program: &str, args: &[&str]) -> Result<()> {
         let output = self.command(program).args(args).output().await.with_context(|| format!("starting {program}"))?;
         if !output.status.success() {

@@ -9,6 +9,7 @@ use fantoccini::error::CmdError;
 use fantoccini::wd::WindowHandle;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
+use protocol::CallId;
 use serde_json::{Value, json};
 use tokio::process::Child;
 
@@ -69,7 +70,7 @@ impl App {
 
     /// Waits until the element is there and displayed.
     pub async fn find(&self, testid: &str) -> Result<fantoccini::elements::Element> {
-        let selector = format!("[data-testid=\"{testid}\"]");
+        let selector = selector(testid);
         let search = async {
             loop {
                 if let Ok(element) = self.client.find(Locator::Css(&selector)).await
@@ -88,11 +89,11 @@ impl App {
 
     /// Waits until the element's text satisfies `wanted`, and gives the text.
     pub async fn text(&self, testid: &str, wanted: impl Fn(&str) -> bool) -> Result<String> {
-        let script = "const e = document.querySelector(`[data-testid=\"${arguments[0]}\"]`); return e ? e.innerText : null";
+        let script = "const e = document.querySelector(arguments[0]); return e ? e.innerText : null";
         let mut last = String::new();
         let search = async {
             loop {
-                if let Some(text) = self.script(script, vec![json!(testid)]).await?.as_str() {
+                if let Some(text) = self.script(script, vec![json!(selector(testid))]).await?.as_str() {
                     if wanted(text) {
                         return Ok(text.to_owned());
                     }
@@ -109,9 +110,9 @@ impl App {
 
     /// Waits until no such element is on the page.
     pub async fn gone(&self, testid: &str) -> Result<()> {
-        let script = "return document.querySelector(`[data-testid=\"${arguments[0]}\"]`) === null";
+        let script = "return document.querySelector(arguments[0]) === null";
         let search = async {
-            while self.script(script, vec![json!(testid)]).await? != json!(true) {
+            while self.script(script, vec![json!(selector(testid))]).await? != json!(true) {
                 tokio::time::sleep(GLANCE).await;
             }
             Ok(())
@@ -155,6 +156,21 @@ impl App {
         };
         tokio::time::timeout(PATIENCE, search).await.unwrap_or_else(|_| bail!("there is no window {label:?}"))
     }
+}
+
+/// What stands for a `data-testid`, unless it is a selector already.
+fn selector(testid: &str) -> String {
+    if testid.starts_with('[') { testid.to_owned() } else { format!("[data-testid=\"{testid}\"]") }
+}
+
+/// The row of a call in the live call widget.
+pub fn live_row(call: &CallId) -> String {
+    format!("[data-testid=\"live-row\"][data-call=\"{call}\"]")
+}
+
+/// The row of a finished call in the Call Logs.
+pub fn log_row(call: &CallId) -> String {
+    format!("[data-testid=\"log-row\"][data-call=\"{call}\"]")
 }
 
 async fn connect(port: u16, data: &Path, address: &str, user: &str) -> Result<Client> {

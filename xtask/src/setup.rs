@@ -34,6 +34,8 @@ const RIG: &[&str] = &[
     "libasound2-plugins",
     "imagemagick",
     "x11-utils",
+    "wmctrl",
+    "xdotool",
     "fonts-dejavu-core",
 ];
 

@@ -8,7 +8,7 @@ use flows::phone::Phone;
 use flows::rig::Rig;
 use flows::sound::{Library, Recognised, voice};
 use flows::story::{Story, now_ms};
-use flows::window::App;
+use flows::window::{App, live_row, log_row};
 use protocol::{CallId, Target};
 use serde_json::json;
 
@@ -64,7 +64,7 @@ impl<'a> Play<'a> {
         self.app.write("sign-in-password", self.office.exchange.password("maya")?).await?;
         self.app.click("sign-in-button").await?;
         self.app.find("logs-empty").await?;
-        self.app.text("link", |text| text.contains("Phone ready")).await?;
+        self.app.text("link-registration", |text| text.contains("ready")).await?;
         self.story.tell("maya", "signs in; her device is registered");
         self.picture("logs-empty").await
     }
@@ -79,13 +79,13 @@ impl<'a> Play<'a> {
 
     async fn manager_moves_a_call(&mut self, call: &CallId, cast: &Cast, priya: &mut Phone) -> Result<()> {
         self.hears("priya", priya, "ravi").await?;
-        self.app.click(&format!("live-transfer-{call}")).await?;
+        self.app.click(&format!("{} [data-testid=\"live-transfer\"]", live_row(call))).await?;
         self.app.find("transfer-search").await?;
         self.app.write("transfer-search", "tom").await?;
-        self.app.find("target-user-tom").await?;
+        self.app.find("[data-testid=\"target\"][data-target=\"tom\"]").await?;
         self.app.write("transfer-note", "Wants a quote for more seats").await?;
         self.picture("transfer-dialog").await?;
-        self.app.script(WATCH, vec![json!(call.as_str()), json!("Tom Okafor")]).await?;
+        self.app.script(WATCH, vec![json!(live_row(call)), json!("Tom Okafor")]).await?;
         self.app.click("transfer-go").await?;
         let go = self.app.script("return window.__go", Vec::new()).await?.as_u64().context("Go was not clicked")?;
         self.story.tell_at(go, "maya", "presses Go: Priya, from Ravi to Tom", json!({ "call": call.as_str() }));
@@ -95,7 +95,7 @@ impl<'a> Play<'a> {
         self.story.tell_at(invited, "tom", "INVITE arrives; his phone rings", incoming.clone());
         ensure!(incoming["kind"] == "transfer" && incoming["transferred_by"]["name"] == "Maya Lindqvist");
         self.story.figure("go_to_invite_ms", invited.saturating_sub(go));
-        let moved = self.app.text(&format!("live-row-{call}"), |text| text.contains("Tom Okafor")).await?;
+        let moved = self.app.text(&live_row(call), |text| text.contains("Tom Okafor")).await?;
         let moved_at = self.app.script("return window.__moved", Vec::new()).await?.as_u64().context("no time")?;
         self.story.tell_at(moved_at, "widget", "the row has moved", json!({ "row": moved }));
         self.story.figure("go_to_row_moved_ms", moved_at.saturating_sub(go));
@@ -106,7 +106,7 @@ impl<'a> Play<'a> {
 
         let answered = cast.tom.event("answered").await?;
         self.story.tell_at(answered["t_ms"].as_u64().unwrap_or_default(), "tom", "answers", json!({}));
-        self.app.text(&format!("live-row-{call}"), |t| t.contains("Talking") && t.contains("Tom Okafor")).await?;
+        self.app.text(&live_row(call), |t| t.contains("Talking") && t.contains("Tom Okafor")).await?;
         self.hears("priya", priya, "tom").await?;
         self.hears("tom", &cast.tom, "priya").await?;
         priya.say("hangup").await?;
@@ -115,7 +115,7 @@ impl<'a> Play<'a> {
     }
 
     async fn details(&mut self, call: &CallId) -> Result<()> {
-        self.app.click(&format!("log-row-{call}")).await?;
+        self.app.click(&log_row(call)).await?;
         let text = self.app.text("details", |t| t.contains("Tom Okafor") && t.contains("Wants a quote")).await?;
         ensure!(text.contains("Completed"), "the audit trail does not say that it was completed: {text}");
         self.story.tell("maya", "opens the call's details: the journey and the audit trail");
@@ -159,7 +159,7 @@ impl<'a> Play<'a> {
         drop(microphone);
         self.app.click("hang-up").await?;
         wanda.event("ended").await?;
-        self.app.find(&format!("log-row-{call}")).await?;
+        self.app.find(&log_row(&call)).await?;
         self.story.tell("maya", "hangs up; the call is in the log");
         wanda.stop().await
     }
@@ -196,13 +196,13 @@ impl<'a> Play<'a> {
     }
 }
 
-/// Notes in the page when Go was clicked, and when the row of call 0 first names 1.
+/// Notes in the page when Go was clicked, and when the row 0 first names 1.
 const WATCH: &str = r#"
-const [call, name] = arguments;
+const [selector, name] = arguments;
 document.querySelector('[data-testid="transfer-go"]')
   .addEventListener('click', () => { window.__go = Date.now(); }, { capture: true, once: true });
 const look = () => {
-  const row = document.querySelector(`[data-testid="live-row-${call}"]`);
+  const row = document.querySelector(selector);
   if (!window.__moved && row && row.innerText.includes(name)) { window.__moved = Date.now(); watcher.disconnect(); }
 };
 const watcher = new MutationObserver(look);

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use flows::office::{BILLING, Office, SUPPORT, of};
 use flows::phone::Phone;
 use flows::program::{bound_to_us, built};
+use flows::seat::Seat;
 use protocol::{CallState, LiveRow, Target};
 
 use crate::cast::{self, Cast};
@@ -43,6 +44,14 @@ pub async fn play(keep: bool) -> Result<()> {
     if keep {
         eprintln!("The app's data is in {}", data.keep().display());
     }
+    Ok(())
+}
+
+/// Signs the person in beforehand, as they would do it themselves.
+async fn seed_session(office: &Office, data: &Path) -> Result<()> {
+    let desk = Seat::take(data, None)?;
+    desk.sign_in(&office.exchange.api, "maya", office.exchange.password("maya")?).await?;
+    desk.leave().await;
     Ok(())
 }
 

@@ -1,0 +1,71 @@
+//! A desk with no window: the whole app but its screen.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use desk::{Desk, DeskConfig, DeskHandle, Notice, RingView, Screen, SessionView, View, ViewPatch};
+use tokio::sync::Notify;
+
+use crate::program::PATIENCE;
+
+/// Somebody's desk, with a screen that only says that something changed.
+pub struct Seat {
+    pub desk: DeskHandle,
+    changed: Arc<Notify>,
+}
+
+struct Bell(Arc<Notify>);
+
+impl Screen for Bell {
+    fn publish(&self, _: ViewPatch) {
+        self.0.notify_waiters();
+    }
+
+    fn ring(&self, _: &[RingView]) {}
+
+    fn notify(&self, _: &Notice) {}
+}
+
+impl Seat {
+    /// With its data in `data` and no sound device; `devices` may stand in for the phone.
+    pub fn take(data: &Path, devices: Option<Arc<dyn desk::DeviceMaker>>) -> Result<Self> {
+        let changed = Arc::new(Notify::new());
+        let mut config = DeskConfig::new(data.to_owned(), Arc::new(Bell(changed.clone())));
+        config.keyring = None;
+        config.sound = false;
+        if let Some(devices) = devices {
+            config.devices = devices;
+        }
+        Ok(Self { desk: Desk::start(config)?, changed })
+    }
+
+    pub async fn sign_in(&self, address: &str, user: &str, password: &str) -> Result<()> {
+        self.desk.sign_in(address.to_owned(), user.to_owned(), password.to_owned());
+        self.until("signed in", |view| matches!(view.session, SessionView::SignedIn { .. })).await.map(drop)
+    }
+
+    /// Waits until the view satisfies `wanted`.
+    pub async fn until(&self, what: &str, wanted: impl Fn(&View) -> bool) -> Result<View> {
+        let waiting = async {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                let view = self.desk.view();
+                if wanted(&view) {
+                    return view;
+                }
+                changed.await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(view) => Ok(view),
+            Err(_) => bail!("the desk never showed {what}; it shows {:#?}", self.desk.view()),
+        }
+    }
+
+    pub async fn leave(self) {
+        self.desk.stop().await;
+    }
+}
