@@ -49,36 +49,56 @@ pub struct Match {
 /// none is, or not clearly.
 #[must_use]
 pub fn best_match(recorded: &[i16], rate: u32, candidates: &[(&str, &[i16])]) -> Option<Match> {
-    let mut all = ranking(recorded, rate, candidates);
-    let runner_up = all.get(1).map_or(0.0, |second| second.score);
-    if all.is_empty() || all[0].score < CLEAR || all[0].score < runner_up + MARGIN {
-        return None;
-    }
-    let mut best = all.swap_remove(0);
-    best.runner_up = runner_up;
-    Some(best)
+    Sources::new(candidates).best_match(recorded, rate)
 }
 
 /// All candidates with their scores, best first, whether or not any is clear; for a report when nothing was recognised.
 #[must_use]
 pub fn ranking(recorded: &[i16], rate: u32, candidates: &[(&str, &[i16])]) -> Vec<Match> {
-    let heard = print(recorded, rate);
-    let mut all: Vec<Match> = candidates
-        .iter()
-        .map(|&(name, source)| {
-            let source = print(source, RATE);
-            let (score, offset) = align(&heard, &source);
+    Sources::new(candidates).ranking(recorded, rate)
+}
+
+/// Known recordings, ready to be looked for many times.
+pub struct Sources(Vec<(String, Print)>);
+
+impl Sources {
+    /// From names and 48 kHz sound.
+    #[must_use]
+    pub fn new(candidates: &[(&str, &[i16])]) -> Self {
+        Self(candidates.iter().map(|&(name, pcm)| (name.to_owned(), print(pcm, RATE))).collect())
+    }
+
+    /// See [`best_match`].
+    #[must_use]
+    pub fn best_match(&self, recorded: &[i16], rate: u32) -> Option<Match> {
+        let mut all = self.ranking(recorded, rate);
+        let runner_up = all.get(1).map_or(0.0, |second| second.score);
+        if all.is_empty() || all[0].score < CLEAR || all[0].score < runner_up + MARGIN {
+            return None;
+        }
+        let mut best = all.swap_remove(0);
+        best.runner_up = runner_up;
+        Some(best)
+    }
+
+    /// See [`ranking`].
+    #[must_use]
+    pub fn ranking(&self, recorded: &[i16], rate: u32) -> Vec<Match> {
+        let heard = print(recorded, rate);
+        let judged = self.0.iter().map(|(name, source)| {
+            let (score, offset) = align(&heard, source);
             Match {
-                name: name.to_owned(),
+                name: name.clone(),
                 score,
                 level_dbfs: level_between(recorded, rate, offset, source.len()),
                 offset_ms: offset as i64 * 20,
                 runner_up: 0.0,
             }
-        })
-        .collect();
-    all.sort_by(|a, b| b.score.total_cmp(&a.score));
-    all
+        });
+        let mut all: Vec<Match> = judged.collect();
+        all.sort_by(|a, b| b.score.total_cmp(&a.score));
+        all
+    }
 }
 
 type Print = Vec<[f32; BANDS]>;

@@ -61,16 +61,14 @@ fn quieter(pcm: &[i16], by: i16) -> Vec<i16> {
 #[test]
 fn every_source_is_told_apart_through_every_codec() {
     let sources = sources();
-    let candidates = candidates(&sources);
+    let known = compare::Sources::new(&candidates(&sources));
     for codec in Codec::ALL {
         for (i, (name, pcm)) in sources.iter().enumerate() {
             let mut call = vec![0; 48_000 * (i % 3)];
             call.extend(quieter(pcm, 3));
             let heard = through(codec, &call, i as u64);
-            let found = compare::best_match(&heard, 48_000, &candidates);
-            let found = found.unwrap_or_else(|| {
-                panic!("{codec:?} {name}: {:?}", &compare::ranking(&heard, 48_000, &candidates)[..2])
-            });
+            let found = known.best_match(&heard, 48_000);
+            let found = found.unwrap_or_else(|| panic!("{codec:?} {name}: {:?}", &known.ranking(&heard, 48_000)[..2]));
             assert_eq!(&found.name, name, "{codec:?}");
             assert!(found.score > 0.7 && found.score > found.runner_up + 0.2, "{codec:?} {found:?}");
             let expected = 1000 * (i as i64 % 3);
@@ -83,13 +81,13 @@ fn every_source_is_told_apart_through_every_codec() {
 #[test]
 fn three_seconds_from_the_middle_are_enough() {
     let sources = sources();
-    let candidates = candidates(&sources);
+    let known = compare::Sources::new(&candidates(&sources));
     for codec in [Codec::Pcmu, Codec::Opus] {
         for (i, (name, pcm)) in sources.iter().enumerate() {
             let start = 48_000;
             let length = (3 * 48_000).min(pcm.len() - start);
             let heard = through(codec, &pcm[start..start + length], i as u64);
-            let found = compare::best_match(&heard, 48_000, &candidates);
+            let found = known.best_match(&heard, 48_000);
             let found = found.unwrap_or_else(|| panic!("{codec:?} {name}"));
             assert_eq!(&found.name, name, "{codec:?}");
         }
