@@ -138,6 +138,12 @@ impl Exchange {
         Ok(Self { ready, store, brain, steering, engine, api: serving })
     }
 
+    /// Whoever steers the calls.
+    #[must_use]
+    pub fn brain(&self) -> Brain {
+        self.brain.clone()
+    }
+
     /// Ends every call, completes the records, and stops. Nothing is left running.
     pub async fn stop(self) {
         self.brain.stop().await;

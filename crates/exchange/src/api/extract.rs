@@ -36,7 +36,7 @@ impl FromRequestParts<Api> for Caller {
 
 impl Api {
     /// Whose token this is, if the session still goes on and the user is still there and not disabled.
-    pub async fn caller(&self, token: String) -> Answer<Caller> {
+    pub(super) async fn caller(&self, token: String) -> Answer<Caller> {
         let now = self.0.brain.now();
         let asked = token.clone();
         let session = self.0.store.read(move |c| sessions::find(c, &asked, now)).await?;

@@ -178,3 +178,18 @@ impl Serving {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use utoipa::OpenApi;
+
+    #[test]
+    fn the_document_has_every_route() {
+        let paths = super::document::Document::openapi().paths.paths;
+        let mut documented: Vec<_> = paths.keys().map(String::as_str).collect();
+        let mut routed = super::routes().map(|(path, _)| path);
+        documented.sort_unstable();
+        routed.sort_unstable();
+        assert_eq!(documented, routed);
+    }
+}

@@ -1,0 +1,9 @@
+//! The exchange from outside: its file, its API over real sockets, its program.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod api;
+mod config;
+mod feed;
+mod office;
+mod program;
+mod store;
