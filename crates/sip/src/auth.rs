@@ -214,7 +214,9 @@ pub(crate) struct Challenger {
 pub(crate) enum Verdict {
     /// The digest user name; empty if the source is trusted.
     Passed(String),
-    Challenge { stale: bool },
+    Challenge {
+        stale: bool,
+    },
 }
 
 impl Challenger {
@@ -429,7 +431,8 @@ mod tests {
 
     #[test]
     fn reads_odd_challenges() {
-        let header = r#"Digest realm="a \"b\", c" , qop="auth-int,auth", nonce=abc, Basic realm="x", digest NONCE="n2""#;
+        let header =
+            r#"Digest realm="a \"b\", c" , qop="auth-int,auth", nonce=abc, Basic realm="x", digest NONCE="n2""#;
         let all = Params::parse_all(std::iter::once(header));
         assert_eq!((all.len(), all[0].get("realm"), all[1].get("nonce")), (2, "a \"b\", c", "n2"));
         assert_eq!(choose_qop(all[0].get("qop")), Some("auth"));

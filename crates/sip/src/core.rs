@@ -100,7 +100,7 @@ impl Core {
                 }
                 Some(event) = from_net.recv() => {
                     self.io.now = Instant::now();
-                    self.from_net(event);
+                    self.net_event(event);
                 }
                 () = due => self.io.now = Instant::now(),
             }
@@ -119,9 +119,9 @@ impl Core {
     }
 
     fn is_done(&self) -> bool {
-        self.closing.as_ref().is_some_and(|c| {
-            self.io.now >= c.until || (self.io.txs.waiting() == 0 && self.legs.is_empty())
-        })
+        self.closing
+            .as_ref()
+            .is_some_and(|c| self.io.now >= c.until || (self.io.txs.waiting() == 0 && self.legs.is_empty()))
     }
 
     fn order(&mut self, order: Order) {
@@ -198,7 +198,7 @@ impl Core {
             Timer::ClientResend(id) => io.txs.client_resend(&mut io.net, &mut io.timers, when, id),
             Timer::ClientEnd(id) => {
                 if let Some(outcome) = io.txs.client_end(when, id, &io.net) {
-                    self.outcome(outcome);
+                    self.outcome(&outcome);
                 }
             }
             Timer::ServerResend(id) => io.txs.server_resend(&mut io.net, &mut io.timers, when, id),
@@ -220,7 +220,7 @@ impl Core {
         }
     }
 
-    fn from_net(&mut self, event: NetEvent) {
+    fn net_event(&mut self, event: NetEvent) {
         match event {
             NetEvent::Received { flow, received } => self.received(flow, *received),
             NetEvent::Accepted { connection, writer, stop } => self.io.net.accepted(connection, writer, stop),
@@ -255,7 +255,7 @@ impl Core {
         let io = &mut self.io;
         if message.method().is_none() {
             if let Some(outcome) = io.txs.response(&mut io.net, &mut io.timers, io.now, message) {
-                self.outcome(outcome);
+                self.outcome(&outcome);
             }
             return;
         }
@@ -276,7 +276,7 @@ impl Core {
         }
     }
 
-    fn outcome(&mut self, outcome: Outcome) {
+    fn outcome(&mut self, outcome: &Outcome) {
         match outcome.owner {
             Owner::Leg(key) => self.with_leg(key, |leg, io| leg.outcome(outcome, io)),
             Owner::Registration(key) => {
@@ -290,7 +290,7 @@ impl Core {
     }
 
     fn dialog_of(&self, request: &Message) -> Option<LegKey> {
-        self.dialogs.get(&(request.call_id().to_owned(), request.to_tag().to_owned())).copied()
+        self.dialogs.get(&(request.call_id().to_owned(), request.tag_of_to().to_owned())).copied()
     }
 
     /// A new request, well formed.
@@ -301,7 +301,7 @@ impl Core {
         if method == Method::Cancel {
             return self.cancel(tx, &request);
         }
-        if !request.to_tag().is_empty() {
+        if !request.tag_of_to().is_empty() {
             return match self.dialog_of(&request) {
                 Some(key) => self.with_leg(key, |leg, io| leg.request(tx, method, &request, flow, io)),
                 None if method == Method::Options => self.io.refuse(tx, 200),
@@ -320,12 +320,9 @@ impl Core {
                 });
             }
             Method::Refer => self.io.refuse(tx, 403),
-            Method::Ack
-            | Method::Cancel
-            | Method::Message
-            | Method::PRack
-            | Method::Publish
-            | Method::Subscribe => self.io.refuse(tx, 405),
+            Method::Ack | Method::Cancel | Method::Message | Method::PRack | Method::Publish | Method::Subscribe => {
+                self.io.refuse(tx, 405);
+            }
         }
     }
 

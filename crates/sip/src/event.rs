@@ -30,6 +30,7 @@ pub struct Flow {
 }
 
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "moved once, from the endpoint to its owner")]
 pub enum Event {
     /// Somebody calls. Answer with [`crate::Endpoint::ring`], [`crate::Endpoint::answer`] or
     /// [`crate::Endpoint::refuse`]; 100 Trying has been sent.
@@ -85,30 +86,52 @@ pub struct ContactBinding {
 
 /// The life of a leg. [`LegEvent::Ended`] always comes, exactly once, and is the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "moved once, from the endpoint to its owner")]
 pub enum LegEvent {
     /// 100.
     Trying,
     /// 180, or 183 without sound; sent once.
     Ringing,
     /// 18x with SDP.
-    EarlyMedia { sdp: String },
+    EarlyMedia {
+        sdp: String,
+    },
     /// We called and they answered; the ACK has been sent.
-    Answered { sdp: String },
+    Answered {
+        sdp: String,
+    },
     /// They called and our answer was acknowledged. `sdp` is the answer in the ACK if the INVITE had no offer.
-    Confirmed { sdp: Option<String> },
+    Confirmed {
+        sdp: Option<String>,
+    },
     /// A re-INVITE or UPDATE with an offer: [`crate::Endpoint::answer_offer`] must follow.
-    Offer { sdp: String },
+    Offer {
+        sdp: String,
+    },
     /// Our re-INVITE was answered.
-    OfferAnswered { sdp: String },
+    OfferAnswered {
+        sdp: String,
+    },
     /// Our re-INVITE failed; the session goes on as it was.
-    OfferFailed { status: u16 },
+    OfferFailed {
+        status: u16,
+    },
     /// The far end asks for a transfer: [`crate::Endpoint::accept_refer`] must follow.
-    Refer { to: NameAddr, referred_by: Option<NameAddr> },
+    Refer {
+        to: NameAddr,
+        referred_by: Option<NameAddr>,
+    },
     /// What became of our REFER: 100 (202 received), then the statuses of the NOTIFYs; 200 and above is the last one.
-    ReferProgress { status: u16 },
+    ReferProgress {
+        status: u16,
+    },
     /// DTMF by SIP INFO (`application/dtmf-relay` or `application/dtmf`).
-    Dtmf { digit: char },
-    Ended { cause: EndCause },
+    Dtmf {
+        digit: char,
+    },
+    Ended {
+        cause: EndCause,
+    },
 }
 
 /// Why a leg ended.

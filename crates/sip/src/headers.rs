@@ -46,7 +46,9 @@ impl CallHeaders {
             call_info: m
                 .headers
                 .iter()
-                .filter(|h| h.name().get(..2).is_some_and(|x| x.eq_ignore_ascii_case("x-")) && h.value().len() <= MAX_VALUE)
+                .filter(|h| {
+                    h.name().get(..2).is_some_and(|x| x.eq_ignore_ascii_case("x-")) && h.value().len() <= MAX_VALUE
+                })
                 .take(16)
                 .map(|h| (h.name().to_owned(), h.value().to_owned()))
                 .collect(),

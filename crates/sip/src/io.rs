@@ -146,5 +146,8 @@ pub(crate) fn unreachable_from(ip: IpAddr, source: IpAddr) -> bool {
         IpAddr::V4(a) => a.is_private() || a.is_loopback() || a.is_link_local(),
         IpAddr::V6(a) => a.is_loopback() || a.is_unique_local() || a.is_unicast_link_local(),
     };
-    ip.is_unspecified() || ip.is_multicast() || ip.is_ipv4() != source.is_ipv4() || (private(ip) && ip != source && !private(source))
+    ip.is_unspecified()
+        || ip.is_multicast()
+        || ip.is_ipv4() != source.is_ipv4()
+        || (private(ip) && ip != source && !private(source))
 }

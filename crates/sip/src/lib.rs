@@ -37,7 +37,8 @@ pub use config::EndpointConfig;
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use event::{
-    ContactBinding, EndCause, EndedBy, Event, Flow, Incoming, LegEvent, LegKey, Register, RegisterKey, RegistrationKey, RegistrationState,
+    ContactBinding, EndCause, EndedBy, Event, Flow, Incoming, LegEvent, LegKey, Register, RegisterKey, RegistrationKey,
+    RegistrationState,
 };
 pub use headers::{CallHeaders, Invite, ReasonHeader, Registration};
 

@@ -120,11 +120,11 @@ impl Message {
         (number, parts.next().unwrap_or_default())
     }
 
-    pub fn from_tag(&self) -> &str {
+    pub fn tag_of_from(&self) -> &str {
         self.get("From").and_then(|v| param_of(v, "tag")).unwrap_or_default()
     }
 
-    pub fn to_tag(&self) -> &str {
+    pub fn tag_of_to(&self) -> &str {
         self.get("To").and_then(|v| param_of(v, "tag")).unwrap_or_default()
     }
 
@@ -205,11 +205,7 @@ impl Message {
 fn parse_reason(text: &str) -> Option<ReasonHeader> {
     let protocol = text.split(';').next()?.trim();
     let cause = param_of(text, "cause")?.parse().ok()?;
-    Some(ReasonHeader {
-        protocol: protocol.to_owned(),
-        cause,
-        text: quoted_param(text, "text").unwrap_or_default(),
-    })
+    Some(ReasonHeader { protocol: protocol.to_owned(), cause, text: quoted_param(text, "text").unwrap_or_default() })
 }
 
 /// Value of a `;name=value` parameter of a header value, outside angle brackets and quotes.

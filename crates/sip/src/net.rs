@@ -30,11 +30,24 @@ const OUTBOX: usize = 512;
 const MAX_CONNECTIONS: usize = 4096;
 
 pub(crate) enum NetEvent {
-    Received { flow: Flow, received: Box<Received> },
-    Accepted { connection: u64, writer: mpsc::Sender<Bytes>, stop: CancellationToken },
-    Closed { connection: u64 },
+    Received {
+        flow: Flow,
+        received: Box<Received>,
+    },
+    Accepted {
+        connection: u64,
+        writer: mpsc::Sender<Bytes>,
+        stop: CancellationToken,
+    },
+    Closed {
+        connection: u64,
+    },
     /// A name was looked up; `None` if it has no address.
-    Resolved { owner: Owner, transport: Transport, address: Option<SocketAddr> },
+    Resolved {
+        owner: Owner,
+        transport: Transport,
+        address: Option<SocketAddr>,
+    },
 }
 
 pub(crate) struct Net {
@@ -69,7 +82,9 @@ impl Ids {
 }
 
 impl Net {
-    pub async fn bind(config: &EndpointConfig) -> Result<(Self, mpsc::Sender<NetEvent>, mpsc::Receiver<NetEvent>), Error> {
+    pub async fn bind(
+        config: &EndpointConfig,
+    ) -> Result<(Self, mpsc::Sender<NetEvent>, mpsc::Receiver<NetEvent>), Error> {
         if config.udp.is_empty() && config.tcp.is_empty() {
             return Err(Error::NoSocket);
         }
@@ -229,7 +244,12 @@ impl Net {
 }
 
 /// Whatever ends a connection cancels its token: this tells the endpoint.
-async fn report_closed(stop: CancellationToken, all: CancellationToken, connection: u64, inbox: mpsc::Sender<NetEvent>) {
+async fn report_closed(
+    stop: CancellationToken,
+    all: CancellationToken,
+    connection: u64,
+    inbox: mpsc::Sender<NetEvent>,
+) {
     stop.cancelled().await;
     if !all.is_cancelled() {
         let _ = inbox.send(NetEvent::Closed { connection }).await;

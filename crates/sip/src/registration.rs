@@ -41,8 +41,13 @@ pub(crate) struct Client {
 enum State {
     /// A REGISTER, or the look-up of its registrar's name, is on its way.
     Asking,
-    Registered { refresh_at: Instant, keep_alive_at: Instant },
-    Pausing { until: Instant },
+    Registered {
+        refresh_at: Instant,
+        keep_alive_at: Instant,
+    },
+    Pausing {
+        until: Instant,
+    },
     /// A REGISTER with Expires 0 is on its way.
     Leaving,
     Over,
@@ -102,11 +107,7 @@ impl Client {
                 let keep_alive_at = io.timer(KEEP_ALIVE, Timer::Registration(self.key));
                 self.state = State::Registered { refresh_at, keep_alive_at };
             }
-            State::Asking
-            | State::Registered { .. }
-            | State::Pausing { .. }
-            | State::Leaving
-            | State::Over => {}
+            State::Asking | State::Registered { .. } | State::Pausing { .. } | State::Leaving | State::Over => {}
         }
     }
 
@@ -163,7 +164,7 @@ impl Client {
         m.set("CSeq", format!("{} REGISTER", self.cseq));
     }
 
-    pub fn outcome(&mut self, outcome: Outcome, io: &mut Io) {
+    pub fn outcome(&mut self, outcome: &Outcome, io: &mut Io) {
         let response = &outcome.response;
         let status = response.status();
         // A late answer to a request that was overtaken.
@@ -171,7 +172,7 @@ impl Client {
             return;
         }
         match (self.state, status) {
-            (_, 401 | 407) if self.answered(&outcome, io) => {}
+            (_, 401 | 407) if self.answered(outcome, io) => {}
             (State::Leaving, _) => self.end(io),
             (State::Asking, 200..300) => self.registered(response, io),
             (State::Asking, 423) => self.too_brief(response, io),

@@ -188,11 +188,8 @@ impl Session {
         let media = sdp.medias.iter().find(usable).ok_or(SdpError::NoAudio)?;
         let audio_at = sdp.medias.iter().position(|m| std::ptr::eq(m, media)).unwrap_or_default();
         let audio = read_audio(&sdp, media)?;
-        let line = |m: &sdp_types::Media| MediaLine {
-            media: m.media.clone(),
-            proto: m.proto.clone(),
-            fmt: m.fmt.clone(),
-        };
+        let line =
+            |m: &sdp_types::Media| MediaLine { media: m.media.clone(), proto: m.proto.clone(), fmt: m.fmt.clone() };
         Ok(Self { lines: sdp.medias.iter().map(line).collect(), audio_at, audio })
     }
 
@@ -367,10 +364,7 @@ fn event_line(payload_type: u8, clock: u32) -> CodecLine {
 
 fn head(local: &LocalMedia) -> String {
     let address = address_of(local.rtp.ip());
-    format!(
-        "v=0\r\no=- {} {} {address}\r\ns=-\r\nc={address}\r\nt=0 0\r\n",
-        local.session_id, local.version
-    )
+    format!("v=0\r\no=- {} {} {address}\r\ns=-\r\nc={address}\r\nt=0 0\r\n", local.session_id, local.version)
 }
 
 fn address_of(ip: IpAddr) -> String {

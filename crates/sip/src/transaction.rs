@@ -86,7 +86,9 @@ pub(crate) struct Outcome {
 
 /// What a request that arrived is.
 pub(crate) enum Arrived {
-    New { tx: u64 },
+    New {
+        tx: u64,
+    },
     /// A retransmission, answered.
     Again,
     /// An ACK to a 2xx: belongs to a dialog.
@@ -184,7 +186,7 @@ impl Transactions {
         let udp = client.flow.transport == Transport::Udp;
         match client.state {
             ClientState::Completed | ClientState::Accepted => {
-                let tag = if client.state == ClientState::Accepted { response.to_tag() } else { "" };
+                let tag = if client.state == ClientState::Accepted { response.tag_of_to() } else { "" };
                 if let Some((_, ack, flow)) = client.acks.iter().find(|(t, _, _)| t == tag) {
                     let _ = net.send(flow, ack);
                     return None;
@@ -267,7 +269,14 @@ impl Transactions {
     }
 
     /// A request that arrived, its Via already stamped.
-    pub fn request(&mut self, net: &mut Net, timers: &mut Timers, now: Instant, flow: Flow, request: Message) -> Arrived {
+    pub fn request(
+        &mut self,
+        net: &mut Net,
+        timers: &mut Timers,
+        now: Instant,
+        flow: Flow,
+        request: Message,
+    ) -> Arrived {
         let Some(method) = request.method() else { return Arrived::Again };
         let matching = if method == Method::Ack { Method::Invite } else { method };
         let key = server_key(&request, matching);
@@ -397,7 +406,7 @@ fn server_key(request: &Message, method: Method) -> String {
         return format!("{branch}|{}|{method}", request.sent_by());
     }
     let number = request.cseq().0;
-    format!("{branch}|{}|{method}|{}|{number}|{}", request.sent_by(), request.call_id(), request.from_tag())
+    format!("{branch}|{}|{method}|{}|{number}|{}", request.sent_by(), request.call_id(), request.tag_of_from())
 }
 
 /// The ACK to a refusal belongs to the INVITE's transaction (RFC 3261 section 17.1.1.3).

@@ -14,7 +14,10 @@ const MAX_HEADERS: usize = 200;
 pub(crate) enum Received {
     Message(Message),
     /// A request that must be refused as it stands; `message` has what the answer needs.
-    Refuse { status: u16, message: Message },
+    Refuse {
+        status: u16,
+        message: Message,
+    },
 }
 
 /// Why bytes were thrown away. Nothing can be answered.
@@ -149,9 +152,7 @@ fn read_start(line: &str) -> Result<Result<Start, (u16, Start)>, Garbage> {
     }
     // Methods are case-sensitive (RFC 3261 section 7.1); rsipstack's reading of them is not.
     match method.parse::<Method>() {
-        Ok(known) if known.to_string() == method => {
-            Ok(Ok(Start::Request { method: known, uri: uri.to_owned() }))
-        }
+        Ok(known) if known.to_string() == method => Ok(Ok(Start::Request { method: known, uri: uri.to_owned() })),
         Ok(_) | Err(_) => refuse(405, Method::Message),
     }
 }
@@ -217,7 +218,7 @@ fn inconsistent(m: &Message) -> bool {
     let number = m.get("CSeq").unwrap_or_default().split_ascii_whitespace().next().unwrap_or_default();
     let cseq_ok = number.parse::<u32>().is_ok_and(|n| n < 1 << 31) && m.cseq().1 == method.to_string();
     let double = ["From", "To", "Call-ID", "CSeq"].iter().any(|name| m.all(name).nth(1).is_some());
-    !cseq_ok || double || uri.parse::<crate::Uri>().is_err() || m.from_tag().is_empty()
+    !cseq_ok || double || uri.parse::<crate::Uri>().is_err() || m.tag_of_from().is_empty()
 }
 
 #[cfg(test)]

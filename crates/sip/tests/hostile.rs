@@ -136,8 +136,12 @@ async fn a_repeated_200_is_acknowledged_again_and_a_fork_is_ended() {
         let copy = |name| format!("{name}: {}\r\n", header(&request, name));
         format!(
             "SIP/2.0 200 OK\r\n{}{}{}{}To: {};tag={tag}\r\nContact: <sip:bob@{}>\r\nContent-Type: application/sdp\r\n\r\n{ANSWER}",
-            copy("Via"), copy("From"), copy("Call-ID"), copy("CSeq"),
-            header(&request, "To"), raw.socket.local_addr().unwrap()
+            copy("Via"),
+            copy("From"),
+            copy("Call-ID"),
+            copy("CSeq"),
+            header(&request, "To"),
+            raw.socket.local_addr().unwrap()
         )
     };
     raw.send(answer("one")).await;

@@ -18,12 +18,13 @@ impl Leg {
         authenticated_as: Option<String>,
         io: &mut Io,
     ) -> Option<Self> {
-        let read = (request.name_addr("From"), request.name_addr("To"), request.contact(), request.uri().parse::<Uri>());
+        let read =
+            (request.name_addr("From"), request.name_addr("To"), request.contact(), request.uri().parse::<Uri>());
         let (Some(mut from), Some(to), Some(contact), Ok(request_uri)) = read else {
             io.refuse(tx, 400);
             return None;
         };
-        let remote_tag = request.from_tag().to_owned();
+        let remote_tag = request.tag_of_from().to_owned();
         from.params.retain(|(n, _)| n != "tag");
         let mut leg = Self {
             key,

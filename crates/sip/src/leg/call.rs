@@ -115,7 +115,7 @@ impl Leg {
 
     fn accepted(&mut self, outcome: &Outcome, io: &mut Io) {
         let response = &outcome.response;
-        if !self.remote_tag.is_empty() && response.to_tag() != self.remote_tag {
+        if !self.remote_tag.is_empty() && response.tag_of_to() != self.remote_tag {
             return self.end_fork(outcome, io);
         }
         let state = std::mem::replace(&mut self.state, State::Up);
@@ -132,7 +132,7 @@ impl Leg {
                 return;
             }
         };
-        response.to_tag().clone_into(&mut self.remote_tag);
+        response.tag_of_to().clone_into(&mut self.remote_tag);
         self.learn_routes(response, io);
         self.learn_target(response, io);
         self.acknowledge(outcome, io);
@@ -166,7 +166,7 @@ impl Leg {
         }
         if let Some(flow) = self.open_flow(io) {
             let bytes = io.send_ack(&flow, ack);
-            io.txs.remember_ack(outcome.tx, outcome.response.to_tag(), bytes, flow);
+            io.txs.remember_ack(outcome.tx, outcome.response.tag_of_to(), bytes, flow);
         }
     }
 
@@ -175,7 +175,7 @@ impl Leg {
         let response = &outcome.response;
         let target = response.contact().map_or_else(|| self.target.clone(), |c| c.to_string());
         let kept = (
-            std::mem::replace(&mut self.remote_tag, response.to_tag().to_owned()),
+            std::mem::replace(&mut self.remote_tag, response.tag_of_to().to_owned()),
             std::mem::replace(&mut self.target, target),
         );
         let ack = self.numbered_request(Method::Ack, response.cseq().0, io);

@@ -58,11 +58,22 @@ pub(crate) struct Leg {
 enum State {
     /// The name of the target is being looked up.
     Resolving(Box<Invite>),
-    Calling { tx: u64, rang: bool, early: Option<String> },
+    Calling {
+        tx: u64,
+        rang: bool,
+        early: Option<String>,
+    },
     /// We gave up; waiting for the 487, or a 200 that crossed the CANCEL. A CANCEL may only follow a provisional answer.
-    Cancelling { tx: u64, reason: Option<ReasonHeader>, sent: bool },
+    Cancelling {
+        tx: u64,
+        reason: Option<ReasonHeader>,
+        sent: bool,
+    },
     /// They call; not answered yet.
-    Arriving { tx: u64, offered: bool },
+    Arriving {
+        tx: u64,
+        offered: bool,
+    },
     /// The dialog stands (their ACK may still be due).
     Up,
     /// We hung up before their ACK came: BYE follows it (RFC 3261 section 15).
@@ -113,7 +124,7 @@ impl Leg {
     /// A request within the dialog.
     pub fn request(&mut self, tx: u64, method: Method, request: &Message, flow: Flow, io: &mut Io) {
         let early = self.remote_tag.is_empty();
-        if !early && request.from_tag() != self.remote_tag {
+        if !early && request.tag_of_from() != self.remote_tag {
             return io.refuse(tx, 481);
         }
         let number = request.cseq().0;
@@ -142,19 +153,19 @@ impl Leg {
     }
 
     /// What became of a request of this leg.
-    pub fn outcome(&mut self, outcome: Outcome, io: &mut Io) {
+    pub fn outcome(&mut self, outcome: &Outcome, io: &mut Io) {
         let method = outcome.response.cseq().1.to_owned();
         let status = outcome.response.status();
         if matches!(status, 401 | 407)
-            && let Some(tx) = self.retry_with_credentials(&outcome, io)
+            && let Some(tx) = self.retry_with_credentials(outcome, io)
         {
             return self.transaction_replaced(outcome.tx, tx);
         }
         match method.as_str() {
-            "INVITE" if self.modify.is_ours(outcome.tx) => self.offer_outcome(&outcome, io),
-            "INVITE" => self.invite_outcome(&outcome, io),
+            "INVITE" if self.modify.is_ours(outcome.tx) => self.offer_outcome(outcome, io),
+            "INVITE" => self.invite_outcome(outcome, io),
             "BYE" if status >= 200 => self.state = State::Over,
-            "REFER" if status >= 200 => self.refer_outcome(&outcome, io),
+            "REFER" if status >= 200 => self.refer_outcome(outcome, io),
             "NOTIFY" if status >= 300 => self.notify_failed(status),
             _ => {}
         }
@@ -313,7 +324,8 @@ impl Leg {
 
     /// Record-Route, as the side that called (reversed) or was called sees it (RFC 3261 section 12.1).
     fn learn_routes(&mut self, m: &Message, io: &mut Io) {
-        let record: Vec<&str> = m.headers.iter().filter(|h| matches!(h, Header::RecordRoute(_))).map(Header::value).collect();
+        let record: Vec<&str> =
+            m.headers.iter().filter(|h| matches!(h, Header::RecordRoute(_))).map(Header::value).collect();
         let mut routes: Vec<String> = record.iter().flat_map(|v| split_list(v)).take(32).map(str::to_owned).collect();
         if self.we_called {
             routes.reverse();

@@ -7,13 +7,7 @@ use rsipstack::sip::Method;
 use tokio::time::Instant;
 
 use super::{Leg, State};
-use crate::{
-    EndCause, EndedBy, LegEvent,
-    io::Io,
-    message::Message,
-    timer::Timer,
-    transaction::Outcome,
-};
+use crate::{EndCause, EndedBy, LegEvent, io::Io, message::Message, timer::Timer, transaction::Outcome};
 
 /// How often an offer is tried again after glare.
 const GLARE_TRIES: u8 = 5;
@@ -21,11 +15,22 @@ const GLARE_TRIES: u8 = 5;
 /// A change that is under way.
 pub(super) enum Modify {
     Idle,
-    Ours { tx: u64, sdp: String, tries: u8 },
+    Ours {
+        tx: u64,
+        sdp: String,
+        tries: u8,
+    },
     /// Both offered at once: trying again after a while of chance.
-    Glare { until: Instant, sdp: String, tries: u8 },
+    Glare {
+        until: Instant,
+        sdp: String,
+        tries: u8,
+    },
     /// They offered; the owner has to answer. `invite` is false for an UPDATE.
-    Theirs { tx: u64, invite: bool },
+    Theirs {
+        tx: u64,
+        invite: bool,
+    },
 }
 
 impl Modify {

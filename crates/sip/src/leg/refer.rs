@@ -3,7 +3,12 @@
 use rsipstack::sip::{Method, StatusCode};
 
 use super::{Leg, State};
-use crate::{LegEvent, NameAddr, io::Io, message::{Message, param_of}, transaction::Outcome};
+use crate::{
+    LegEvent, NameAddr,
+    io::Io,
+    message::{Message, param_of},
+    transaction::Outcome,
+};
 
 /// Our REFER, until its last NOTIFY.
 pub(super) struct ReferOut {
@@ -15,9 +20,14 @@ pub(super) struct ReferOut {
 pub(super) enum ReferIn {
     None,
     /// The owner has to accept it or not.
-    Asked { tx: u64, number: u32 },
+    Asked {
+        tx: u64,
+        number: u32,
+    },
     /// Accepted: NOTIFYs follow until a final status.
-    Subscribed { number: u32 },
+    Subscribed {
+        number: u32,
+    },
 }
 
 impl Leg {
