@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { test as base, type Page } from "@playwright/test";
+import { at } from "./office";
 import type { View, ViewPatch, Wish } from "../src/bindings";
 
 const DIST = new URL("../dist", import.meta.url).pathname;
@@ -28,8 +29,14 @@ export class Desk {
   constructor(readonly page: Page) {}
 
   async open(view: View, path: "index.html" | "ring.html" = "index.html"): Promise<void> {
+    await this.page.clock.setSystemTime(at + 754_000);
     await this.page.addInitScript(mockTauri, view);
     await this.page.goto(`${HOME}/${path}`);
+  }
+
+  /** As chosen under Settings: everything twice as large. */
+  async largeText(): Promise<void> {
+    await this.page.addInitScript(() => localStorage.setItem("patchcord.prefs", '{"textSize":200}'));
   }
 
   /** Sends the sections of `patch` as the desk would. */

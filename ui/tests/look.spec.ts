@@ -33,7 +33,7 @@ const screens: Record<string, View> = {
 const ways: Record<string, (desk: Desk) => Promise<void>> = {
   light: async () => undefined,
   dark: (desk) => desk.page.emulateMedia({ colorScheme: "dark" }),
-  large: (desk) => desk.page.addInitScript(() => localStorage.setItem("patchcord.prefs", '{"textSize":200}')),
+  large: (desk) => desk.largeText(),
 };
 
 for (const [way, prepare] of Object.entries(ways)) {

@@ -1,0 +1,69 @@
+// Every screen, light and dark, measured by axe; and readable with text twice as large.
+import AxeBuilder from "@axe-core/playwright";
+import type { View } from "../src/bindings";
+import { expect, test } from "./desk";
+import * as office from "./office";
+
+const busy = office.view({ live: { as_of: office.at, calls: office.few }, logs: office.logs(20) });
+const screens: Record<string, { view: View; ready: string; steps?: string[]; page?: "ring.html" }> = {
+  "sign-in": { view: office.signedOut("The password is not right."), ready: "sign-in" },
+  fingerprint: { view: office.fingerprint, ready: "fingerprint" },
+  "empty logs": { view: office.view(), ready: "logs-empty" },
+  logs: { view: office.view({ logs: office.logs(20) }), ready: "logs" },
+  "live calls": { view: busy, ready: "live-widget" },
+  transferring: { view: office.view({ live: { as_of: office.at, calls: [office.transferring] } }), ready: "live-undo" },
+  dialog: { view: { ...busy, dialog: { ...office.dialog, error: "Ravi Kumar has gone away." } }, ready: "transfer-search" },
+  details: { view: { ...busy, details: { kind: "ready", record: office.moved } }, ready: "details" },
+  phone: {
+    view: office.view({ phone: { calls: [office.ownCall], trouble: null }, rings: [office.ring], notices: [{ id: 1, at: office.at, tone: "bad", sentence: "Ravi Kumar did not answer." }] }),
+    ready: "own-call",
+    steps: ["keypad"],
+  },
+  offline: { view: office.offline(), ready: "offline-banner" },
+  presence: { view: busy, ready: "presence", steps: ["presence"] },
+  settings: { view: busy, ready: "nav-settings", steps: ["nav-settings"] },
+  help: { view: busy, ready: "nav-help", steps: ["nav-help"] },
+  "long names": { view: office.long(), ready: "live-widget" },
+  "ring window": { view: office.view({ rings: [office.ring, office.secondRing] }), ready: "ring", page: "ring.html" },
+};
+
+for (const [name, { view, ready, steps = [], page: path }] of Object.entries(screens)) {
+  for (const colorScheme of ["light", "dark"] as const) {
+    test(`${name}, ${colorScheme}: no violation`, async ({ desk, page }) => {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await desk.open(view, path);
+      await page.getByTestId(ready).first().waitFor();
+      for (const step of steps) await page.getByTestId(step).first().click();
+      const { violations } = await new AxeBuilder({ page })
+        .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"])
+        .analyze();
+      expect(violations.map(({ id, nodes }) => ({ id, where: nodes.map((node) => node.html) }))).toEqual([]);
+    });
+  }
+
+  test(`${name}: text at 200 % runs nowhere out of the window`, async ({ desk, page }) => {
+    await desk.largeText();
+    await desk.open(view, path);
+    await page.getByTestId(ready).first().waitFor();
+    for (const step of steps) await page.getByTestId(step).first().click();
+    const outside = await page.evaluate(() => {
+      const width = document.documentElement.clientWidth;
+      const seen = [...document.querySelectorAll<HTMLElement>("button, input, select, h1, h2, p, [role=gridcell]")].filter(
+        (element) => element.offsetParent !== null && !element.closest(".unseen"),
+      );
+      const out = seen.filter((element) => {
+        const box = element.getBoundingClientRect();
+        return box.width > 0 && (box.right > width + 1 || box.left < -1);
+      });
+      return [document.documentElement.scrollWidth > width ? "page" : "", ...out.map((each) => each.outerHTML.slice(0, 120))].filter(Boolean);
+    });
+    expect(outside).toEqual([]);
+  });
+}
+
+test("a long name is cut, and whole in its title", async ({ desk, page }) => {
+  await desk.open(office.long());
+  const cell = page.getByTestId("live-row").first().getByRole("gridcell").nth(1);
+  await expect(cell).toHaveAttribute("title", new RegExp(office.longName));
+  expect(await cell.evaluate((element) => element.scrollWidth > element.clientWidth && element.clientHeight < 40)).toBe(true);
+});

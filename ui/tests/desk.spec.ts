@@ -1,0 +1,144 @@
+// The rest of the desk: sign-in, live calls in numbers, the phone, rings, logs.
+import { expect, test } from "./desk";
+import * as office from "./office";
+
+test("sign-in sends what was typed once, and waits at the password", async ({ desk, page }) => {
+  await desk.open(office.signedOut());
+  await expect(page.getByTestId("sign-in-password")).toBeFocused();
+  await page.keyboard.type("secret");
+  await page.keyboard.press("Enter");
+  await expect.poll(() => desk.calls("sign_in")).toEqual(
+    [{ address: "https://exchange.northwind.example:7443", user: "maya", password: "secret" }]);
+  await desk.push({ session: { kind: "signed_out", address: "a", user: "maya", error: "User or password is not right." } });
+  await expect(page.getByTestId("sign-in-error")).toHaveText("User or password is not right.");
+  await expect(page.getByTestId("sign-in-password")).toHaveValue("");
+});
+
+test("a new exchange's fingerprint is shown in groups, and Stop has the focus", async ({ desk, page }) => {
+  await desk.open(office.fingerprint);
+  await expect(page.getByTestId("fingerprint").getByText("3A7F", { exact: true })).toBeVisible();
+  await expect(page.getByTestId("fingerprint-refuse")).toBeFocused();
+  await page.getByTestId("fingerprint-accept").click();
+  await expect.poll(() => desk.wishes()).toEqual([{ kind: "accept_fingerprint" }]);
+});
+
+test("live calls are there only while there are any", async ({ desk, page }) => {
+  await desk.open(office.view());
+  await expect(page.getByTestId("logs-empty")).toContainText("No calls yet");
+  await expect(page.getByTestId("live-widget")).toHaveCount(0);
+  await desk.push({ live: { as_of: office.at, reset: false, changed: [office.talking], gone: [] } });
+  await expect(page.getByTestId("live-row")).toHaveCount(1);
+  await expect(page.getByTestId("live-row")).toContainText("Priya Nair");
+  await expect(page.getByTestId("live-duration")).toHaveText(/^12:3\d$/);
+  await desk.push({ live: { as_of: office.at, reset: true, changed: office.many(200), gone: [] } });
+  await expect(page.getByTestId("live-count")).toHaveText("200");
+  expect(await page.getByTestId("live-row").count()).toBeLessThan(40);
+  await page.keyboard.press("Control+Shift+L");
+  await page.keyboard.press("End");
+  await expect(page.locator("[data-call=m199]")).toBeFocused();
+  await desk.push({ live: { as_of: office.at, reset: true, changed: [], gone: [] } });
+  await expect(page.getByTestId("live-widget")).toHaveCount(0);
+});
+
+test("what has the focus never lies beneath the live calls", async ({ desk, page }) => {
+  await desk.open(office.view({ live: { as_of: office.at, calls: office.few }, logs: office.logs(60) }));
+  await page.getByTestId("log-row").first().focus();
+  const widget = await page.getByTestId("live-widget").boundingBox();
+  for (let i = 0; i < 25; i++) {
+    await page.keyboard.press("ArrowDown");
+    await expect(page.locator(`[data-testid=log-row][data-place="${i + 1}"]`)).toBeFocused();
+    const row = await page.locator(":focus").boundingBox();
+    expect(row!.y + row!.height).toBeLessThanOrEqual(widget!.y + 1);
+  }
+});
+
+test("the phone's keys: answer, mute, hold, decline before hanging up", async ({ desk, page }) => {
+  await desk.open(office.view({ phone: { calls: [office.ownCall], trouble: null }, rings: [office.ring] }));
+  await page.getByTestId("own-call").waitFor();
+  for (const key of "AMHD") await page.keyboard.press(`Control+Shift+${key}`);
+  await desk.push({ rings: [] });
+  await expect(page.getByTestId("ring-line")).toHaveCount(0);
+  await page.keyboard.press("Control+Shift+D");
+  await expect.poll(() => desk.wishes()).toEqual([
+    { kind: "answer", id: 7 }, { kind: "mute", id: 3, muted: true }, { kind: "hold", id: 3, held: true },
+    { kind: "decline", id: 7 }, { kind: "hang_up", id: 3 },
+  ]);
+});
+
+test("a ring never takes the focus, and is said once", async ({ desk, page }) => {
+  await desk.open(office.view());
+  await page.getByTestId("dial").fill("10");
+  await desk.push({ rings: [office.ring] });
+  await expect(page.getByTestId("announce-urgent")).toHaveText(/Internal transfer from Ravi Kumar\. Caller: Priya Nair\. Support\. Note: Refund/);
+  await expect(page.getByTestId("dial")).toBeFocused();
+  await page.getByTestId("announce-urgent").evaluate((element) => (element.textContent = ""));
+  await desk.push({ rings: [{ ...office.ring, answering: true }] });
+  await expect(page.getByTestId("ring-line-answer")).toHaveText("Answering…");
+  await expect(page.getByTestId("announce-urgent")).toHaveText("");
+});
+
+test("the ring window shows who transfers, who calls, and why; rings stack; each is said once", async ({ desk, page }) => {
+  await page.setViewportSize({ width: 384, height: 342 });
+  await desk.open(office.view({ rings: [office.ring] }), "ring.html");
+  await expect(page.getByTestId("ring-headline")).toHaveText("Internal transfer from Ravi Kumar");
+  await expect(page.getByTestId("ring-caller")).toHaveText("Priya Nair");
+  await expect(page.getByTestId("ring-department")).toHaveText("Support");
+  await expect(page.getByTestId("ring-note")).toContainText("Refund for order 4411");
+  await expect(page.getByTestId("announce-urgent")).toHaveText(/Internal transfer from Ravi Kumar/);
+  await desk.push({ rings: [office.ring, office.secondRing] });
+  await expect(page.getByTestId("ring")).toHaveCount(2);
+  await expect(page.getByTestId("announce-urgent")).toHaveText(/Back from Mina Shah/);
+  await page.getByRole("button", { name: "Answer Priya Nair" }).click();
+  await page.getByRole("button", { name: "Decline João Pereira" }).click();
+  await expect.poll(() => desk.wishes()).toEqual([{ kind: "answer", id: 7 }, { kind: "decline", id: 8 }]);
+  const heights = (await desk.calls("fit_ring")).map((args) => Number(args.height));
+  expect(heights.at(-1)).toBeGreaterThan(heights[0]!);
+  await desk.push({ rings: [] });
+  await expect(page.getByTestId("ring")).toHaveCount(0);
+});
+
+test("search, filters, details and back", async ({ desk, page }) => {
+  await desk.open(office.view({ logs: office.logs(30) }));
+  await page.getByTestId("log-row").first().waitFor();
+  await page.keyboard.press("Control+f");
+  await expect(page.getByTestId("log-search")).toBeFocused();
+  await page.keyboard.type("p");
+  await page.getByTestId("chip-missed").click();
+  await expect.poll(() => desk.wishes()).toEqual([
+    { kind: "search_logs", query: "p", filter: { outcome: null, direction: null, transferred: false } },
+    { kind: "search_logs", query: "p", filter: { outcome: "missed", direction: null, transferred: false } },
+  ]);
+  await page.getByTestId("log-row").first().focus();
+  await page.keyboard.press("Enter");
+  await expect.poll(async () => (await desk.wishes()).at(-1)).toEqual({ kind: "open_details", call: office.moved.id });
+  await desk.push({ details: { open: { kind: "ready", record: office.moved } } });
+  await expect(page.getByTestId("journey")).toContainText("Maya Lindqvist transferred to Ravi Kumar");
+  await expect(page.getByTestId("journey")).toContainText("Ravi Kumar: no answer");
+  await expect(page.getByTestId("audit-row").first()).toContainText("denied: not_your_call");
+  await page.keyboard.press("Escape");
+  await expect.poll(async () => (await desk.wishes()).at(-1)).toEqual({ kind: "close_details" });
+});
+
+test("offline says as of when, and keeps the calls readable", async ({ desk, page }) => {
+  await desk.open(office.offline());
+  await expect(page.getByTestId("offline-banner")).toHaveText(/As of .*\d\d:\d\d, offline\. The exchange does not answer\. Tried again at/);
+  await expect(page.getByTestId("link-control")).toHaveText("Not connected");
+  await expect(page.getByTestId("log-row").first()).toBeVisible();
+});
+
+test("presence, sound, light and dark", async ({ desk, page }) => {
+  await desk.open(office.view());
+  await page.getByTestId("presence").focus();
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await expect(page.getByTestId("presence")).toBeFocused();
+  await page.getByTestId("nav-settings").click();
+  await page.getByTestId("sound-ringer").selectOption("s1");
+  await expect.poll(() => desk.wishes()).toEqual([
+    { kind: "set_presence", presence: "away" },
+    { kind: "choose_sound", microphone: "m1", speaker: null, ringer: "s1" },
+  ]);
+  await page.getByTestId("theme-dark").check();
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+});
