@@ -127,7 +127,7 @@ pub(super) fn rtp(mut section: Section<'_, '_>, found: &mut Found) -> Option<Spa
 /// A fixed port inside the RTP range would sooner or later be taken by a call. TCP ports do not clash with UDP ones.
 pub(super) fn port_clashes(api: &Spanned<Api>, sip: &Spanned<Sip>, rtp: &Spanned<Rtp>, found: &mut Found) {
     let ports = &rtp.get_ref().ports;
-    for address in sip.get_ref().udp.iter().filter(|a| ports.contains(&a.port())) {
+    for address in sip.get_ref().udp.iter().filter(|a| a.port() != 0 && ports.contains(&a.port())) {
         let what = format!("`ports` {}–{} holds the SIP address {address}", ports.start(), ports.end());
         found.say(&rtp.span(), what, "move the range or the SIP port");
     }
