@@ -184,9 +184,9 @@ impl Call {
         let mut effects = Vec::new();
         let state = mem::replace(&mut self.state, State::Over);
         self.state = match state {
-            State::Dialling { far_rings } => dialling(far_rings, input, &mut effects),
-            State::Ringing => ringing(input, &mut effects),
-            State::Answering { want_held } => answering(want_held, input, &mut effects),
+            State::Dialling { far_rings } => dialling(far_rings, &input, &mut effects),
+            State::Ringing => ringing(&input, &mut effects),
+            State::Answering { want_held } => answering(want_held, &input, &mut effects),
             State::Up(up) => up.handle(input, &mut effects),
             State::Ending => ending(&input),
             State::Over => State::Over,
@@ -199,7 +199,7 @@ fn trouble(sentence: &str) -> Effect {
     Effect::Tell(CallEvent::Trouble { sentence: sentence.to_owned() })
 }
 
-fn dialling(far_rings: bool, input: Input, effects: &mut Vec<Effect>) -> State {
+fn dialling(far_rings: bool, input: &Input, effects: &mut Vec<Effect>) -> State {
     match input {
         Input::FarRings => {
             if !far_rings {
@@ -209,7 +209,7 @@ fn dialling(far_rings: bool, input: Input, effects: &mut Vec<Effect>) -> State {
         }
         Input::FarAnswered { codec, held_by_them } => {
             effects.push(Effect::TakeSound);
-            State::Up(Up::begin(codec, held_by_them, effects))
+            State::Up(Up::begin(*codec, *held_by_them, effects))
         }
         Input::HangUp | Input::Refuse { .. } => {
             effects.push(Effect::HangUp);
@@ -232,14 +232,14 @@ fn dialling(far_rings: bool, input: Input, effects: &mut Vec<Effect>) -> State {
     }
 }
 
-fn ringing(input: Input, effects: &mut Vec<Effect>) -> State {
+fn ringing(input: &Input, effects: &mut Vec<Effect>) -> State {
     match input {
         Input::Answer => {
             effects.extend([Effect::TakeSound, Effect::Accept]);
             State::Answering { want_held: false }
         }
         Input::Refuse { status } => {
-            effects.push(Effect::Refuse { status });
+            effects.push(Effect::Refuse { status: *status });
             State::Ending
         }
         Input::HangUp => {
@@ -265,10 +265,10 @@ fn ringing(input: Input, effects: &mut Vec<Effect>) -> State {
     }
 }
 
-fn answering(want_held: bool, input: Input, effects: &mut Vec<Effect>) -> State {
+fn answering(want_held: bool, input: &Input, effects: &mut Vec<Effect>) -> State {
     match input {
         Input::Acknowledged { codec, held_by_them } => {
-            let mut up = Up::begin(codec, held_by_them, effects);
+            let mut up = Up::begin(*codec, *held_by_them, effects);
             up.want(want_held, effects);
             State::Up(up)
         }
@@ -277,7 +277,7 @@ fn answering(want_held: bool, input: Input, effects: &mut Vec<Effect>) -> State 
             State::Ending
         }
         // A re-INVITE has to wait for the ACK (RFC 3261 section 14.1).
-        Input::Hold { held } => State::Answering { want_held: held },
+        Input::Hold { held } => State::Answering { want_held: *held },
         Input::Gone => State::Over,
         Input::Transfer { .. } | Input::Press { .. } => {
             effects.push(trouble("The call is just being connected."));

@@ -21,7 +21,7 @@ use crate::config::SoundChoice;
 use crate::event::{CallEvent, CallKey, PhoneEvent, RegistrationState};
 use crate::incoming::RingKind;
 use crate::session::{Agreed, Session};
-use crate::voice::Voice;
+use crate::voice::{Ringing, Voice};
 
 /// More calls at once than anybody can talk to; the next one hears busy.
 const MAX_CALLS: usize = 8;
@@ -41,6 +41,8 @@ pub(crate) enum Command {
 pub(crate) struct Owner {
     endpoint: Endpoint,
     voice: Voice,
+    /// Absent on a phone without devices.
+    ringing: Option<Ringing>,
     events: mpsc::UnboundedSender<PhoneEvent>,
     next_call: Arc<AtomicU32>,
     lines: BTreeMap<CallKey, Line>,

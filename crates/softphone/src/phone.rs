@@ -28,10 +28,21 @@ impl Phone {
     /// An address that can't be bound, a registrar that is no address, a WAV that can't be read. Missing sound
     /// devices are no error: they are reported by [`PhoneEvent::SoundTrouble`].
     pub async fn start(config: PhoneConfig) -> Result<(Self, mpsc::UnboundedReceiver<PhoneEvent>), Error> {
+        Self::start_on(config, audio::Sound::system()).await
+    }
+
+    /// The same with other sound devices than this machine's: [`audio::Sound::fake`].
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_on(
+        config: PhoneConfig,
+        devices: audio::Sound,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<PhoneEvent>), Error> {
         let (events, event_stream) = mpsc::unbounded_channel();
         let (commands, inbox) = mpsc::unbounded_channel();
         let next_call = Arc::new(AtomicU32::new(1));
-        let listen = Owner::start(config, Arc::clone(&next_call), inbox, events).await?;
+        let listen = Owner::start(config, devices, Arc::clone(&next_call), inbox, events).await?;
         Ok((Self { commands, next_call, listen }, event_stream))
     }
 
@@ -110,7 +121,10 @@ impl Phone {
     /// The sound devices of this machine. Asks the sound server, which may take a while: call it off the main thread.
     #[must_use]
     pub fn sound_devices() -> SoundDevices {
-        SoundDevices::default()
+        let found = audio::Sound::system().devices();
+        let known =
+            |list: Vec<audio::Device>| list.into_iter().map(|d| SoundDevice { id: d.id, name: d.name }).collect();
+        SoundDevices { microphones: known(found.microphones), speakers: known(found.speakers) }
     }
 
     fn send(&self, command: Command) {

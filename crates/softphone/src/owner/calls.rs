@@ -12,10 +12,11 @@ use tokio::sync::oneshot;
 
 use super::{Command, Line, MAX_CALLS, Owner};
 use crate::call::{Call, Effect, Flow, Input, State};
+use crate::config::SoundChoice;
 use crate::event::{CallEvent, CallKey, Ended};
 use crate::incoming::party;
 use crate::session::{Agreed, Session};
-use crate::voice::{Order, Sockets};
+use crate::voice::{Order, Ring, Sockets};
 
 impl Owner {
     pub(super) fn obey(&mut self, command: Command) -> ControlFlow<oneshot::Sender<()>> {
@@ -30,8 +31,8 @@ impl Owner {
                 Ok(to) => self.input(call, Input::Transfer { to: to.to_string() }),
                 Err(sentence) => self.tell_call(call, CallEvent::Trouble { sentence }),
             },
-            Command::ChooseSound(choice) => self.voice.choose_sound(choice),
-            Command::RingLevel(level) => self.voice.ring_level(level),
+            Command::ChooseSound(choice) => self.choose_sound(choice),
+            Command::RingLevel(level) => self.ringing.iter().for_each(|ringing| ringing.level(level)),
             Command::Stop(done) => return ControlFlow::Break(done),
         }
         ControlFlow::Continue(())
@@ -240,11 +241,19 @@ impl Owner {
         self.ring();
     }
 
-    /// The oldest ringing call decides the ring tone.
+    fn choose_sound(&self, choice: SoundChoice) {
+        if let Some(ringing) = &self.ringing {
+            ringing.device(choice.ringer.clone());
+        }
+        self.voice.order(Order::Choose(choice));
+    }
+
+    /// The oldest ringing call decides the ring tone; while the person talks it is only a beep.
     fn ring(&mut self) {
-        let ringing = self.lines.values().find(|line| *line.call.state() == State::Ringing);
-        let busy = self.lines.values().any(|line| line.call.has_sound());
-        self.voice.ring(ringing.and_then(|line| line.kind), busy);
+        let Some(ringing) = &mut self.ringing else { return };
+        let kind = self.lines.values().filter(|line| *line.call.state() == State::Ringing).find_map(|line| line.kind);
+        let talking = self.lines.values().any(|line| line.call.has_sound());
+        ringing.ring(kind.map(|kind| if talking { Ring::Waiting } else { Ring::Tone(kind) }));
     }
 
     /// Ends what the network has not reported as ended, when the phone stops.

@@ -12,7 +12,7 @@ use super::{Command, Owner, Registered};
 use crate::config::{Account, Identity, PhoneConfig, Play, Sound, Transport};
 use crate::event::PhoneEvent;
 use crate::phone::Error;
-use crate::voice::{Files, Material, Voice};
+use crate::voice::{Files, Gear, Material, Ringing, Voice};
 
 /// What we ask of a registrar, seconds: short enough that a device that vanished is noticed.
 const EXPIRES: u32 = 300;
@@ -23,6 +23,7 @@ impl Owner {
     /// Opens sockets and sound, starts the task, and says where SIP listens.
     pub(crate) async fn start(
         config: PhoneConfig,
+        devices: audio::Sound,
         next_call: Arc<AtomicU32>,
         inbox: mpsc::UnboundedReceiver<Command>,
         events: mpsc::UnboundedSender<PhoneEvent>,
@@ -35,13 +36,16 @@ impl Owner {
         let contact = SocketAddr::new(advertised, listen.port());
         let us = identity(&config.identity, config.account.as_ref(), registrar.as_ref(), contact);
         let sound = config.sound;
-        let files = tokio::task::spawn_blocking(|| files(sound)).await.map_err(|e| Error::Thread(e.into()))??;
-        let voice = Voice::start(files, events.clone()).map_err(Error::Thread)?;
+        let gear =
+            tokio::task::spawn_blocking(|| gear(sound, devices)).await.map_err(|e| Error::Thread(e.into()))??;
+        let ringing = ringing(&gear, &events).map_err(Error::Thread)?;
+        let voice = Voice::start(gear, events.clone()).map_err(Error::Thread)?;
         let account =
             config.account.zip(registrar).map(|(account, registrar)| register(&endpoint, account, registrar, &us));
         let owner = Self {
             endpoint,
             voice,
+            ringing,
             events,
             next_call,
             lines: Default::default(),
@@ -137,11 +141,18 @@ fn register(endpoint: &Endpoint, account: Account, registrar: Uri, us: &NameAddr
     Registered { key, registrar, credentials }
 }
 
+fn ringing(gear: &Gear, events: &mpsc::UnboundedSender<PhoneEvent>) -> std::io::Result<Option<Ringing>> {
+    match gear {
+        Gear::Devices { sound, choice } => Ringing::start(sound, choice.ringer.as_deref(), events.clone()).map(Some),
+        Gear::Files(_) => Ok(None),
+    }
+}
+
 /// Reads what is to be played, and makes sure that recordings can be written.
-fn files(sound: Sound) -> Result<Files, Error> {
+fn gear(sound: Sound, devices: audio::Sound) -> Result<Gear, Error> {
     let (play, record, loopback) = match sound {
         Sound::Files { play, record, loopback } => (play, record, loopback),
-        Sound::Devices(_) => (Play::Silence, None, false),
+        Sound::Devices(choice) => return Ok(Gear::Devices { sound: devices, choice }),
     };
     let material = match play {
         Play::Silence => Material::Silence,
@@ -154,7 +165,7 @@ fn files(sound: Sound) -> Result<Files, Error> {
             return Err(Error::Record { path: path.clone(), why: "its folder does not exist".to_owned() });
         }
     }
-    Ok(Files { material, record, loopback })
+    Ok(Gear::Files(Files { material, record, loopback }))
 }
 
 fn wav(path: &Path) -> Result<Arc<[i16]>, Error> {

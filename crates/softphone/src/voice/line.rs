@@ -215,7 +215,7 @@ impl Line {
         }
         streams.next_report = now + rtcp::INTERVAL;
         let mut report = Vec::with_capacity(256);
-        rtcp::report(now, &self.cname, &mut streams.sender, &mut streams.receiver, &mut report);
+        rtcp::report(now, &self.cname, &streams.sender, &mut streams.receiver, &mut report);
         let _lost = match streams.agreed.rtcp_mux {
             true => self.rtp.try_send_to(&report, streams.rtp_destination()),
             false => self.rtcp.try_send_to(&report, streams.agreed.remote_rtcp),

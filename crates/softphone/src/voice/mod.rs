@@ -3,8 +3,10 @@
 //! The thread waits for three things: the next 20 ms, a datagram (taken at once, so that jitter is measured and not
 //! made), and an order of the owner.
 
+mod devices;
 mod line;
 mod recorder;
+mod ringing;
 mod source;
 
 use std::collections::BTreeMap;
@@ -18,22 +20,29 @@ use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use media::{FRAME_TIME, Frame, SILENCE, mix};
+use audio::{Microphone, Speaker};
+use media::{FRAME_TIME, Frame, SILENCE, level_dbfs, mix};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::call::Flow;
 use crate::config::SoundChoice;
 use crate::event::{CallEvent, CallKey, Ended, PhoneEvent};
-use crate::incoming::RingKind;
 use crate::session::Agreed;
+use devices::{Devices, Opener, Wish};
 use line::{Line, Tone};
 use recorder::Recorder;
+pub(crate) use ringing::{Ring, Ringing};
 pub(crate) use source::Material;
 use source::Source;
 
 /// A clock that is this late (a suspended laptop) starts afresh instead of catching up.
 const HOPELESSLY_LATE: Duration = Duration::from_millis(200);
+
+/// Level meters ten times a second.
+const TICKS_PER_LEVEL: u64 = 5;
+/// Lost devices are looked for once a second.
+const TICKS_PER_LOOK: u64 = 50;
 
 /// The owner's side of the voice thread.
 pub(crate) struct Voice {
@@ -67,6 +76,12 @@ pub(crate) enum Order {
         call: CallKey,
         digits: String,
     },
+    /// What was opened, or `None` for what is not wanted or could not be.
+    Devices {
+        microphone: Option<Microphone>,
+        speaker: Option<Speaker>,
+    },
+    Choose(SoundChoice),
     /// Last report, end of the recording, and then the event that the call has ended.
     Close {
         call: CallKey,
@@ -110,6 +125,12 @@ impl Sockets {
     }
 }
 
+/// Where sound comes from and goes to.
+pub(crate) enum Gear {
+    Devices { sound: audio::Sound, choice: SoundChoice },
+    Files(Files),
+}
+
 /// Sound without devices.
 pub(crate) struct Files {
     pub(crate) material: Material,
@@ -120,11 +141,18 @@ pub(crate) struct Files {
 impl Voice {
     /// # Errors
     /// If the thread can't be started.
-    pub(crate) fn start(files: Files, events: mpsc::UnboundedSender<PhoneEvent>) -> io::Result<Self> {
+    pub(crate) fn start(gear: Gear, events: mpsc::UnboundedSender<PhoneEvent>) -> io::Result<Self> {
         let (orders, inbox) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let desk = match gear {
+            Gear::Files(files) => Desk::Files { files, recordings: 0 },
+            Gear::Devices { sound, choice } => {
+                let opener = Opener::start(sound, choice, orders.downgrade(), events.clone())?;
+                Desk::Devices { devices: Devices::default(), opener, wanted: false }
+            }
+        };
         let thread = std::thread::Builder::new().name("voice".to_owned()).spawn(move || {
-            let studio = Studio::new(files, events);
+            let studio = Studio::new(desk, events);
             runtime.block_on(studio.run(inbox));
         })?;
         Ok(Self { orders, thread })
@@ -134,13 +162,6 @@ impl Voice {
         // The thread outlives its orders: it ends when this sender is dropped.
         let _ended = self.orders.send(order);
     }
-
-    /// Rings, or stops ringing. While the person talks in another call it is only a beep.
-    pub(crate) fn ring(&self, _kind: Option<RingKind>, _talking: bool) {}
-
-    pub(crate) fn ring_level(&self, _level: f32) {}
-
-    pub(crate) fn choose_sound(&self, _choice: SoundChoice) {}
 
     /// Ends the thread after all orders; every recording is complete then. Blocks for a moment.
     pub(crate) fn stop(self) {
@@ -154,17 +175,23 @@ impl Voice {
 /// What the thread owns.
 struct Studio {
     lines: BTreeMap<CallKey, Line>,
-    files: Files,
-    recordings: u32,
+    desk: Desk,
     ringback: Arc<[i16]>,
     events: mpsc::UnboundedSender<PhoneEvent>,
     epoch: Instant,
+    ticks: u64,
+}
+
+/// The person's end of the calls.
+enum Desk {
+    Devices { devices: Devices, opener: Opener, wanted: bool },
+    Files { files: Files, recordings: u32 },
 }
 
 impl Studio {
-    fn new(files: Files, events: mpsc::UnboundedSender<PhoneEvent>) -> Self {
+    fn new(desk: Desk, events: mpsc::UnboundedSender<PhoneEvent>) -> Self {
         let ringback = media::tones::ringback().into();
-        Self { lines: BTreeMap::new(), files, recordings: 0, ringback, events, epoch: Instant::now() }
+        Self { lines: BTreeMap::new(), desk, ringback, events, epoch: Instant::now(), ticks: 0 }
     }
 
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
@@ -209,6 +236,7 @@ impl Studio {
 
     fn tick(&mut self) {
         let now = self.epoch.elapsed();
+        let said = self.desk.listen();
         let mut speaker = SILENCE;
         let mut heard: Frame = SILENCE;
         for (call, line) in &mut self.lines {
@@ -216,7 +244,7 @@ impl Studio {
             let tell = |event| {
                 let _nobody_listens = self.events.send(PhoneEvent::Call { call, event });
             };
-            let ticked = line.tick(now, None, &mut heard);
+            let ticked = line.tick(now, said.as_ref(), &mut heard);
             mix(&mut speaker, &heard);
             if ticked.first_audio {
                 tell(CallEvent::FirstAudio);
@@ -224,8 +252,26 @@ impl Studio {
             if let Some(error) = ticked.record_failed {
                 tell(CallEvent::Trouble { sentence: format!("The recording has stopped: {error}.") });
             }
-            ticked.quality.map(CallEvent::Quality).map(tell);
+            if let Some(quality) = ticked.quality {
+                tell(CallEvent::Quality(quality));
+            }
             line.digits().for_each(|digit| tell(CallEvent::Dtmf { digit }));
+        }
+        self.ticks += 1;
+        if let Some(said) = said {
+            self.desk.play(&speaker);
+            if self.ticks.is_multiple_of(TICKS_PER_LEVEL) {
+                self.tell_level(level_dbfs(&said), level_dbfs(&speaker));
+            }
+        }
+        if self.ticks.is_multiple_of(TICKS_PER_LOOK) {
+            self.desk.look();
+        }
+    }
+
+    fn tell_level(&self, microphone: f32, speaker: f32) {
+        for (call, _) in self.lines.iter().filter(|(_, line)| line.flow.send) {
+            self.tell(*call, CallEvent::Level { microphone, speaker });
         }
     }
 
@@ -237,8 +283,12 @@ impl Studio {
             Order::Flow { call, flow } => self.on_line(call, |line| line.flow = flow),
             Order::Mute { call, muted } => self.on_line(call, |line| line.muted = muted),
             Order::Press { call, digits } => self.on_line(call, |line| line.press(&digits)),
+            Order::Devices { microphone, speaker } => self.desk.devices(microphone, speaker),
+            Order::Choose(choice) => self.desk.choose(choice),
             Order::Close { call, ended } => self.close(call, ended),
         }
+        let wanted = self.lines.values().any(|line| line.flow != Flow::default());
+        self.desk.want_devices(wanted);
     }
 
     fn on_line(&mut self, call: CallKey, change: impl FnOnce(&mut Line)) {
@@ -257,9 +307,12 @@ impl Studio {
     }
 
     fn open(&mut self, call: CallKey, sockets: Sockets) {
-        let source = Source::new(self.files.material.clone());
+        let (material, loopback) = match &self.desk {
+            Desk::Devices { .. } => (Material::Silence, false),
+            Desk::Files { files, .. } => (files.material.clone(), files.loopback),
+        };
         let ringback = Tone::new(Arc::clone(&self.ringback));
-        match Line::new(sockets, source, self.files.loopback, ringback) {
+        match Line::new(sockets, Source::new(material), loopback, ringback) {
             Ok(line) => {
                 self.lines.insert(call, line);
             }
@@ -276,12 +329,13 @@ impl Studio {
     }
 
     fn record(&mut self, call: CallKey) {
-        let Some(path) = self.files.record.as_ref().filter(|_| self.lines.contains_key(&call)) else { return };
-        self.recordings += 1;
-        let path = recorder::numbered(path, self.recordings);
+        let Desk::Files { files: Files { record: Some(path), .. }, recordings } = &mut self.desk else { return };
+        let Some(line) = self.lines.get_mut(&call) else { return };
+        *recordings += 1;
+        let path = recorder::numbered(path, *recordings);
         match Recorder::create(&path) {
             Ok(recorder) => {
-                self.on_line(call, |line| line.recorder = Some(recorder));
+                line.recorder = Some(recorder);
                 self.tell(call, CallEvent::Recording { path });
             }
             Err(error) => self.trouble(call, format!("Cannot record to {}: {error}.", path.display())),
@@ -290,11 +344,66 @@ impl Studio {
 
     fn close(&mut self, call: CallKey, ended: Ended) {
         if let Some(mut line) = self.lines.remove(&call) {
-            line.quality().map(|quality| self.tell(call, CallEvent::Quality(quality)));
+            if let Some(quality) = line.quality() {
+                self.tell(call, CallEvent::Quality(quality));
+            }
             if let Some(Err(error)) = line.recorder.take().map(Recorder::finish) {
                 self.trouble(call, format!("The recording is not complete: {error}."));
             }
         }
         self.tell(call, CallEvent::Ended(ended));
+    }
+}
+
+impl Desk {
+    /// The next 20 ms of the microphone; `None` if calls have their own source.
+    fn listen(&mut self) -> Option<Frame> {
+        match self {
+            Self::Devices { devices, .. } => Some(devices.listen()),
+            Self::Files { .. } => None,
+        }
+    }
+
+    fn play(&mut self, heard: &Frame) {
+        match self {
+            Self::Devices { devices, .. } => devices.play(heard),
+            Self::Files { .. } => {}
+        }
+    }
+
+    fn devices(&mut self, microphone: Option<Microphone>, speaker: Option<Speaker>) {
+        match self {
+            Self::Devices { devices, .. } => devices.replace(microphone, speaker),
+            Self::Files { .. } => {}
+        }
+    }
+
+    fn choose(&mut self, choice: SoundChoice) {
+        match self {
+            Self::Devices { opener, .. } => opener.wish(Wish::Choose(choice)),
+            Self::Files { .. } => {}
+        }
+    }
+
+    fn want_devices(&mut self, now: bool) {
+        match self {
+            Self::Devices { opener, wanted, .. } if *wanted != now => {
+                *wanted = now;
+                opener.wish(Wish::Wanted(now));
+            }
+            Self::Devices { .. } | Self::Files { .. } => {}
+        }
+    }
+
+    /// Asks for lost devices anew.
+    fn look(&mut self) {
+        match self {
+            Self::Devices { devices, opener, .. } => {
+                if devices.drop_lost() {
+                    opener.wish(Wish::Lost);
+                }
+            }
+            Self::Files { .. } => {}
+        }
     }
 }

@@ -35,7 +35,7 @@ impl Recorder {
         }
         samples.flush()?;
         self.frames += 1;
-        if self.frames % FRAMES_PER_FLUSH == 0 { self.writer.flush() } else { Ok(()) }
+        if self.frames.is_multiple_of(FRAMES_PER_FLUSH) { self.writer.flush() } else { Ok(()) }
     }
 
     /// # Errors
