@@ -11,7 +11,7 @@ fn base() -> String {
 }
 
 fn mistakes(text: &str) -> Mistakes {
-    parse(Path::new("/nowhere/x.toml"), text).expect_err("no mistake was found")
+    parse(Path::new("x.toml"), text).expect_err("no mistake was found")
 }
 
 #[test]
@@ -46,7 +46,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ),
     ("transfer_ring_seconds = 20", "transfer_ring_seconds = -1", "-1", "a whole number that is not negative"),
     ("transfer_ring_seconds = 20", "transfer_ring_seconds = 1", "= 1", "use 5 to 300 seconds"),
-    ("[policy]", "policy = 3\n[spare]", "policy = 3", "must be a table, not 3"),
+    ("[account]\nname = \"Office\"", "account = 3", "account = 3", "[account] must be a table, not 3"),
     // Addresses.
     ("udp = [\"127.0.0.1:0\"]", "udp = [\"localhost\"]", "localhost", "an IP address with a port"),
     ("udp = [\"127.0.0.1:0\"]", "udp = []", "[sip]", "[sip] listens nowhere"),
@@ -151,8 +151,8 @@ fn every_mistake_has_its_line_and_its_remedy() {
         let mistake = mistake.unwrap_or_else(|| panic!("{to:?}: {says:?} is not among:\n{told}"));
         let line = text.lines().nth(mistake.line - 1).unwrap_or_default();
         assert!(line.contains(line_holds), "{to:?}: told at line {}: {line:?}\n{told}", mistake.line);
-        assert!(told.starts_with("/nowhere/x.toml:"), "{told}");
-        assert!(!told.contains("$argon2") && !told.contains("letmein"), "a secret is told: {told}");
+        assert!(told.starts_with("x.toml:"), "{told}");
+        assert!(!told.contains("$v=") && !told.contains("letmein"), "a secret is told: {told}");
     }
 }
 

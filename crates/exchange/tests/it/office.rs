@@ -151,7 +151,7 @@ impl Office {
         let store = Store::open(&config.data)?;
         let sip = (Some("127.0.0.1:5060".parse().unwrap()), None);
         let exchange = Exchange::assemble(config, store, fake, events, listener, sip).await?;
-        Ok(Self { exchange, http: reqwest::Client::new(), engine, orders, dir, next_leg: 1 })
+        Ok(Self { exchange, http: http(), engine, orders, dir, next_leg: 1 })
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -221,6 +221,13 @@ impl Office {
     pub fn data(&self) -> std::path::PathBuf {
         self.dir.path().join("data")
     }
+}
+
+/// A client; reqwest asks for a process-wide provider even for plain HTTP.
+pub fn http() -> reqwest::Client {
+    // Already installed by another test: just as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }
 
 pub struct Person {

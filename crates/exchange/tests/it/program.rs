@@ -22,7 +22,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::office::PATIENCE;
+use crate::office::{PATIENCE, http};
 
 fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_patchcord-exchange"));
@@ -103,7 +103,7 @@ async fn the_sample_is_written_checked_served_and_stopped() {
     let sign_in = |password: &str| {
         let body = serde_json::json!({ "user": "maya", "password": password, "device_name": "test" });
         let url = format!("{}/v1/session", serving.ready["api"].as_str().unwrap());
-        reqwest::Client::new().post(url).json(&body).send()
+        http().post(url).json(&body).send()
     };
     assert_eq!(sign_in(passwords["maya"].as_str().unwrap()).await.unwrap().status(), 200);
     serving.terminate().await;
