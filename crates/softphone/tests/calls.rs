@@ -1,0 +1,372 @@
+//! Phones on loopback, calling each other over real SIP and RTP.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use media::Codec;
+use softphone::{CallEvent, CallKey, Ended, HeldBy, IncomingCall, Phone, PhoneConfig, PhoneEvent, Play, Sound};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Longer than anything here may take, on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A phone and what it reports.
+struct Desk {
+    phone: Phone,
+    events: UnboundedReceiver<PhoneEvent>,
+}
+
+impl Desk {
+    async fn start(play: Play, record: Option<PathBuf>, codecs: &[Codec]) -> Self {
+        let mut config = PhoneConfig::new("127.0.0.1:0".parse().unwrap());
+        config.sound = Sound::Files { play, record, loopback: false };
+        config.codecs = codecs.to_vec();
+        let (phone, events) = Phone::start(config).await.unwrap();
+        Self { phone, events }
+    }
+
+    async fn silent() -> Self {
+        Self::start(Play::Silence, None, &[Codec::Pcmu]).await
+    }
+
+    async fn speaking() -> Self {
+        Self::start(Play::Tone, None, &[Codec::Pcmu]).await
+    }
+
+    fn uri(&self) -> String {
+        format!("sip:desk@{}", self.phone.listen())
+    }
+
+    /// The next event that `wanted` makes something of; the ones before are let go.
+    async fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(PhoneEvent) -> Option<T>) -> T {
+        let mut seen = Vec::new();
+        let search = async {
+            loop {
+                let event = self.events.recv().await.expect("the phone stopped");
+                seen.push(format!("{event:?}"));
+                if let Some(found) = wanted(event) {
+                    return found;
+                }
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, search).await;
+        found.unwrap_or_else(|_| panic!("no {what} after {seen:#?}"))
+    }
+
+    async fn rung(&mut self) -> IncomingCall {
+        self.until("incoming call", |event| match event {
+            PhoneEvent::Incoming(call) => Some(call),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn call(&mut self, call: CallKey, what: &str, wanted: impl Fn(&CallEvent) -> bool) -> CallEvent {
+        self.until(what, |event| match event {
+            PhoneEvent::Call { call: c, event } if c == call && wanted(&event) => Some(event),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn answered(&mut self, call: CallKey) -> Codec {
+        match self.call(call, "answer", |e| matches!(e, CallEvent::Answered { .. })).await {
+            CallEvent::Answered { codec } => codec,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn ended(&mut self, call: CallKey) -> Ended {
+        match self.call(call, "end", |e| matches!(e, CallEvent::Ended(_))).await {
+            CallEvent::Ended(ended) => ended,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn hears(&mut self, call: CallKey) {
+        self.call(call, "sound", |e| *e == CallEvent::FirstAudio).await;
+    }
+
+    async fn told(&mut self, call: CallKey, event: CallEvent) {
+        self.call(call, &format!("{event:?}"), |e| *e == event).await;
+    }
+}
+
+/// `from` calls `to`, who answers.
+async fn connect(from: &mut Desk, to: &mut Desk) -> (CallKey, CallKey) {
+    let out = from.phone.call(&to.uri());
+    let call = to.rung().await.key;
+    to.phone.answer(call);
+    to.answered(call).await;
+    from.answered(out).await;
+    (out, call)
+}
+
+fn samples(path: &Path) -> Vec<i16> {
+    hound::WavReader::open(path).unwrap().samples::<i16>().map(Result::unwrap).collect()
+}
+
+/// How much of what was heard after the first sound is a tone of 1 kHz: 0 to 1.
+fn purity(pcm: &[i16]) -> f64 {
+    let start = pcm.iter().position(|s| s.unsigned_abs() > 1000).expect("no sound at all");
+    let heard = &pcm[start + 4800..start + 4800 + 24_000];
+    let (mut sine, mut cosine, mut all) = (0.0, 0.0, 0.0);
+    for (i, s) in heard.iter().enumerate() {
+        let (sin, cos) = (std::f64::consts::TAU * 1000.0 * i as f64 / 48_000.0).sin_cos();
+        let s = f64::from(*s);
+        (sine, cosine, all) = (sine + s * sin, cosine + s * cos, all + s * s);
+    }
+    2.0 * (sine * sine + cosine * cosine) / (all * heard.len() as f64)
+}
+
+/// Waits until the file holds so many seconds of sound.
+async fn recorded(path: &Path, seconds: u32) {
+    let growing = async {
+        // Another thread writes the file: it can only be looked at again.
+        while hound::WavReader::open(path).map_or(0, |r| r.len()) < seconds * 48_000 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, growing).await.expect("the recording does not grow");
+}
+
+async fn tone_both_ways(codec: Codec) {
+    let dir = tempfile::tempdir().unwrap();
+    let (a_wav, b_wav) = (dir.path().join("a.wav"), dir.path().join("b.wav"));
+    let mut a = Desk::start(Play::Tone, Some(a_wav.clone()), &[codec, Codec::Pcmu]).await;
+    let mut b = Desk::start(Play::Tone, Some(b_wav.clone()), &Codec::ALL).await;
+    let out = a.phone.call(&b.uri());
+    let call = b.rung().await.key;
+    a.told(out, CallEvent::Ringing).await;
+    b.phone.answer(call);
+    assert_eq!(b.answered(call).await, codec);
+    assert_eq!(a.answered(out).await, codec);
+    a.hears(out).await;
+    b.hears(call).await;
+    recorded(&a_wav, 2).await;
+    recorded(&b_wav, 2).await;
+    a.phone.hang_up(out);
+    assert_eq!(b.ended(call).await.cause, "hung up by the other side");
+    assert!(a.ended(out).await.talked.is_some());
+    for wav in [&a_wav, &b_wav] {
+        let pure = purity(&samples(wav));
+        assert!(pure > 0.9, "{codec:?} {}: {pure}", wav.display());
+    }
+    a.phone.stop().await;
+    b.phone.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opus_carries_a_tone_both_ways() {
+    tone_both_ways(Codec::Opus).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g722_carries_a_tone_both_ways() {
+    tone_both_ways(Codec::G722).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pcmu_carries_a_tone_both_ways() {
+    tone_both_ways(Codec::Pcmu).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pcma_carries_a_tone_both_ways() {
+    tone_both_ways(Codec::Pcma).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn declined_busy_and_given_up_calls_end_with_their_cause() {
+    let (mut a, mut b) = (Desk::silent().await, Desk::silent().await);
+    let out = a.phone.call(&b.uri());
+    let call = b.rung().await.key;
+    b.phone.decline(call);
+    assert_eq!(a.ended(out).await.status, Some(603));
+    b.ended(call).await;
+
+    let out = a.phone.call(&b.uri());
+    let call = b.rung().await.key;
+    b.phone.busy(call);
+    let ended = a.ended(out).await;
+    assert_eq!((ended.cause.as_str(), ended.status), ("busy", Some(486)));
+    b.ended(call).await;
+
+    let out = a.phone.call(&b.uri());
+    let call = b.rung().await.key;
+    a.told(out, CallEvent::Ringing).await;
+    a.phone.hang_up(out);
+    assert_eq!(b.ended(call).await.cause, "the caller gave up");
+    assert_eq!(a.ended(out).await.cause, "given up");
+
+    let out = a.phone.call("nobody");
+    assert!(a.ended(out).await.cause.contains("cannot be called"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hold_stops_the_sound_and_resume_brings_it_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let wav = dir.path().join("b.wav");
+    let mut a = Desk::speaking().await;
+    let mut b = Desk::start(Play::Silence, Some(wav.clone()), &[Codec::Pcmu]).await;
+    let (out, call) = connect(&mut a, &mut b).await;
+    b.hears(call).await;
+    a.phone.hold(out, true);
+    b.told(call, CallEvent::Held { by: HeldBy::Them }).await;
+    a.told(out, CallEvent::Held { by: HeldBy::Us }).await;
+    let so_far = hound::WavReader::open(&wav).unwrap().len() / 48_000;
+    recorded(&wav, so_far + 4).await;
+    a.phone.hold(out, false);
+    b.told(call, CallEvent::Resumed { by: HeldBy::Them }).await;
+    let so_far = hound::WavReader::open(&wav).unwrap().len() / 48_000;
+    recorded(&wav, so_far + 3).await;
+    b.phone.hang_up(call);
+    a.ended(out).await;
+    b.ended(call).await;
+    let loud: Vec<bool> = samples(&wav).chunks(48_000 / 10).map(|c| media::level_dbfs(c) > -40.0).collect();
+    let changes = loud.windows(2).filter(|w| w[0] != w[1]).count();
+    assert!(loud.iter().filter(|l| !**l).count() >= 20, "two seconds of silence: {loud:?}");
+    assert!(changes >= 2 && loud[loud.len() - 5], "sound, silence, sound: {loud:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_arrive_in_order() {
+    let (mut a, mut b) = (Desk::speaking().await, Desk::silent().await);
+    let (out, call) = connect(&mut a, &mut b).await;
+    b.hears(call).await;
+    a.phone.dtmf(out, "15#");
+    for digit in ['1', '5', '#'] {
+        let event = b.call(call, "key", |e| matches!(e, CallEvent::Dtmf { .. })).await;
+        assert_eq!(event, CallEvent::Dtmf { digit });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answering_a_waiting_call_puts_the_first_on_hold() {
+    let (mut a, mut b, mut c) = (Desk::silent().await, Desk::silent().await, Desk::silent().await);
+    let (first, _) = connect(&mut a, &mut b).await;
+    let from_c = c.phone.call(&a.uri());
+    let second = a.rung().await.key;
+    a.phone.answer(second);
+    c.answered(from_c).await;
+    // Both of a's calls report in whatever order the network has it.
+    let (mut held, mut up) = (false, false);
+    a.until("hold and answer", |event| {
+        let PhoneEvent::Call { call, event } = event else { return None };
+        held |= call == first && event == CallEvent::Held { by: HeldBy::Us };
+        up |= call == second && matches!(event, CallEvent::Answered { .. });
+        (held && up).then_some(())
+    })
+    .await;
+    a.phone.hold(first, false);
+    a.until("swap", |event| match event {
+        PhoneEvent::Call { call, event } if call == first && event == CallEvent::Resumed { by: HeldBy::Us } => Some(()),
+        _ => None,
+    })
+    .await;
+    c.told(from_c, CallEvent::Held { by: HeldBy::Them }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blind_transfer_moves_the_call_to_a_third_phone() {
+    let (mut a, mut b, mut c) = (Desk::speaking().await, Desk::silent().await, Desk::speaking().await);
+    let (at_a, at_b) = connect(&mut a, &mut b).await;
+    b.phone.transfer(at_b, &c.uri());
+    b.told(at_b, CallEvent::Held { by: HeldBy::Us }).await;
+    let at_c = c.rung().await.key;
+    b.told(at_b, CallEvent::TransferProgress { status: 180 }).await;
+    c.phone.answer(at_c);
+    c.answered(at_c).await;
+    let next = match a.call(at_a, "following", |e| matches!(e, CallEvent::Following { .. })).await {
+        CallEvent::Following { call, .. } => call,
+        other => panic!("{other:?}"),
+    };
+    b.told(at_b, CallEvent::TransferProgress { status: 200 }).await;
+    b.ended(at_b).await;
+    // The old call's end and the new one's sound come in any order.
+    let (mut gone, mut sound) = (false, false);
+    a.until("sound from c, and b's goodbye", |event| {
+        let PhoneEvent::Call { call, event } = event else { return None };
+        gone |= call == at_a && matches!(event, CallEvent::Ended(_));
+        sound |= call == next && event == CallEvent::FirstAudio;
+        (gone && sound).then_some(())
+    })
+    .await;
+    c.hears(at_c).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_that_is_declined_gives_the_call_back() {
+    let (mut a, mut b, mut c) = (Desk::silent().await, Desk::silent().await, Desk::silent().await);
+    let (at_a, at_b) = connect(&mut a, &mut b).await;
+    b.phone.transfer(at_b, &c.uri());
+    let at_c = c.rung().await.key;
+    c.phone.decline(at_c);
+    b.told(at_b, CallEvent::TransferFailed { status: 603 }).await;
+    b.told(at_b, CallEvent::Resumed { by: HeldBy::Us }).await;
+    a.told(at_a, CallEvent::Resumed { by: HeldBy::Them }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rubbish_on_the_ports_does_no_harm() {
+    let (mut a, mut b) = (Desk::speaking().await, Desk::speaking().await);
+    let (out, call) = connect(&mut a, &mut b).await;
+    b.hears(call).await;
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let throw = |to: SocketAddr, bytes: &[u8]| drop(stranger.send_to(bytes, to));
+    for sip in [&b"\x00\xff\x80garbage"[..], b"INVITE\r\n\r\n", b"BYE sip:x SIP/2.0\r\nContent-Length: -1\r\n\r\n"] {
+        throw(b.phone.listen(), sip);
+    }
+    // Every port of this machine that could be one of theirs, with what looks like RTP, RTCP, and nothing at all.
+    for port in 32_768..=60_999 {
+        for packet in [&b"\x80\x00\x00\x01\x00\x00\x00\x01\xde\xad\xbe\xefxx"[..], b"\x80\xc8\xff\xff", b""] {
+            throw(SocketAddr::new([127, 0, 0, 1].into(), port), packet);
+        }
+    }
+    a.phone.dtmf(out, "7");
+    b.told(call, CallEvent::Dtmf { digit: '7' }).await;
+    b.phone.hang_up(call);
+    assert_eq!(a.ended(out).await.cause, "hung up by the other side");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_a_phone_says_goodbye() {
+    let (mut a, mut b) = (Desk::silent().await, Desk::silent().await);
+    let (out, call) = connect(&mut a, &mut b).await;
+    a.phone.clone().stop().await;
+    a.ended(out).await;
+    assert_eq!(b.ended(call).await.cause, "hung up by the other side");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_ring_listen_and_play() {
+    let (sound, fake) = audio::Sound::fake();
+    let mut config = PhoneConfig::new("127.0.0.1:0".parse().unwrap());
+    config.sound = Sound::Devices(softphone::SoundChoice::default());
+    config.codecs = vec![Codec::Pcmu];
+    let (phone, events) = Phone::start_on(config, sound).await.unwrap();
+    let (mut a, mut b) = (Desk::speaking().await, Desk { phone, events });
+    let out = a.phone.call(&b.uri());
+    let call = b.rung().await.key;
+    let rings = async {
+        // The ring tone has a thread of its own: it can only be looked for.
+        while fake.ringing().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, rings).await.expect("it does not ring");
+    assert_eq!(fake.ringing(), Some(media::tones::ring(media::tones::Ring::Outside)));
+    fake.speak(&media::tones::sine(500.0, 20_000, -12.0));
+    b.phone.answer(call);
+    b.hears(call).await;
+    a.hears(out).await;
+    let played = async {
+        while media::level_dbfs(&fake.take_heard()) < -40.0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, played).await.expect("nothing came out of the speaker");
+    assert_eq!(fake.ringing(), None);
+}
