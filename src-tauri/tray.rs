@@ -111,6 +111,7 @@ fn line(name: &str, state: &LinkState) -> String {
     match state {
         LinkState::Off => format!("{name}: off"),
         LinkState::Connecting => format!("{name}: connecting"),
+        LinkState::Up if name == "Phone" => format!("{name}: ready"),
         LinkState::Up => format!("{name}: connected"),
         LinkState::Down { why, .. } => format!("{name}: not connected. {why}"),
     }

@@ -122,7 +122,7 @@ test("search, filters, details and back", async ({ desk, page }) => {
 test("offline says as of when, and keeps the calls readable", async ({ desk, page }) => {
   await desk.open(office.offline());
   await expect(page.getByTestId("offline-banner")).toHaveText(/As of .*\d\d:\d\d, offline\. The exchange does not answer\. Tried again at/);
-  await expect(page.getByTestId("link-control")).toHaveText("Not connected");
+  await expect(page.getByTestId("link-control")).toHaveText("not connected");
   await expect(page.getByTestId("log-row").first()).toBeVisible();
 });
 

@@ -27,7 +27,7 @@ test("a transfer by keyboard alone", async ({ desk, page }) => {
   await expect(page.getByTestId("transfer-dialog")).toBeHidden();
   await expect(page.getByTestId("live-row").first()).toBeFocused();
   const state = page.getByTestId("live-state").first();
-  await expect(state).toHaveText("On hold → ringing Ravi");
+  await expect(state).toHaveText("On hold → ringing Ravi Kumar");
   await desk.push({ live: { as_of: office.at, reset: false, changed: [office.arrived], gone: [] } });
   await expect(state).toHaveText("Talking with Ravi Kumar");
   await expect(page.getByTestId("announce-polite")).toContainText("Priya Nair: Talking with Ravi Kumar");

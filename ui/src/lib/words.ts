@@ -111,9 +111,9 @@ function stageWords(stage: TransferStage, target: TargetRef): Said {
   const to = firstName(target.name);
   switch (stage.kind) {
     case "holding":
-      return { words: `On hold → ${to}`, mood: "moving" };
+      return { words: `On hold → ${target.name}`, mood: "moving" };
     case "ringing":
-      return { words: `On hold → ringing ${target.kind === "user" ? to : target.name}`, mood: "moving" };
+      return { words: `On hold → ringing ${target.name}`, mood: "moving" };
     case "recalling":
       return { words: `${to}: ${reasonWords[stage.because]} → back to ${firstName(stage.towards.name)}`, mood: "ringing" };
     case "next_agent":
@@ -161,16 +161,16 @@ export function journeyWords(event: JourneyEvent): Said & { note?: string } {
   }
 }
 
-/** A line to the exchange in words. */
-export function linkWords(state: LinkState): Said {
+/** A line to the exchange in words; `up` is what that line is called when it works. */
+export function linkWords(state: LinkState, up: string): Said {
   switch (state.kind) {
     case "off":
-      return { words: "Off", mood: "quiet" };
+      return { words: "off", mood: "quiet" };
     case "connecting":
-      return { words: "Connecting", mood: "ringing" };
+      return { words: "connecting", mood: "ringing" };
     case "up":
-      return { words: "Connected", mood: "talking" };
+      return { words: up, mood: "talking" };
     case "down":
-      return { words: "Not connected", mood: "bad" };
+      return { words: "not connected", mood: "bad" };
   }
 }
