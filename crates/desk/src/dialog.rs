@@ -95,7 +95,8 @@ impl Owner {
             dialog.sending = true;
             dialog.error = None;
         }
-        let note = note.map(|note| note.trim().chars().take(MAX_NOTE_CHARS).collect()).filter(|n: &String| !n.is_empty());
+        let note =
+            note.map(|note| note.trim().chars().take(MAX_NOTE_CHARS).collect()).filter(|n: &String| !n.is_empty());
         let (control, request) = (session.control.clone(), TransferRequest { revision, target, note });
         self.begin(async move {
             let result = control.transfer(&call, &request).await;

@@ -23,12 +23,18 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// A snapshot of a thousand calls is about 1 MiB.
 const MAX_MESSAGE: usize = 32 * 1024 * 1024;
 
+/// The exchange's own close code: the token is no longer good.
+const SIGNED_OUT: u16 = 4401;
+
 /// What the feed tells the desk.
 #[derive(Debug)]
 pub(crate) enum FeedEvent {
     Connecting,
     /// Why in a sentence, and when it is tried again.
-    Down { why: String, retry_in: Duration },
+    Down {
+        why: String,
+        retry_in: Duration,
+    },
     Snapshot(Box<Snapshot>),
     Delta(Box<Delta>),
     Alive(Timestamp),
@@ -72,10 +78,10 @@ async fn run_with(control: Control, silence: Duration, tell: impl Fn(FeedEvent) 
 
 async fn connect(control: &Control) -> Result<Socket, Lost> {
     let address = control.address();
-    let because = |why: &str| Lost::Because(format!("The exchange at {address} can't be reached ({why}). It is tried again."));
+    let because =
+        |why: &str| Lost::Because(format!("The exchange at {address} can't be reached ({why}). It is tried again."));
     let mut request = address.feed().into_client_request().map_err(|error| because(&error.to_string()))?;
-    let mut bearer =
-        HeaderValue::from_str(&format!("Bearer {}", control.token())).map_err(|_| Lost::Unauthorized)?;
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", control.token())).map_err(|_| Lost::Unauthorized)?;
     bearer.set_sensitive(true);
     request.headers_mut().insert(header::AUTHORIZATION, bearer);
     let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
@@ -108,6 +114,9 @@ async fn follow(socket: &mut Socket, silence: Duration, heard: &mut bool, tell: 
         let text = match timeout(silence, socket.next()).await {
             Ok(Some(Ok(Message::Text(text)))) => text,
             Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_)))) => continue,
+            Ok(Some(Ok(Message::Close(Some(frame))))) if u16::from(frame.code) == SIGNED_OUT => {
+                return Lost::Unauthorized;
+            }
             Ok(Some(Ok(Message::Close(_))) | None) => {
                 return Lost::Because("The exchange closed the connection. It is tried again.".into());
             }
@@ -161,7 +170,8 @@ fn take(message: FeedMessage, place: &mut Place, tell: &impl Fn(FeedEvent)) -> b
 }
 
 async fn ask_snapshot(socket: &mut Socket) -> Result<(), Lost> {
-    let because = |why: String| Lost::Because(format!("The connection to the exchange broke ({why}). It is tried again."));
+    let because =
+        |why: String| Lost::Because(format!("The connection to the exchange broke ({why}). It is tried again."));
     let request = serde_json::to_string(&FeedRequest::Snapshot).map_err(|error| because(error.to_string()))?;
     socket.send(Message::text(request)).await.map_err(|error| because(root_cause(&error)))
 }

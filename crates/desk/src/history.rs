@@ -40,7 +40,10 @@ impl Owner {
             Ok(set_aside) => {
                 if let Some(aside) = set_aside {
                     let aside = aside.display();
-                    self.note(Tone::Bad, format!("The call log was damaged. It is put aside as {aside} and filled again."));
+                    self.note(
+                        Tone::Bad,
+                        format!("The call log was damaged. It is put aside as {aside} and filled again."),
+                    );
                 }
                 self.ask_as_of();
                 self.refresh_logs();

@@ -111,7 +111,10 @@ impl Owner {
         }
         let caller = name(&before.call.caller);
         let outcome = match after {
-            None => Some((Tone::Plain, format!("The call with {caller} ended during the transfer to {}.", transfer.target.name()))),
+            None => Some((
+                Tone::Plain,
+                format!("The call with {caller} ended during the transfer to {}.", transfer.target.name()),
+            )),
             Some(row) => match &row.call.transfer {
                 Some(now) if now.id == transfer.id => self.stage_outcome(transfer, now, &caller),
                 Some(_) | None => self.settled(transfer, row, &caller),
@@ -134,9 +137,10 @@ impl Owner {
                 let whom = if self.me() == Some(&towards.id) { "you" } else { &towards.name };
                 Some((Tone::Bad, format!("{target}: {}. {caller} goes back to {whom}.", because.phrase())))
             }
-            TransferStage::NextAgent { because, .. } => {
-                Some((Tone::Plain, format!("{target}: {}. The next free colleague is rung for {caller}.", because.phrase())))
-            }
+            TransferStage::NextAgent { because, .. } => Some((
+                Tone::Plain,
+                format!("{target}: {}. The next free colleague is rung for {caller}.", because.phrase()),
+            )),
             TransferStage::Queued { department, .. } => {
                 Some((Tone::Plain, format!("{caller} waits in {} for the next free colleague.", department.name)))
             }

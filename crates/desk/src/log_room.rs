@@ -65,6 +65,20 @@ impl LogRoom {
     }
 }
 
+impl LogRoom {
+    /// Writes what is queued, and closes the file.
+    pub(crate) async fn close(self) {
+        let (answer, closed) = oneshot::channel();
+        let job: Job = Box::new(move |shelf| {
+            shelf.log = None;
+            let _asker_gone = answer.send(());
+        });
+        // A thread that is gone has closed it.
+        let _gone = self.jobs.send(job);
+        let _gone = closed.await;
+    }
+}
+
 struct Shelf {
     path: PathBuf,
     log: Option<CallLog>,

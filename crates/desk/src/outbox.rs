@@ -174,8 +174,7 @@ fn live(old: &LiveView, new: &LiveView) -> Option<LivePatch> {
         return None;
     }
     let mut before: HashMap<_, _> = old.calls.iter().map(|row| (&row.call.id, row)).collect();
-    let changed: Vec<_> =
-        new.calls.iter().filter(|row| before.remove(&row.call.id) != Some(row)).cloned().collect();
+    let changed: Vec<_> = new.calls.iter().filter(|row| before.remove(&row.call.id) != Some(row)).cloned().collect();
     let gone = before.into_keys().cloned().collect();
     let reset = old.calls.is_empty() && !new.calls.is_empty();
     Some(LivePatch { as_of: new.as_of, reset, changed, gone })

@@ -26,7 +26,11 @@ use crate::{DeskConfig, SessionView, Tone, View, Wish};
 /// Everything that can happen to a desk.
 pub(crate) enum Input {
     Wish(Wish),
-    SignIn { address: String, user: String, password: String },
+    SignIn {
+        address: String,
+        user: String,
+        password: String,
+    },
     SoundDevices(SoundDevices),
     /// Of the session with this number.
     Session(u32, Happening),
@@ -41,15 +45,31 @@ pub(crate) enum Happening {
     Feed(FeedEvent),
     LogOpened(Result<Option<std::path::PathBuf>, call_log::Error>),
     LogAsOf(Option<Timestamp>),
-    LogPage { search: u32, added: bool, page: Result<Page, LogError> },
+    LogPage {
+        search: u32,
+        added: bool,
+        page: Result<Page, LogError>,
+    },
     RecordKept(Result<(), LogError>),
     SyncProgress(u32),
     Synced(Result<Timestamp, SyncError>),
-    DetailsCached { call: CallId, record: Result<Option<CallRecord>, LogError> },
-    DetailsFetched { call: CallId, record: Result<CallRecord, ControlError> },
+    DetailsCached {
+        call: CallId,
+        record: Result<Option<CallRecord>, LogError>,
+    },
+    DetailsFetched {
+        call: CallId,
+        record: Result<CallRecord, ControlError>,
+    },
     TargetsDue,
-    Targets { call: CallId, targets: Result<TransferTargets, ControlError> },
-    Transferred { call: CallId, result: Result<TransferAccepted, ControlError> },
+    Targets {
+        call: CallId,
+        targets: Result<TransferTargets, ControlError>,
+    },
+    Transferred {
+        call: CallId,
+        result: Result<TransferAccepted, ControlError>,
+    },
     /// A request whose success is seen on the feed.
     Asked(Result<(), ControlError>),
     PhoneStarted(Result<Started, String>),

@@ -41,9 +41,7 @@ impl Owner {
     pub(crate) fn start_phone(&mut self) {
         let State::In(session) = &self.state else { return };
         self.view.link.registration = match &self.view.link.registration {
-            LinkState::Down { since, why, .. } => {
-                LinkState::Down { since: *since, why: why.clone(), retry_at: None }
-            }
+            LinkState::Down { since, why, .. } => LinkState::Down { since: *since, why: why.clone(), retry_at: None },
             LinkState::Off | LinkState::Connecting | LinkState::Up => LinkState::Connecting,
         };
         let registrar = Registrar::of(&session.sip, session.control.address().host());
@@ -292,7 +290,9 @@ impl Owner {
                     && row.call.caller.number == call.with.number
             }
             // The calling user is the party being served.
-            Direction::Internal => row.call.caller.number == me.as_str() || self.is_my_extension(&row.call.caller.number, me),
+            Direction::Internal => {
+                row.call.caller.number == me.as_str() || self.is_my_extension(&row.call.caller.number, me)
+            }
             Direction::Inbound => false,
         };
         let mut rows = self.view.live.calls.iter().filter(ours).filter(|row| !taken(&row.call.id));

@@ -20,7 +20,10 @@ pub(crate) enum State {
     Resuming(Address),
     SigningIn(Attempt),
     /// The person compares the fingerprint.
-    Confirming { attempt: Attempt, fingerprint: String },
+    Confirming {
+        attempt: Attempt,
+        fingerprint: String,
+    },
     In(Box<SignedIn>),
 }
 
@@ -65,7 +68,9 @@ impl Owner {
         let address = address.clone();
         let found = match found {
             Ok(Some(found)) => found,
-            Ok(None) => return self.signed_out(Some("Your sign-in is not in the keyring any more. Sign in again.".into())),
+            Ok(None) => {
+                return self.signed_out(Some("Your sign-in is not in the keyring any more. Sign in again.".into()));
+            }
             Err(why) => {
                 let sentence = format!("Your sign-in could not be read from the keyring ({why}). Sign in again.");
                 return self.signed_out(Some(sentence));
@@ -168,8 +173,7 @@ impl Owner {
         self.blank();
         let Session { user: me, account: name, sip, token: _ } = session;
         let log = self.open_log(&account(me.id.as_str(), &address));
-        self.view.session =
-            SessionView::SignedIn { account: name, me, address: address.to_string(), keyring_warning };
+        self.view.session = SessionView::SignedIn { account: name, me, address: address.to_string(), keyring_warning };
         self.state = State::In(Box::new(SignedIn {
             control: control.clone(),
             sip,
@@ -187,7 +191,9 @@ impl Owner {
         match LogRoom::start(self.config.data_dir.join(format!("calls-{name}.sqlite"))) {
             Ok((log, opened)) => {
                 self.begin(async move {
-                    Happening::LogOpened(opened.await.unwrap_or(Err(call_log::Error::Damaged { what: "its thread ended".into() })))
+                    Happening::LogOpened(
+                        opened.await.unwrap_or(Err(call_log::Error::Damaged { what: "its thread ended".into() })),
+                    )
                 });
                 Some(log)
             }
@@ -268,11 +274,8 @@ impl Owner {
 
     /// Nothing of one session is ever shown in another.
     fn blank(&mut self) {
-        self.view = View {
-            sound: self.view.sound.clone(),
-            notices: std::mem::take(&mut self.view.notices),
-            ..View::empty()
-        };
+        self.view =
+            View { sound: self.view.sound.clone(), notices: std::mem::take(&mut self.view.notices), ..View::empty() };
     }
 
     fn end_tasks(&mut self) {
@@ -287,8 +290,7 @@ impl Owner {
         if let State::In(mut session) = std::mem::replace(&mut self.state, State::Out) {
             session.phone.stop().await;
             if let Some(log) = session.log {
-                // What is queued before is written when this is answered.
-                let _closed = log.with(|_| Ok(())).await;
+                log.close().await;
             }
         }
     }
@@ -296,7 +298,10 @@ impl Owner {
     pub(crate) fn save_settings(&mut self) {
         if let Err(error) = self.settings.save(&self.config.data_dir) {
             let file = settings::file(&self.config.data_dir);
-            self.note(Tone::Bad, format!("{} can't be written ({error}). Check that the disk has room.", file.display()));
+            self.note(
+                Tone::Bad,
+                format!("{} can't be written ({error}). Check that the disk has room.", file.display()),
+            );
         }
     }
 

@@ -57,9 +57,16 @@ pub enum SessionView {
         user: String,
         error: Option<String>,
     },
-    SigningIn { address: String, user: String },
+    SigningIn {
+        address: String,
+        user: String,
+    },
     /// First contact with an exchange whose certificate no authority vouches for: the person compares and accepts.
-    ConfirmFingerprint { address: String, user: String, fingerprint: String },
+    ConfirmFingerprint {
+        address: String,
+        user: String,
+        fingerprint: String,
+    },
     SignedIn {
         account: String,
         me: User,
@@ -83,7 +90,11 @@ pub enum LinkState {
     Connecting,
     Up,
     /// Down since, why in a sentence, and when it is tried again.
-    Down { since: Timestamp, why: String, retry_at: Option<Timestamp> },
+    Down {
+        since: Timestamp,
+        why: String,
+        retry_at: Option<Timestamp>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
@@ -215,9 +226,13 @@ pub struct LogFilter {
 pub enum SyncView {
     Offline,
     /// `done` records fetched so far.
-    Syncing { done: u32 },
+    Syncing {
+        done: u32,
+    },
     UpToDate,
-    Failed { sentence: String },
+    Failed {
+        sentence: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]

@@ -1,0 +1,207 @@
+//! What the desk is held by in these tests: a screen, a phone, a keyring.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use desk::{Device, DeviceMaker, Keyring, Notice, RingView, Screen, View, ViewPatch};
+use futures::future::BoxFuture;
+use softphone::{CallKey, Error, PhoneConfig, PhoneEvent, SoundChoice, SoundDevices};
+use tokio::sync::{mpsc, watch};
+
+/// Nothing here takes long; this only ends a test that would hang.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Something that a screen was told to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shown {
+    Ring(Vec<RingView>),
+    Patch(Box<ViewPatch>),
+    Notify(Notice),
+}
+
+/// A screen that remembers, and puts the patches together as a real one does.
+pub struct Recorder {
+    view: watch::Sender<View>,
+    shown: Mutex<Vec<Shown>>,
+}
+
+impl Recorder {
+    pub fn new() -> Self {
+        Self { view: watch::Sender::new(View::empty()), shown: Mutex::default() }
+    }
+
+    pub fn view(&self) -> View {
+        self.view.borrow().clone()
+    }
+
+    pub fn shown(&self) -> Vec<Shown> {
+        self.shown.lock().unwrap().clone()
+    }
+
+    /// Waits until the screen shows this.
+    pub async fn until(&self, what: &str, shows: impl Fn(&View) -> bool) -> View {
+        let mut view = self.view.subscribe();
+        let waited = tokio::time::timeout(PATIENCE, view.wait_for(|view| shows(view))).await;
+        match waited {
+            Ok(view) => view.unwrap().clone(),
+            Err(_) => panic!("never: {what}; the screen shows {:#?}", self.view()),
+        }
+    }
+
+    pub async fn until_notice(&self, part: &str) -> View {
+        self.until(part, |view| view.notices.iter().any(|notice| notice.sentence.contains(part))).await
+    }
+}
+
+impl Screen for Recorder {
+    fn publish(&self, patch: ViewPatch) {
+        self.shown.lock().unwrap().push(Shown::Patch(Box::new(patch.clone())));
+        self.view.send_modify(|view| view.apply(patch));
+    }
+
+    fn ring(&self, rings: &[RingView]) {
+        self.shown.lock().unwrap().push(Shown::Ring(rings.to_vec()));
+    }
+
+    fn notify(&self, notice: &Notice) {
+        self.shown.lock().unwrap().push(Shown::Notify(notice.clone()));
+    }
+}
+
+/// Makes phones that only write down what they are asked.
+#[derive(Default)]
+pub struct FakePhones {
+    state: Arc<Mutex<PhoneState>>,
+    /// Counts what was asked or started.
+    news: Arc<watch::Sender<u32>>,
+}
+
+#[derive(Default)]
+struct PhoneState {
+    config: Option<PhoneConfig>,
+    events: Option<mpsc::UnboundedSender<PhoneEvent>>,
+    asked: Vec<String>,
+    dialled: u32,
+}
+
+impl FakePhones {
+    async fn until<T>(&self, find: impl Fn(&PhoneState) -> Option<T>) -> T {
+        let mut news = self.news.subscribe();
+        loop {
+            news.borrow_and_update();
+            if let Some(found) = find(&self.state.lock().unwrap()) {
+                return found;
+            }
+            tokio::time::timeout(PATIENCE, news.changed()).await.expect("the phone is asked in time").unwrap();
+        }
+    }
+
+    /// The configuration of the phone that was started.
+    pub async fn started(&self) -> PhoneConfig {
+        self.until(|state| state.config.clone()).await
+    }
+
+    /// Lets the phone report something.
+    pub async fn report(&self, event: PhoneEvent) {
+        let events = self.until(|state| state.events.clone()).await;
+        events.send(event).unwrap();
+    }
+
+    /// Waits until the phone has been asked this.
+    pub async fn asked(&self, what: &str) {
+        self.until(|state| state.asked.iter().any(|asked| asked == what).then_some(())).await;
+    }
+
+    pub fn all_asked(&self) -> Vec<String> {
+        self.state.lock().unwrap().asked.clone()
+    }
+}
+
+impl DeviceMaker for FakePhones {
+    fn start(
+        &self,
+        config: PhoneConfig,
+    ) -> BoxFuture<'static, Result<(Box<dyn Device>, mpsc::UnboundedReceiver<PhoneEvent>), Error>> {
+        let (events, stream) = mpsc::unbounded_channel();
+        let phone = FakePhone { state: Arc::clone(&self.state), news: Arc::clone(&self.news) };
+        {
+            let mut state = self.state.lock().unwrap();
+            state.config = Some(config);
+            state.events = Some(events);
+        }
+        self.news.send_modify(|n| *n += 1);
+        Box::pin(async move { Ok((Box::new(phone) as Box<dyn Device>, stream)) })
+    }
+
+    fn sound_devices(&self) -> SoundDevices {
+        SoundDevices::default()
+    }
+}
+
+struct FakePhone {
+    state: Arc<Mutex<PhoneState>>,
+    news: Arc<watch::Sender<u32>>,
+}
+
+impl FakePhone {
+    fn note(&self, asked: String) {
+        self.state.lock().unwrap().asked.push(asked);
+        self.news.send_modify(|n| *n += 1);
+    }
+}
+
+impl Device for FakePhone {
+    fn call(&self, to: &str) -> CallKey {
+        let key = {
+            let mut state = self.state.lock().unwrap();
+            state.dialled += 1;
+            CallKey(100 + state.dialled)
+        };
+        self.note(format!("call {to}"));
+        key
+    }
+    fn answer(&self, call: CallKey) {
+        self.note(format!("answer {}", call.0));
+    }
+    fn decline(&self, call: CallKey) {
+        self.note(format!("decline {}", call.0));
+    }
+    fn hang_up(&self, call: CallKey) {
+        self.note(format!("hang up {}", call.0));
+    }
+    fn hold(&self, call: CallKey, held: bool) {
+        self.note(format!("hold {} {held}", call.0));
+    }
+    fn mute(&self, call: CallKey, muted: bool) {
+        self.note(format!("mute {} {muted}", call.0));
+    }
+    fn dtmf(&self, call: CallKey, digits: &str) {
+        self.note(format!("dtmf {} {digits}", call.0));
+    }
+    fn choose_sound(&self, choice: SoundChoice) {
+        self.note(format!("sound {:?}", choice.speaker));
+    }
+    fn stop(self: Box<Self>) -> BoxFuture<'static, ()> {
+        self.note("stop".into());
+        Box::pin(async {})
+    }
+}
+
+/// A keyring in memory.
+#[derive(Default)]
+pub struct Keys(pub Mutex<HashMap<String, String>>);
+
+impl Keyring for Keys {
+    fn get(&self, account: &str) -> Result<Option<String>, String> {
+        Ok(self.0.lock().unwrap().get(account).cloned())
+    }
+    fn set(&self, account: &str, secret: &str) -> Result<(), String> {
+        self.0.lock().unwrap().insert(account.into(), secret.into());
+        Ok(())
+    }
+    fn delete(&self, account: &str) -> Result<(), String> {
+        self.0.lock().unwrap().remove(account);
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! Calls that come in at this device.
+
+use desk::{PhoneCallId, PhoneCallState, RingKind, Wish};
+use protocol::Reason;
+use softphone::{CallEvent, CallKey, Ended, IncomingCall, PhoneEvent, Recalled};
+
+use crate::Rig;
+use crate::doubles::Shown;
+use crate::exchange::{FakeExchange, party, row};
+
+fn incoming(key: u32) -> IncomingCall {
+    IncomingCall {
+        key: CallKey(key),
+        kind: softphone::RingKind::Transfer,
+        caller: party("Priya Nair", "+919812345678"),
+        transferred_by: Some(party("Ravi Kumar", "ravi")),
+        department: Some("Support".into()),
+        note: Some("invoice 7".into()),
+        call_id: Some("c".into()),
+        back: None,
+    }
+}
+
+fn ended(key: u32, answered_elsewhere: bool) -> PhoneEvent {
+    let ended = Ended { cause: "given up".into(), status: None, answered_elsewhere, talked: None };
+    PhoneEvent::Call { call: CallKey(key), event: CallEvent::Ended(ended) }
+}
+
+#[tokio::test]
+async fn a_transfer_rings_in_the_ring_window_before_anything_else_and_becomes_a_call() {
+    let exchange = FakeExchange::start();
+    exchange.script(|script| script.live = vec![row("c", 1)]);
+    let rig = Rig::online(&exchange).await;
+    rig.screen.until("the call", |view| view.live.calls.len() == 1).await;
+    rig.phones.report(PhoneEvent::Incoming(incoming(1))).await;
+    let view = rig.screen.until("ringing", |view| !view.rings.is_empty()).await;
+    let ring = &view.rings[0];
+    assert_eq!((ring.kind, ring.headline.as_str()), (RingKind::Transfer, "Internal transfer from Ravi Kumar"));
+    assert_eq!((ring.department.as_deref(), ring.note.as_deref()), (Some("Support"), Some("invoice 7")));
+    let shown = rig.screen.shown();
+    let window = shown.iter().position(|s| matches!(s, Shown::Ring(rings) if rings == &view.rings)).unwrap();
+    let patch = shown.iter().position(|s| matches!(s, Shown::Patch(patch) if patch.rings.is_some())).unwrap();
+    assert!(window < patch);
+
+    let id = PhoneCallId(1);
+    rig.desk.wish(Wish::Answer { id });
+    rig.phones.asked("answer 1").await;
+    rig.screen.until("answering", |view| view.rings.iter().any(|ring| ring.answering)).await;
+    let answered = CallEvent::Answered { codec: softphone::Codec::Opus };
+    rig.phones.report(PhoneEvent::Call { call: CallKey(1), event: answered }).await;
+    let view = rig.screen.until("talking", |view| !view.phone.calls.is_empty()).await;
+    assert!(view.rings.is_empty());
+    let call = &view.phone.calls[0];
+    assert_eq!((call.state, call.codec.as_deref()), (PhoneCallState::Talking, Some("Opus")));
+    assert_eq!(call.call.as_ref().map(|id| id.as_str()), Some("c"), "tied to its row");
+    assert_eq!(call.transfer_right, Some(protocol::TransferRight::Allowed));
+    assert!(
+        matches!(rig.screen.shown().iter().rfind(|s| matches!(s, Shown::Ring(_))), Some(Shown::Ring(r)) if r.is_empty())
+    );
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn it_rings_while_the_control_link_is_down() {
+    let exchange = FakeExchange::start();
+    let rig = Rig::online(&exchange).await;
+    exchange.cut();
+    rig.screen.until("down", |view| matches!(view.link.control, desk::LinkState::Down { .. })).await;
+    rig.phones.report(PhoneEvent::Incoming(incoming(1))).await;
+    rig.screen.until("ringing", |view| view.rings.len() == 1).await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn answered_elsewhere_clears_it_and_is_no_missed_call() {
+    let exchange = FakeExchange::start();
+    let rig = Rig::online(&exchange).await;
+    rig.phones.report(PhoneEvent::Incoming(incoming(1))).await;
+    rig.screen.until("ringing", |view| view.rings.len() == 1).await;
+    rig.phones.report(ended(1, true)).await;
+    let view = rig.screen.until_notice("Answered on another phone: Priya Nair.").await;
+    assert!(view.rings.is_empty());
+    assert!(!view.notices.iter().any(|notice| notice.sentence.contains("Missed")));
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn given_up_is_a_missed_call_and_declined_is_not() {
+    let exchange = FakeExchange::start();
+    let rig = Rig::online(&exchange).await;
+    rig.phones.report(PhoneEvent::Incoming(incoming(1))).await;
+    rig.phones.report(PhoneEvent::Incoming(incoming(2))).await;
+    rig.screen.until("two", |view| view.rings.len() == 2).await;
+    rig.desk.wish(Wish::Decline { id: PhoneCallId(1) });
+    rig.phones.asked("decline 1").await;
+    let view = rig.screen.until_notice("You declined: Internal transfer from Ravi Kumar, Priya Nair.").await;
+    assert_eq!(view.rings.len(), 1);
+    rig.phones.report(ended(1, false)).await;
+    rig.phones.report(ended(2, false)).await;
+    let view = rig.screen.until_notice("Missed: Internal transfer from Ravi Kumar, Priya Nair.").await;
+    assert!(view.rings.is_empty());
+    assert_eq!(view.notices.len(), 2, "{:?}", view.notices);
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn every_kind_says_in_words_what_it_is() {
+    let exchange = FakeExchange::start();
+    let rig = Rig::online(&exchange).await;
+    let back = Recalled { from: party("Ravi Kumar", "ravi"), because: Some(Reason::NoAnswer) };
+    let calls = [
+        IncomingCall { kind: softphone::RingKind::Recall, back: Some(back), ..incoming(1) },
+        IncomingCall { kind: softphone::RingKind::Outside, ..incoming(2) },
+        IncomingCall { kind: softphone::RingKind::Outside, department: None, ..incoming(3) },
+        IncomingCall { kind: softphone::RingKind::Internal, caller: party(" ", ""), ..incoming(4) },
+    ];
+    for call in calls {
+        rig.phones.report(PhoneEvent::Incoming(call)).await;
+    }
+    let view = rig.screen.until("four", |view| view.rings.len() == 4).await;
+    let headlines: Vec<_> = view.rings.iter().map(|ring| ring.headline.as_str()).collect();
+    let wanted =
+        ["Back from Ravi Kumar: no answer", "Call for Support", "Call from Priya Nair", "Call from an unknown caller"];
+    assert_eq!(headlines, wanted);
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_ring_never_touches_an_open_transfer_dialog() {
+    let exchange = FakeExchange::start();
+    exchange.script(|script| script.live = vec![row("c", 1)]);
+    let rig = Rig::online(&exchange).await;
+    rig.screen.until("the call", |view| view.live.calls.len() == 1).await;
+    rig.desk.wish(Wish::OpenTransfer { call: "c".into() });
+    let is_ready =
+        |view: &desk::View| matches!(&view.dialog, Some(d) if matches!(d.body, desk::DialogBody::Ready { .. }));
+    let before = rig.screen.until("ready", is_ready).await.dialog;
+    rig.phones.report(PhoneEvent::Incoming(incoming(1))).await;
+    rig.screen.until("ringing", |view| view.rings.len() == 1).await;
+    rig.desk.wish(Wish::Answer { id: PhoneCallId(1) });
+    let answered = CallEvent::Answered { codec: softphone::Codec::Pcmu };
+    rig.phones.report(PhoneEvent::Call { call: CallKey(1), event: answered }).await;
+    let view = rig.screen.until("talking", |view| view.phone.calls.len() == 1).await;
+    assert_eq!(view.dialog, before);
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn stopping_the_desk_stops_the_phone() {
+    let exchange = FakeExchange::start();
+    let rig = Rig::online(&exchange).await;
+    rig.phones.started().await;
+    rig.phones.report(PhoneEvent::Incoming(incoming(1))).await;
+    rig.screen.until("ringing", |view| view.rings.len() == 1).await;
+    rig.desk.clone().stop().await;
+    assert_eq!(rig.phones.all_asked(), ["stop"]);
+}

@@ -1,0 +1,212 @@
+//! Transfer → choose → Go, and what becomes of it.
+
+use desk::{DialogBody, Wish};
+use protocol::{
+    ApiError, CallState, Change, Denied, LiveRow, Reason, Target, TargetRef, Timestamp, TransferProgress,
+    TransferRight, TransferStage, TransferTarget,
+};
+
+use crate::Rig;
+use crate::exchange::{FakeExchange, row, user_ref};
+
+fn ravi() -> TransferTarget {
+    TransferTarget {
+        target: Target::User("ravi".into()),
+        name: "Ravi Kumar".into(),
+        extension: "103".into(),
+        departments: vec!["Support".into()],
+        presence: Some(protocol::Presence::Available),
+        ineligible: None,
+        forecast: vec![],
+        forecast_line: "rings Ravi 20 s".into(),
+    }
+}
+
+fn ready(view: &desk::View) -> bool {
+    view.dialog.as_ref().is_some_and(|dialog| matches!(dialog.body, DialogBody::Ready { .. }))
+}
+
+/// An open dialog for one call.
+async fn opened(exchange: &FakeExchange) -> Rig {
+    exchange.script(|script| {
+        script.live = vec![row("c", 4)];
+        script.targets = vec![ravi()];
+    });
+    let rig = Rig::online(exchange).await;
+    rig.screen.until("the call", |view| view.live.calls.len() == 1).await;
+    rig.desk.wish(Wish::OpenTransfer { call: "c".into() });
+    let view = rig.screen.until("targets", ready).await;
+    let dialog = view.dialog.unwrap();
+    assert_eq!((dialog.call.as_str(), dialog.revision, dialog.error), ("c", 4, None));
+    assert_eq!(dialog.body, DialogBody::Ready { targets: vec![ravi()] });
+    rig
+}
+
+fn go(revision: u32) -> Wish {
+    let target = Target::User("ravi".into());
+    Wish::Transfer { call: "c".into(), revision, target, note: Some(" invoice 7 ".into()) }
+}
+
+/// The call while a transfer by `by` goes on.
+fn moving(revision: u32, by: &str, stage: TransferStage) -> LiveRow {
+    let mut row = row("c", revision);
+    row.call.state = CallState::Transferring;
+    row.call.transfer = Some(TransferProgress {
+        id: "t1".into(),
+        by: user_ref(by, "Maya Lindqvist"),
+        from: Some(user_ref("mina", "Mina Shah")),
+        target: TargetRef::User(user_ref("ravi", "Ravi Kumar")),
+        stage,
+        since: Timestamp(1),
+        note: None,
+    });
+    row
+}
+
+fn ringing() -> TransferStage {
+    TransferStage::Ringing { towards: vec![user_ref("ravi", "Ravi Kumar")], until: Timestamp(9) }
+}
+
+fn talking(revision: u32, id: &str, name: &str) -> LiveRow {
+    let mut row = row("c", revision);
+    row.call.state = CallState::Talking { with: user_ref(id, name) };
+    row
+}
+
+#[tokio::test]
+async fn go_is_sent_once_and_acceptance_closes_the_dialog() {
+    let exchange = FakeExchange::start();
+    let rig = opened(&exchange).await;
+    rig.desk.wish(go(4));
+    rig.desk.wish(go(4)); // Enter, and a click
+    assert_eq!(exchange.asked("transfer").await, r#"transfer c 4 User(UserId("ravi")) Some("invoice 7")"#);
+    rig.screen.until("closed", |view| view.dialog.is_none()).await;
+    assert!(!exchange.rest().await.iter().any(|asked| asked.starts_with("transfer ")));
+
+    exchange.change(Change::Call(moving(5, "maya", ringing())));
+    exchange.change(Change::Call(talking(6, "ravi", "Ravi Kumar")));
+    rig.screen.until_notice("Ravi Kumar has the call with Priya Nair.").await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_refusal_stays_in_the_dialog_with_its_sentence() {
+    let exchange = FakeExchange::start();
+    let rig = opened(&exchange).await;
+    let sentence = "Ravi Kumar is on a call. Choose somebody else.";
+    exchange.script(|script| {
+        script.transfer = Err(ApiError { code: "ineligible.on_call".into(), message: sentence.into() });
+    });
+    rig.desk.wish(go(4));
+    let view = rig
+        .screen
+        .until("refused", |view| view.dialog.as_ref().is_some_and(|dialog| dialog.error.as_deref() == Some(sentence)))
+        .await;
+    assert!(!view.dialog.unwrap().sending, "Go can be pressed again");
+    exchange.asked("targets c").await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn the_dialog_follows_its_call_until_the_call_may_not_be_moved() {
+    let exchange = FakeExchange::start();
+    let rig = opened(&exchange).await;
+    exchange.change(Change::Call(row("c", 5)));
+    let view = rig.screen.until("5", |view| view.dialog.as_ref().is_some_and(|d| d.revision == 5)).await;
+    assert_eq!(view.dialog.unwrap().error, None);
+
+    let denied = Denied::AlreadyTransferring { by: user_ref("sam", "Sam Whitfield"), to: "Tom Okafor".into() };
+    let refused = LiveRow { transfer_right: TransferRight::from(Err(denied)), ..moving(6, "sam", ringing()) };
+    exchange.change(Change::Call(refused));
+    rig.screen
+        .until("said why", |view| {
+            view.dialog
+                .as_ref()
+                .is_some_and(|d| d.error.as_ref().is_some_and(|e| e.contains("Sam Whitfield is already")))
+        })
+        .await;
+    exchange.change(Change::CallGone("c".into()));
+    rig.screen
+        .until("ended", |view| view.dialog.as_ref().is_some_and(|d| d.error.as_deref() == Some("This call has ended.")))
+        .await;
+    rig.desk.wish(Wish::CloseTransfer);
+    rig.screen.until("closed", |view| view.dialog.is_none()).await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_colleagues_change_refreshes_the_open_dialog() {
+    let exchange = FakeExchange::start();
+    let rig = opened(&exchange).await;
+    exchange.script(|script| script.targets[0].ineligible = Some(protocol::Ineligible::OnCall));
+    exchange.change(Change::User(protocol::User { on_call: true, ..crate::exchange::user("ravi", "Ravi Kumar") }));
+    rig.screen
+        .until("greyed", |view| match view.dialog.as_ref().map(|dialog| &dialog.body) {
+            Some(DialogBody::Ready { targets }) => targets[0].ineligible == Some(protocol::Ineligible::OnCall),
+            _ => false,
+        })
+        .await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn what_came_instead_is_told_to_who_pressed_go_and_to_nobody_else() {
+    let exchange = FakeExchange::start();
+    exchange.script(|script| script.live = vec![moving(1, "maya", ringing())]);
+    let rig = Rig::online(&exchange).await;
+    rig.screen.until("the call", |view| view.live.calls.len() == 1).await;
+    let recall = TransferStage::Recalling {
+        towards: user_ref("maya", "Maya Lindqvist"),
+        until: Timestamp(9),
+        because: Reason::NoAnswer,
+    };
+    exchange.change(Change::Call(moving(2, "maya", recall)));
+    rig.screen.until_notice("Ravi Kumar: no answer. Priya Nair goes back to you.").await;
+    exchange.change(Change::Call(talking(3, "maya", "Maya Lindqvist")));
+    let view = rig.screen.until_notice("Priya Nair is back with you.").await;
+    let told = view.notices.len();
+    assert!(
+        rig.screen
+            .shown()
+            .iter()
+            .any(|s| matches!(s, crate::doubles::Shown::Notify(n) if n.sentence.contains("back with you")))
+    );
+
+    exchange.change(Change::Call(moving(4, "sam", ringing())));
+    exchange.change(Change::Call(talking(5, "ravi", "Ravi Kumar")));
+    let view = rig.screen.until("moved", |view| view.live.calls[0].call.revision == 5).await;
+    assert_eq!(view.notices.len(), told, "Sam's transfer is no news for Maya");
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn an_outcome_during_a_lost_link_is_told_afterwards() {
+    let exchange = FakeExchange::start();
+    exchange.script(|script| script.live = vec![moving(1, "maya", ringing())]);
+    let rig = Rig::online(&exchange).await;
+    rig.screen.until("the call", |view| view.live.calls.len() == 1).await;
+    exchange.cut();
+    exchange.script(|script| script.live = vec![talking(2, "ravi", "Ravi Kumar")]);
+    exchange.mend();
+    rig.screen.until_notice("Ravi Kumar has the call").await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_transfer_can_be_taken_back() {
+    let exchange = FakeExchange::start();
+    let rig = Rig::online(&exchange).await;
+    rig.desk.wish(Wish::CancelTransfer { transfer: "t1".into() });
+    exchange.asked("cancel t1").await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_call_that_ended_opens_no_dialog() {
+    let exchange = FakeExchange::start();
+    let rig = Rig::online(&exchange).await;
+    rig.desk.wish(Wish::OpenTransfer { call: "gone".into() });
+    let view = rig.screen.until_notice("This call has ended.").await;
+    assert!(view.dialog.is_none());
+    rig.end().await;
+}
