@@ -309,6 +309,22 @@ async fn a_transfer_that_is_declined_gives_the_call_back() {
     a.told(at_a, CallEvent::Resumed { by: HeldBy::Them }).await;
 }
 
+/// The UDP ports that this process has open: those of the phones under test.
+fn own_udp_ports() -> Vec<u16> {
+    let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let ours: Vec<String> =
+        links.filter_map(|fd| Some(std::fs::read_link(fd.path()).ok()?.to_string_lossy().into_owned())).collect();
+    let table = std::fs::read_to_string("/proc/self/net/udp").unwrap();
+    let ports = table.lines().skip(1).filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (_, port) = fields.get(1)?.split_once(':')?;
+        ours.contains(&format!("socket:[{}]", fields.get(9)?)).then(|| u16::from_str_radix(port, 16).ok())?
+    });
+    let ports: Vec<u16> = ports.collect();
+    assert!(ports.len() >= 6, "two phones with SIP, RTP and RTCP each: {ports:?}");
+    ports
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rubbish_on_the_ports_does_no_harm() {
     let (mut a, mut b) = (Desk::speaking().await, Desk::speaking().await);
@@ -319,8 +335,8 @@ async fn rubbish_on_the_ports_does_no_harm() {
     for sip in [&b"\x00\xff\x80garbage"[..], b"INVITE\r\n\r\n", b"BYE sip:x SIP/2.0\r\nContent-Length: -1\r\n\r\n"] {
         throw(b.phone.listen(), sip);
     }
-    // Every port of this machine that could be one of theirs, with what looks like RTP, RTCP, and nothing at all.
-    for port in 32_768..=60_999 {
+    // What looks like RTP, like RTCP, and like nothing at all.
+    for port in own_udp_ports() {
         for packet in [&b"\x80\x00\x00\x01\x00\x00\x00\x01\xde\xad\xbe\xefxx"[..], b"\x80\xc8\xff\xff", b""] {
             throw(SocketAddr::new([127, 0, 0, 1].into(), port), packet);
         }
@@ -369,4 +385,86 @@ async fn devices_ring_listen_and_play() {
     };
     tokio::time::timeout(PATIENCE, played).await.expect("nothing came out of the speaker");
     assert_eq!(fake.ringing(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ring_card_travels_whole_and_a_call_answered_elsewhere_is_not_missed() {
+    let mut b = Desk::silent().await;
+    let (exchange, mut network) = exchange().await;
+    let from: sip::NameAddr = "\"Priya Nair\" <sip:+919812345678@127.0.0.1>".parse().unwrap();
+    let leg = exchange.invite(sip::Invite {
+        to: b.uri().parse().unwrap(),
+        from: from.clone(),
+        to_display: None,
+        sdp: "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
+            .into(),
+        via_flow: None,
+        credentials: None,
+        headers: sip::CallHeaders {
+            asserted_identity: Some(from),
+            referred_by: Some("\"Ravi Kumar\" <sip:ravi@127.0.0.1>".parse().unwrap()),
+            alert_info: Some("urn:alert:source:internal".into()),
+            user_to_user: Some("João wants the May invoice".into()),
+            subject: Some("Support".into()),
+            call_info: vec![("X-Patchcord-Call".into(), "c17".into())],
+            ..sip::CallHeaders::default()
+        },
+    });
+    let card = b.rung().await;
+    assert_eq!(card.kind, softphone::RingKind::Transfer);
+    assert_eq!((card.caller.name.as_str(), card.caller.number.as_str()), ("Priya Nair", "+919812345678"));
+    assert_eq!(card.transferred_by.unwrap().name, "Ravi Kumar");
+    assert_eq!(card.note.as_deref(), Some("João wants the May invoice"));
+    assert_eq!(card.department.as_deref(), Some("Support"));
+    assert_eq!(card.call_id.unwrap().as_str(), "c17");
+    let ringing =
+        async { while !matches!(network.recv().await, Some(sip::Event::Leg { event: sip::LegEvent::Ringing, .. })) {} };
+    tokio::time::timeout(PATIENCE, ringing).await.expect("no 180");
+    exchange.hang_up(leg, Some(sip::ReasonHeader::answered_elsewhere()));
+    let ended = b.ended(card.key).await;
+    assert!(ended.answered_elsewhere, "{ended:?}");
+}
+
+async fn exchange() -> (sip::Endpoint, UnboundedReceiver<sip::Event>) {
+    let udp = vec!["127.0.0.1:0".parse().unwrap()];
+    sip::Endpoint::bind(sip::EndpointConfig { udp, ..sip::EndpointConfig::default() }).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_registers_and_unregisters() {
+    let (exchange, mut network) = exchange().await;
+    let registrar = exchange.local_addr(sip::Transport::Udp).unwrap();
+    let mut config = PhoneConfig::new("127.0.0.1:0".parse().unwrap());
+    config.account = Some(softphone::Account {
+        registrar: format!("sip:{registrar}"),
+        user: "ravi".into(),
+        auth_user: None,
+        password: softphone::Secret::new("x"),
+        display: Some("Ravi Kumar".into()),
+    });
+    let (phone, events) = Phone::start(config).await.unwrap();
+    let mut ravi = Desk { phone, events };
+    let bindings = async {
+        let mut seen = Vec::new();
+        while let Some(event) = network.recv().await {
+            let sip::Event::Register(register) = event else { continue };
+            seen.push(register.contacts.iter().map(|c| c.expires).max());
+            assert_eq!(register.user, "ravi");
+            exchange.accept_register(register.request, register.contacts);
+            if seen.last() == Some(&Some(0)) {
+                break;
+            }
+        }
+        seen
+    };
+    let phone = async {
+        ravi.until("registration", |event| match event {
+            PhoneEvent::Registration(softphone::RegistrationState::Registered) => Some(()),
+            _ => None,
+        })
+        .await;
+        ravi.phone.clone().stop().await;
+    };
+    let (seen, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(bindings, phone) }).await.unwrap();
+    assert!(seen.first().unwrap().unwrap() > 0, "{seen:?}");
 }
