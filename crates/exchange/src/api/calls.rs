@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
     response::IntoResponse,
 };
@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 
 use super::{
     Api,
-    extract::{Asked, Body, Caller},
+    extract::{Asked, Body, Caller, Named},
     refusal::{Answer, Refused},
 };
 use crate::{brain, store::records, store::voicemail};
@@ -81,11 +81,7 @@ pub(super) async fn records(
     (status = 401, description = "Not signed in", body = ApiError),
     (status = 404, description = "No such finished call, or not for you", body = ApiError),
 ))]
-pub(super) async fn record(
-    State(api): State<Api>,
-    caller: Caller,
-    Path(call): Path<String>,
-) -> Answer<Json<CallRecord>> {
+pub(super) async fn record(State(api): State<Api>, caller: Caller, Named(call): Named) -> Answer<Json<CallRecord>> {
     api.record(caller.user, CallId(call)).await.map(Json)
 }
 
@@ -101,7 +97,7 @@ pub(super) async fn record(
 pub(super) async fn transfer_targets(
     State(api): State<Api>,
     caller: Caller,
-    Path(call): Path<String>,
+    Named(call): Named,
 ) -> Answer<Json<TransferTargets>> {
     let (user, call) = (caller.user, CallId(call));
     let targets = api.0.brain.look(move |s| {
@@ -133,7 +129,7 @@ const MAX_NOTE: usize = 500;
 pub(super) async fn transfer(
     State(api): State<Api>,
     caller: Caller,
-    Path(call): Path<String>,
+    Named(call): Named,
     Body(request): Body<TransferRequest>,
 ) -> Answer<(StatusCode, Json<TransferAccepted>)> {
     let TransferRequest { revision, target, note } = request;
@@ -160,7 +156,7 @@ pub(super) async fn transfer(
 pub(super) async fn cancel_transfer(
     State(api): State<Api>,
     caller: Caller,
-    Path(transfer): Path<String>,
+    Named(transfer): Named,
 ) -> Answer<StatusCode> {
     let command = Command::CancelTransfer { by: caller.user, transfer: TransferId(transfer) };
     let step = api.0.brain.command(command).await?;
@@ -175,11 +171,7 @@ pub(super) async fn cancel_transfer(
     (status = 401, description = "Not signed in", body = ApiError),
     (status = 404, description = "No message, or not for you", body = ApiError),
 ))]
-pub(super) async fn voicemail(
-    State(api): State<Api>,
-    caller: Caller,
-    Path(call): Path<String>,
-) -> Answer<impl IntoResponse> {
+pub(super) async fn voicemail(State(api): State<Api>, caller: Caller, Named(call): Named) -> Answer<impl IntoResponse> {
     let record = api.record(caller.user, CallId(call)).await?;
     let none = || Refused::not_found("Nobody left a message in this call.");
     let left = api.0.store.read(move |c| voicemail::find(c, &record.id)).await?.ok_or_else(none)?;

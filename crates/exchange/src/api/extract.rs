@@ -2,7 +2,7 @@
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Query, Request, rejection::BytesRejection},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
     http::{StatusCode, header::AUTHORIZATION, request::Parts},
 };
 use protocol::{DeviceId, UserId};
@@ -65,6 +65,18 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
         })?;
         let body = serde_json::from_slice(&bytes);
         body.map(Self).map_err(|e| Refused::bad_request(format!("The body is not what it should be: {e}.")))
+    }
+}
+
+/// What the path names: a call, a transfer.
+pub(super) struct Named(pub String);
+
+impl FromRequestParts<Api> for Named {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Answer<Self> {
+        let path = Path::<String>::from_request_parts(parts, api).await;
+        path.map(|Path(name)| Self(name)).map_err(|e| Refused::bad_request(format!("{}.", e.body_text())))
     }
 }
 

@@ -360,6 +360,9 @@ impl Mouth {
             tokio::select! {
                 got = self.socket.recv_from(&mut buffer) => {
                     let (n, _) = got.unwrap();
+                    if media::rtcp::is_rtcp(&buffer[..n]) {
+                        continue;
+                    }
                     let header = Header::parse(&buffer[..n]).unwrap();
                     self.heard.lock().unwrap().packets.push(header);
                     self.receiver.packet(epoch.elapsed(), &buffer[..n]).unwrap();
