@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,9 @@ use super::recorder::Recorder;
 
 /// If the pacer is late by more than this, the missed frames are left out instead of sent in a burst.
 const MAX_BURST: Duration = Duration::from_millis(200);
+
+/// When the first report follows a change; the far end may have waited for one since the last.
+const FIRST_REPORT: Duration = Duration::from_secs(1);
 
 /// What a line reports.
 #[derive(Debug)]
@@ -74,6 +78,7 @@ impl Line {
             paced: false,
             relaying: true,
             next_frame: epoch,
+            next_report: Duration::ZERO,
         };
         Self { port, modes, task: tokio::spawn(task.run(orders)) }
     }
@@ -145,6 +150,7 @@ struct Task {
     /// What arrives can be relayed to the bridged leg as it is.
     relaying: bool,
     next_frame: Instant,
+    next_report: Duration,
 }
 
 impl Task {
@@ -163,8 +169,9 @@ impl Task {
                 got = port.rtp.recv_from(&mut packet) => if let Ok((n, from)) = got {
                     self.arrived(packet.get_mut(..n).unwrap_or_default(), from);
                 },
-                // Read so that the buffer stays empty.
-                _ = port.rtcp.recv_from(&mut report) => {}
+                got = port.rtcp.recv_from(&mut report) => if let Ok((n, from)) = got {
+                    self.reported(report.get(..n).unwrap_or_default(), from);
+                },
             }
         }
         self.switch(Mode::Silence).await;
@@ -188,6 +195,7 @@ impl Task {
         self.paced = false;
         self.relaying = true;
         self.next_frame = Instant::now();
+        self.next_report = self.now() + FIRST_REPORT;
     }
 
     fn keep_pace(&mut self) {
@@ -197,9 +205,9 @@ impl Task {
         }
     }
 
-    fn arrived(&mut self, packet: &mut [u8], from: std::net::SocketAddr) {
+    fn arrived(&mut self, packet: &mut [u8], from: SocketAddr) {
         if media::rtcp::is_rtcp(packet) {
-            return;
+            return self.reported(packet, from);
         }
         let Some(carried) = self.port.accept(packet, from) else { return };
         let now = self.now();
@@ -216,6 +224,18 @@ impl Task {
                     other.wake.notify_one();
                 }
             }
+        }
+    }
+
+    /// RTCP: in a relayed bridge it is for the other far end, else for us.
+    fn reported(&self, report: &[u8], from: SocketAddr) {
+        if !self.port.accepts_report(from) {
+            return;
+        }
+        match &self.mode {
+            Mode::Bridged(other) if self.relaying => other.relay_report(&self.port, report),
+            Mode::Bridged(_) | Mode::Recording(_) => self.port.read_report(self.now(), report),
+            Mode::Silence | Mode::Music | Mode::Prompt(_) | Mode::Greeting { .. } => {}
         }
     }
 
@@ -247,6 +267,10 @@ impl Task {
             }
         }
         self.port.play(now, &frame);
+        if now >= self.next_report {
+            self.next_report = now + media::rtcp::INTERVAL;
+            self.port.send_report(now);
+        }
         if over {
             self.over().await;
         }

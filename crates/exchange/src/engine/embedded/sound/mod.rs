@@ -7,6 +7,7 @@ mod library;
 mod line;
 mod port;
 mod recorder;
+mod rtcp;
 #[cfg(test)]
 mod tests;
 

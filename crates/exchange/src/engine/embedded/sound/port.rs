@@ -8,6 +8,10 @@ use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 
 use super::super::ports::PortPair;
+use super::rtcp;
+
+/// Who reports; says nothing about the machine.
+const CNAME: &str = "patchcord-exchange";
 
 /// What offer and answer agreed on, as far as sound goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +60,8 @@ struct Incoming {
     /// Addresses from which the first packet may come: the negotiated one and that of the signalling.
     expected: Option<[IpAddr; 2]>,
     source: Option<SocketAddr>,
+    /// Of the last packet.
+    ssrc: Option<u32>,
     /// Only while somebody listens to decoded sound.
     receiver: Option<RtpReceiver>,
 }
@@ -171,10 +177,10 @@ impl Port {
             Carried::Voice(incoming.receive.iter().find(|(pt, _)| *pt == header.payload_type)?.1)
         };
         match incoming.source {
-            Some(known) if known == source => {}
+            Some(known) if known == source => incoming.ssrc = Some(header.ssrc),
             Some(_) => return None,
             None if incoming.expected.is_some_and(|e| e.contains(&source.ip())) => {
-                incoming.source = Some(source);
+                (incoming.source, incoming.ssrc) = (Some(source), Some(header.ssrc));
                 drop(incoming);
                 lock(&self.outgoing).latched = Some(source);
             }
@@ -205,6 +211,58 @@ impl Port {
         true
     }
 
+    /// Whether RTCP from `source` may be our far end's.
+    pub fn accepts_report(&self, source: SocketAddr) -> bool {
+        lock(&self.incoming).expected.is_some_and(|e| e.contains(&source.ip()))
+    }
+
+    /// Takes a report about what we play ourselves.
+    pub fn read_report(&self, now: Duration, report: &[u8]) {
+        // The only place with both locks, always in this order.
+        let mut incoming = lock(&self.incoming);
+        let mut outgoing = lock(&self.outgoing);
+        if let (Some(receiver), Some(own)) = (incoming.receiver.as_mut(), outgoing.own.as_mut()) {
+            let _rubbish = media::rtcp::read(now, report, own, receiver);
+        }
+    }
+
+    /// Sends a report about what we play ourselves and what we hear.
+    pub fn send_report(&self, now: Duration) {
+        let mut report = Vec::new();
+        {
+            let mut incoming = lock(&self.incoming);
+            let outgoing = lock(&self.outgoing);
+            let (Some(receiver), Some(own)) = (incoming.receiver.as_mut(), outgoing.own.as_ref()) else { return };
+            media::rtcp::report(now, CNAME, own, receiver, &mut report);
+        }
+        self.send_rtcp(&report);
+    }
+
+    /// Sends a report of the far end behind `other` on to ours.
+    pub fn relay_report(&self, other: &Port, report: &[u8]) {
+        let ours = lock(&self.outgoing).ssrc();
+        let theirs = lock(&other.outgoing).ssrc();
+        let heard = lock(&self.incoming).ssrc;
+        if let (Some(ours), Some(theirs), Some(heard)) = (ours, theirs, heard)
+            && let Some(report) = rtcp::translate(report, ours, (theirs, heard))
+        {
+            self.send_rtcp(&report);
+        }
+    }
+
+    fn send_rtcp(&self, report: &[u8]) {
+        let (terms, latched) = {
+            let outgoing = lock(&self.outgoing);
+            (outgoing.terms.clone(), outgoing.latched)
+        };
+        let Some((rtp, rtcp)) = terms.and_then(|t| t.remote.zip(t.remote_rtcp)) else { return };
+        // A lost report is followed by the next. The same port for both: RFC 5761.
+        let _ = match rtp == rtcp {
+            true => self.rtp.try_send_to(report, latched.unwrap_or(rtp)),
+            false => self.rtcp.try_send_to(report, rtcp),
+        };
+    }
+
     /// Forgets what is in the jitter buffer.
     pub fn stop_listening(&self) {
         lock(&self.incoming).receiver = None;
@@ -215,19 +273,26 @@ impl Outgoing {
     fn agree(&mut self, terms: Terms) -> Result<(), CodecError> {
         let (codec, payload_type) = terms.send;
         let before = self.terms.as_ref().map(|t| (t.send, t.send_digits));
-        if before != Some((terms.send, terms.send_digits)) {
-            let config =
-                SenderConfig { codec, payload_type, ssrc: rand::random(), dtmf_payload_type: terms.send_digits };
-            self.own = Some(RtpSender::new(config)?);
-        }
         let clock_before = before.map(|((codec, _), _)| codec.rtp_clock());
-        if clock_before != Some(codec.rtp_clock()) {
+        let ssrc = match self.ssrc() {
+            Some(ssrc) if clock_before == Some(codec.rtp_clock()) => ssrc,
             // Another clock needs another stream (RFC 7160 section 4.1).
-            let start = Position { ssrc: rand::random(), sequence: rand::random(), timestamp: rand::random() };
-            self.relay = Some(Relay::new(start, codec.rtp_clock()));
+            Some(_) | None => {
+                let start = Position { ssrc: rand::random(), sequence: rand::random(), timestamp: rand::random() };
+                self.relay = Some(Relay::new(start, codec.rtp_clock()));
+                start.ssrc
+            }
+        };
+        if before != Some((terms.send, terms.send_digits)) {
+            let config = SenderConfig { codec, payload_type, ssrc, dtmf_payload_type: terms.send_digits };
+            self.own = Some(RtpSender::new(config)?);
         }
         self.terms = Some(terms);
         Ok(())
+    }
+
+    fn ssrc(&self) -> Option<u32> {
+        Some(self.relay.as_ref()?.position().ssrc)
     }
 
     /// Where to send, and the payload type of our own sound.

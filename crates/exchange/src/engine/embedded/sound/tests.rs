@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use media::rtp::Header;
-use media::{Codec, FRAME_TIME, Frame, ReceiverConfig, RtpReceiver, RtpSender, SILENCE, SenderConfig};
+use media::{Codec, FRAME, FRAME_TIME, Frame, ReceiverConfig, RtpReceiver, RtpSender, SILENCE, SenderConfig};
 use protocol::LegId;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -56,7 +56,7 @@ impl Phone {
         let address = self.socket.local_addr().unwrap();
         Terms {
             remote: Some(address),
-            remote_rtcp: None,
+            remote_rtcp: Some(address),
             signalling: address.ip(),
             send: (self.codec, payload_type(self.codec)),
             send_digits: Some(DIGITS),
@@ -69,6 +69,10 @@ impl Phone {
     fn frame(&mut self, to: SocketAddr) {
         let mut buffer = [0; 2048];
         while let Ok((n, _)) = self.socket.try_recv_from(&mut buffer) {
+            if media::rtcp::is_rtcp(&buffer[..n]) {
+                media::rtcp::read(self.started.elapsed(), &buffer[..n], &mut self.sender, &mut self.receiver).unwrap();
+                continue;
+            }
             self.packets.push(Header::parse(&buffer[..n]).unwrap());
             self.receiver.packet(self.started.elapsed(), &buffer[..n]).unwrap();
         }
@@ -83,6 +87,11 @@ impl Phone {
         }
         if let Some(packet) = self.sender.frame(&said) {
             self.socket.try_send_to(packet, to).unwrap();
+        }
+        if self.heard.len().is_multiple_of(10 * FRAME) {
+            let mut report = vec![];
+            media::rtcp::report(self.started.elapsed(), "phone", &self.sender, &mut self.receiver, &mut report);
+            self.socket.try_send_to(&report, to).unwrap();
         }
     }
 }
@@ -185,6 +194,9 @@ async fn both_hear(a: Codec, b: Codec) -> (Phone, Phone) {
     line_a.bridge_to(&line_b);
     line_b.bridge_to(&line_a);
     talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| hears(p[0].0, 1000.0) && hears(p[1].0, 500.0)).await;
+    // Reports pass the relay, or are answered by the transcoder.
+    talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| p.iter().all(|(p, _)| p.sender.round_trip().is_some()))
+        .await;
     // A digit that came by INFO goes out as an event, even in a relayed bridge.
     line_b.dial('7');
     talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| p[1].0.digits == "7").await;
