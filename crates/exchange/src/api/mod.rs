@@ -88,8 +88,8 @@ impl Api {
         mut passwords: BTreeMap<UserId, PasswordHash>,
         registrar: Registrar,
     ) -> io::Result<Self> {
-        let disabled = account.users.iter().filter(|u| u.disabled);
-        disabled.for_each(|u| drop(passwords.remove(&u.id)));
+        let enabled = |id: &UserId| account.users.iter().any(|u| u.id == *id && !u.disabled);
+        passwords.retain(|id, _| enabled(id));
         let nobody = PasswordHash::parse(&hash_password(&random_password())?).map_err(io::Error::other)?;
         Ok(Self(Arc::new(Shared {
             brain,

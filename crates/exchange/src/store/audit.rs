@@ -1,6 +1,6 @@
 //! The audit trail: append-only, each entry chained to the one before by its hash.
 
-use protocol::AuditEntry;
+use protocol::{AuditEntry, CallId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::StoreError;
@@ -19,7 +19,7 @@ pub(super) const V1: &str = "
         BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;";
 
 pub(super) fn append(connection: &Connection, entry: &AuditEntry) -> Result<(), StoreError> {
-    let call = entry.call.as_ref().map(|c| c.as_str());
+    let call = entry.call.as_ref().map(CallId::as_str);
     connection.execute(
         "INSERT INTO audit (seq, call, hash, body) VALUES (?1, ?2, ?3, ?4)",
         params![entry.seq, call, entry.hash, serde_json::to_string(entry)?],

@@ -220,7 +220,7 @@ async fn what_the_document_promises_is_there_and_needs_a_token() {
     assert_eq!(paths.len(), 13);
     for (path, methods) in paths {
         for (method, operation) in methods.as_object().unwrap() {
-            let url = office.url(path).replace('{', "").replace('}', "");
+            let url = office.url(path).replace(['{', '}'], "");
             let method = method.to_uppercase().parse().unwrap();
             let answer = office.http.request(method, &url).json(&json!({})).send().await.unwrap();
             let wanted = match (operation.get("security").is_some(), path.as_str()) {
