@@ -6,6 +6,8 @@ use std::sync::mpsc;
 use call_log::{CallLog, Error};
 use tokio::sync::oneshot;
 
+/// Where a damaged file went, or why there is no log.
+type Opening = oneshot::Receiver<Result<Option<PathBuf>, Error>>;
 type Job = Box<dyn FnOnce(&mut Shelf) + Send>;
 
 /// Sends work to the log's thread. The thread ends with the last of these.
@@ -25,8 +27,8 @@ pub(crate) enum LogError {
 }
 
 impl LogRoom {
-    /// Starts the thread and opens the file there; [`LogRoom::opened`] says how that went.
-    pub(crate) fn start(path: PathBuf) -> std::io::Result<(Self, oneshot::Receiver<Result<Option<PathBuf>, Error>>)> {
+    /// Starts the thread and opens the file there; the second value says how that went.
+    pub(crate) fn start(path: PathBuf) -> std::io::Result<(Self, Opening)> {
         let (jobs, todo) = mpsc::channel::<Job>();
         let (report, opened) = oneshot::channel();
         std::thread::Builder::new().name("call-log".into()).spawn(move || {

@@ -33,7 +33,7 @@ pub(crate) enum Input {
     },
     SoundDevices(SoundDevices),
     /// Of the session with this number.
-    Session(u32, Happening),
+    Session(u32, Box<Happening>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -149,9 +149,9 @@ impl Owner {
     fn take(&mut self, input: Input) {
         match input {
             Input::Wish(wish) => self.wish(wish),
-            Input::SignIn { address, user, password } => self.sign_in(&address, user, password),
+            Input::SignIn { address, user, password } => self.sign_in(&address, &user, password),
             Input::SoundDevices(devices) => self.sound_devices(devices),
-            Input::Session(number, happening) if number == self.session => self.happened(happening),
+            Input::Session(number, happening) if number == self.session => self.happened(*happening),
             Input::Session(..) | Input::Stop(_) => {}
         }
     }
@@ -218,7 +218,7 @@ impl Owner {
         let (inbox, session) = (self.inbox.clone(), self.session);
         move |happening| {
             // The desk that is gone has nothing left to learn.
-            let _gone = inbox.send(Input::Session(session, happening));
+            let _gone = inbox.send(Input::Session(session, Box::new(happening)));
         }
     }
 

@@ -247,7 +247,7 @@ impl Owner {
         if self.view.rings.iter().any(|ring| ring.id == id) {
             return self.decline(id);
         }
-        self.with_call(id, |phone, key| phone.hang_up(key));
+        self.with_call(id, Device::hang_up);
         self.change(id, |call| call.state = PhoneCallState::Ending);
     }
 

@@ -77,12 +77,12 @@ impl Owner {
             }
         };
         match serde_json::from_str::<Kept>(&found.secret) {
-            Ok(kept) if kept.address == address.to_string() => self.enter(address, kept.session, found.warning),
+            Ok(kept) if kept.address == address.to_string() => self.enter(&address, kept.session, found.warning),
             Ok(_) | Err(_) => self.signed_out(Some("Your kept sign-in can't be used. Sign in again.".into())),
         }
     }
 
-    pub(crate) fn sign_in(&mut self, address: &str, user: String, password: String) {
+    pub(crate) fn sign_in(&mut self, address: &str, user: &str, password: String) {
         if matches!(self.state, State::In(_)) {
             return self.note(Tone::Plain, "You are signed in already. Sign out first.");
         }
@@ -141,7 +141,7 @@ impl Owner {
         self.save_settings();
         let kept = Kept { address: address.to_string(), session };
         let secret = serde_json::to_string(&kept);
-        self.enter(address, kept.session, None);
+        self.enter(&address, kept.session, None);
         let vault = self.vault.clone();
         self.begin(async move {
             Happening::SecretKept(match secret {
@@ -163,7 +163,7 @@ impl Owner {
     }
 
     /// Begins a session: the log opens, the feed connects, the phone registers; each in its own time.
-    fn enter(&mut self, address: Address, session: Session, keyring_warning: Option<String>) {
+    fn enter(&mut self, address: &Address, session: Session, keyring_warning: Option<String>) {
         let accepted = self.settings.certificates.get(&address.host_port()).cloned();
         let control = match Control::new(address.clone(), accepted, &session.token) {
             Ok(control) => control,
@@ -172,7 +172,7 @@ impl Owner {
         self.end_tasks();
         self.blank();
         let Session { user: me, account: name, sip, token: _ } = session;
-        let log = self.open_log(&account(me.id.as_str(), &address));
+        let log = self.open_log(&account(me.id.as_str(), address));
         self.view.session = SessionView::SignedIn { account: name, me, address: address.to_string(), keyring_warning };
         self.state = State::In(Box::new(SignedIn {
             control: control.clone(),

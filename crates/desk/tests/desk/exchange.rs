@@ -230,7 +230,7 @@ fn refuse(status: StatusCode, code: &str, message: &str) -> Response {
 }
 
 async fn sign_in(State(shared): State<Shared>, Json(asked): Json<SignIn>) -> Response {
-    shared.note(format!("sign in {} {:?}", asked.user, asked.device.as_ref().map(|d| d.as_str())));
+    shared.note(format!("sign in {} {:?}", asked.user, asked.device.as_ref().map(protocol::DeviceId::as_str)));
     if asked.password != "right" {
         return refuse(StatusCode::UNAUTHORIZED, "unauthorized", "User or password is wrong. Try again.");
     }

@@ -52,7 +52,7 @@ async fn a_transfer_rings_in_the_ring_window_before_anything_else_and_becomes_a_
     assert!(view.rings.is_empty());
     let call = &view.phone.calls[0];
     assert_eq!((call.state, call.codec.as_deref()), (PhoneCallState::Talking, Some("Opus")));
-    assert_eq!(call.call.as_ref().map(|id| id.as_str()), Some("c"), "tied to its row");
+    assert_eq!(call.call.as_ref().map(protocol::CallId::as_str), Some("c"), "tied to its row");
     assert_eq!(call.transfer_right, Some(protocol::TransferRight::Allowed));
     assert!(
         matches!(rig.screen.shown().iter().rfind(|s| matches!(s, Shown::Ring(_))), Some(Shown::Ring(r)) if r.is_empty())
