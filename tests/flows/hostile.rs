@@ -54,7 +54,7 @@ async fn malformed_sip_and_sdp_get_an_answer_and_the_next_call_works() -> Result
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn malformed_json_is_refused_with_its_place() -> Result<()> {
     let office = Office::open().await?;
-    let http = reqwest::Client::new();
+    let http = flows::exchange::http();
     let post = http.post(format!("{}/v1/session", office.exchange.api)).header("Content-Type", "application/json");
     let answer = post.body("{\"user\": \"maya\",\n \"password\": }").send().await?;
     assert_eq!(answer.status(), 400);

@@ -73,7 +73,7 @@ impl Exchange {
 
     /// Signs `user` in to the API.
     pub async fn person(&self, user: &str) -> Result<Person> {
-        let http = reqwest::Client::new();
+        let http = http();
         let body = json!({ "user": user, "password": self.password(user)?, "device_name": "script" });
         let answer = http.post(format!("{}/v1/session", self.api)).json(&body).send().await?;
         let session: Value = read(answer).await?.map_err(|e| anyhow::anyhow!(e.message))?;
@@ -130,6 +130,13 @@ fn find(dir: &Path, name: &str) -> Result<Option<PathBuf>> {
         }
     }
     Ok(None)
+}
+
+/// A client with the provider of cryptography that everything here uses.
+pub fn http() -> reqwest::Client {
+    // An error only says that another test was first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }
 
 /// Somebody who is signed in to the control API.

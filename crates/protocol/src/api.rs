@@ -114,6 +114,7 @@ pub struct ApiError {
 /// What the WebSocket `GET /v1/feed` sends, as JSON text frames. The first frame is a `Snapshot`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "made once, sent, and dropped")]
 pub enum FeedMessage {
     Snapshot(Snapshot),
     Delta(Delta),
@@ -147,6 +148,7 @@ pub struct Delta {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
 #[serde(tag = "change", content = "value", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "made once, sent, and dropped")]
 pub enum Change {
     Call(LiveRow),
     CallGone(CallId),
