@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::program::{PATIENCE, Program, bound_to_us, built};
 use crate::sound::{Heard, Library, Recognised};
+use crate::story::now_ms;
 
 /// How a phone is started.
 #[derive(Default, Clone)]
@@ -85,18 +86,6 @@ impl Phone {
         self.program.event(name).await
     }
 
-    pub fn has_said(&self, name: &str) -> bool {
-        self.program.all().iter().any(|line| line["event"] == name)
-    }
-
-    /// What this phone has heard in its first call so far.
-    pub fn heard(&self) -> Result<Heard> {
-        let record = self.record.as_ref().context("this phone does not record")?;
-        let answered = self.program.all().into_iter().find(|line| line["event"] == "answered");
-        let begun = answered.and_then(|line| line["t_ms"].as_u64()).context("this phone was in no call yet")?;
-        Heard::read(record, begun)
-    }
-
     /// Listens from now on for three seconds, by the recording's own clock, and says what it was.
     pub async fn hears(&self, library: &Library) -> Result<Recognised> {
         Ok(library.recognise(&self.hears_for(3_000).await?))
@@ -104,10 +93,12 @@ impl Phone {
 
     /// Listens from now on until `ms` milliseconds of sound have been recorded.
     pub async fn hears_for(&self, ms: u64) -> Result<Vec<i16>> {
-        let from = self.heard()?.end_ms();
+        let file = self.record.as_ref().context("this phone does not record")?;
+        let begun = self.program.said("recording").await?["t_ms"].as_u64().context("no time")?;
+        let from = now_ms();
         let listening = async {
             loop {
-                let heard = self.heard()?;
+                let heard = Heard::read(file, begun)?;
                 if heard.end_ms() >= from + ms {
                     return Ok(heard.between(from, from + ms).to_vec());
                 }

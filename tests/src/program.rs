@@ -98,6 +98,23 @@ impl Program {
         self.next(name, |line| line["event"] == name).await
     }
 
+    /// Waits until `name` has been said at all, read or not, and gives the first such line.
+    pub async fn said(&self, name: &str) -> Result<Value> {
+        let waiting = async {
+            loop {
+                let more = self.lines.more.notified();
+                tokio::pin!(more);
+                more.as_mut().enable();
+                if let Some(line) = self.all().into_iter().find(|line| line["event"] == name) {
+                    return line;
+                }
+                more.await;
+            }
+        };
+        let said = tokio::time::timeout(PATIENCE, waiting).await;
+        said.with_context(|| format!("{} never said {name}\n{}", self.name, self.transcript()))
+    }
+
     /// Everything said so far.
     pub fn all(&self) -> Vec<Value> {
         self.lines.seen.lock().map(|seen| seen.lines.clone()).unwrap_or_default()
