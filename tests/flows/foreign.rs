@@ -150,20 +150,16 @@ async fn baresip(office: &Office, account: &SipAccount, speaker: &str) -> Result
 fn configure(dir: &Path, speaker: &str, account: &str) -> Result<()> {
     std::fs::create_dir_all(dir)?;
     let wav = dir.join("voice.wav");
-    std::fs::write(&wav, narrow(&Heard::read(Path::new(&voice(speaker)), 0)?.samples))?;
-    let mut config = "poll_method epoll\nsip_listen 127.0.0.1:0\nmodule_path /usr/lib/baresip/modules\n\
+    // Said again and again: baresip hangs up when the file ends. G.711 carries 8 kHz.
+    let sentence = Heard::read(Path::new(&voice(speaker)), 0)?.samples.repeat(12);
+    std::fs::write(&wav, media::wav::write(&sentence, 8_000))?;
+    let mut config = "poll_method epoll\nsip_listen 127.0.0.1:0\nnet_interface lo\nmodule_path /usr/lib/baresip/modules\n\
          module g711.so\nmodule aufile.so\nmodule_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\n"
         .to_owned();
     config += &format!("audio_source aufile,{}\naudio_player aufile,{}\n", wav.display(), dir.join("out.wav").display());
     std::fs::write(dir.join("config"), config)?;
     std::fs::write(dir.join("accounts"), format!("{account}\n"))?;
     Ok(())
-}
-
-/// 48 kHz to an 8 kHz WAV, which is all that G.711 carries.
-fn narrow(samples: &[i16]) -> Vec<u8> {
-    let mean = |six: &[i16]| (six.iter().map(|s| i32::from(*s)).sum::<i32>() / 6) as i16;
-    media::wav::write(&samples.chunks_exact(6).map(mean).collect::<Vec<_>>(), 8_000)
 }
 
 fn sipp(dir: &Path, transport: &str) -> Command {

@@ -52,6 +52,11 @@ impl Rig {
         self.run("import", &["-window", "root", &file.to_string_lossy()]).await
     }
 
+    /// A picture of the window with this title, as it is on the screen.
+    pub async fn picture_of(&self, title: &str, file: &Path) -> Result<()> {
+        self.run("import", &["-window", title, &file.to_string_lossy()]).await
+    }
+
     /// Listens to what the speaker plays, until dropped.
     pub fn tap_speaker(&self) -> Result<Tap> {
         let mut command = self.command("parec");
@@ -122,7 +127,7 @@ impl Rig {
 
     async fn start_display(&mut self) -> Result<()> {
         let mut command = self.command("Xvfb");
-        command.args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset"]);
+        command.args(["-displayfd", "1", "-screen", "0", "1440x900x24", "-nolisten", "tcp", "-noreset"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let number = first_line(&mut child).await?;
         self.set("DISPLAY", format!(":{number}"));

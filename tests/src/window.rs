@@ -124,9 +124,12 @@ impl App {
         Ok(self.client.execute(script, arguments).await?)
     }
 
-    /// A picture of the current window's content.
-    pub async fn screenshot(&self, file: &Path) -> Result<()> {
-        Ok(std::fs::write(file, self.client.screenshot().await?)?)
+    /// Waits until the page has painted what it holds: two animation frames.
+    pub async fn settled(&self) -> Result<()> {
+        let script = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(true)))";
+        let painted = self.client.execute_async(script, Vec::new());
+        tokio::time::timeout(PATIENCE, painted).await.context("the window does not paint")??;
+        Ok(())
     }
 
     pub async fn page_text(&self) -> String {

@@ -50,7 +50,7 @@ pub enum ReferProgress {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Prompt {
-    /// "Nobody can take your call now. Please call again later. Goodbye."
+    /// "We are sorry that this call could not be answered today. You are welcome to try again later. Goodbye."
     Closing,
 }
 

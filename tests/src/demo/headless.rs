@@ -179,7 +179,8 @@ impl<'a> Play<'a> {
     }
 
     async fn picture(&self, name: &str) -> Result<()> {
-        self.app.screenshot(&self.out.join(format!("{name}.png"))).await
+        self.app.settled().await?;
+        self.rig.picture_of("Patchcord", &self.out.join(format!("{name}.png"))).await
     }
 
     /// Listens at `who`'s phone and demands that it is `expected`.
