@@ -153,10 +153,11 @@ fn configure(dir: &Path, speaker: &str, account: &str) -> Result<()> {
     // Said again and again: baresip hangs up when the file ends. G.711 carries 8 kHz.
     let sentence = Heard::read(Path::new(&voice(speaker)), 0)?.samples.repeat(12);
     std::fs::write(&wav, media::wav::write(&sentence, 8_000))?;
-    let mut config = "poll_method epoll\nsip_listen 127.0.0.1:0\nnet_interface lo\nmodule_path /usr/lib/baresip/modules\n\
+    let mut config = "poll_method epoll\nsip_listen 127.0.0.1:0\nmodule_path /usr/lib/baresip/modules\n\
          module g711.so\nmodule aufile.so\nmodule_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\n"
         .to_owned();
-    config += &format!("audio_source aufile,{}\naudio_player aufile,{}\n", wav.display(), dir.join("out.wav").display());
+    config +=
+        &format!("audio_source aufile,{}\naudio_player aufile,{}\n", wav.display(), dir.join("out.wav").display());
     std::fs::write(dir.join("config"), config)?;
     std::fs::write(dir.join("accounts"), format!("{account}\n"))?;
     Ok(())

@@ -29,7 +29,9 @@ fn invite(socket: &UdpSocket, office: &Office, call: &str, body: &str) -> Result
 async fn malformed_sip_and_sdp_get_an_answer_and_the_next_call_works() -> Result<()> {
     let office = Office::open().await?;
     let socket = UdpSocket::bind((TRUNK, 0)).await?;
-    for garbage in [&b"\0\0\0\0"[..], b"\r\n\r\n", b"INVITE", b"SIP/2.0 200\r\n\r\n", &[0xff; 1400], b"GET / HTTP/1.1\r\n\r\n"] {
+    for garbage in
+        [&b"\0\0\0\0"[..], b"\r\n\r\n", b"INVITE", b"SIP/2.0 200\r\n\r\n", &[0xff; 1400], b"GET / HTTP/1.1\r\n\r\n"]
+    {
         socket.send_to(garbage, office.exchange.sip).await?;
     }
     let broken = invite(&socket, &office, "sdp", "v=0\r\nthis is no session\r\n")?;

@@ -84,7 +84,9 @@ async fn a_cut_link_in_mid_transfer_loses_nobody() -> Result<()> {
     assert!(matches!(desk.desk.view().link.control, LinkState::Down { .. } | LinkState::Connecting));
 
     line.mend();
-    let view = desk.until("the truth again", |v| v.link.control == LinkState::Up && v.live.calls.iter().any(talking_with("maya"))).await?;
+    let view = desk
+        .until("the truth again", |v| v.link.control == LinkState::Up && v.live.calls.iter().any(talking_with("maya")))
+        .await?;
     assert_eq!(view.live.calls.len(), 1, "no ghost rows");
     desk.desk.wish(Wish::HangUp { id: view.phone.calls[0].id });
     priya.event("ended").await?;

@@ -36,8 +36,16 @@ fn arrows_only_point_down() {
 #[test]
 fn pure_rooms_have_no_clock_socket_file_or_thread() {
     let forbidden = [
-        "tokio", "std::net", "std::fs", "std::thread", "std::process", "Instant::now", "SystemTime", "std::env::",
-        "Mutex", "mpsc",
+        "tokio",
+        "std::net",
+        "std::fs",
+        "std::thread",
+        "std::process",
+        "Instant::now",
+        "SystemTime",
+        "std::env::",
+        "Mutex",
+        "mpsc",
     ];
     for room in ["protocol", "switchboard", "media"] {
         let names = dependencies(&format!("crates/{room}/Cargo.toml"));

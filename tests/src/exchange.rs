@@ -164,12 +164,12 @@ impl Person {
     }
 
     pub async fn live(&self) -> Result<Vec<LiveRow>> {
-        Ok(self.get("/v1/live").await?.map_err(|e| anyhow::anyhow!(e.message))?)
+        self.get("/v1/live").await?.map_err(|e| anyhow::anyhow!(e.message))
     }
 
     pub async fn targets(&self, call: &CallId) -> Result<TransferTargets> {
         let path = format!("/v1/calls/{call}/transfer-targets");
-        Ok(self.get(&path).await?.map_err(|e| anyhow::anyhow!(e.message))?)
+        self.get(&path).await?.map_err(|e| anyhow::anyhow!(e.message))
     }
 
     /// Presses Go on the call as it is now.

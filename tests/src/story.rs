@@ -29,13 +29,17 @@ impl Story {
 
     /// Notes something that happens now.
     pub fn tell(&mut self, who: &str, what: &str) {
-        self.tell_at(now_ms(), who, what, json!({}));
+        self.tell_at(now_ms(), who, what, &json!({}));
     }
 
     /// Notes something that happened at `at_ms` (Unix), with figures of its own.
-    pub fn tell_at(&mut self, at_ms: u64, who: &str, what: &str, more: Value) {
+    pub fn tell_at(&mut self, at_ms: u64, who: &str, what: &str, more: &Value) {
         let t_ms = at_ms.saturating_sub(self.begun_ms);
-        eprintln!("{:>7} ms  {who}: {what}{}", t_ms, if more == json!({}) { String::new() } else { format!(" {more}") });
+        eprintln!(
+            "{:>7} ms  {who}: {what}{}",
+            t_ms,
+            if *more == json!({}) { String::new() } else { format!(" {more}") }
+        );
         let more = more.as_object().cloned().unwrap_or_default();
         self.moments.push(Moment { t_ms, who: who.to_owned(), what: what.to_owned(), more });
     }
@@ -46,7 +50,7 @@ impl Story {
     }
 
     /// Writes the story; `failure` says at which step it ended early.
-    pub fn write(&mut self, file: &Path, failure: Option<String>) -> Result<()> {
+    pub fn write(&mut self, file: &Path, failure: Option<&str>) -> Result<()> {
         self.moments.sort_by_key(|m| m.t_ms);
         let story = json!({
             "ok": failure.is_none(),

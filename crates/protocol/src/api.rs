@@ -119,7 +119,10 @@ pub enum FeedMessage {
     Snapshot(Snapshot),
     Delta(Delta),
     /// Sent every 5 s when nothing else is, so that both sides notice a dead link.
-    Alive { number: u32, at: Timestamp },
+    Alive {
+        number: u32,
+        at: Timestamp,
+    },
 }
 
 /// Everything the reader may see now.

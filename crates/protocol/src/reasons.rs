@@ -61,13 +61,18 @@ pub enum Denied {
     /// Nobody has taken the call yet.
     NotAnsweredYet,
     /// A transfer of this call is going on.
-    AlreadyTransferring { by: UserRef, to: String },
+    AlreadyTransferring {
+        by: UserRef,
+        to: String,
+    },
     /// The call is with a mailbox or a closing announcement.
     Leaving,
     /// The call has ended.
     Ended,
     /// The call changed since the user looked at it.
-    Stale { now: u32 },
+    Stale {
+        now: u32,
+    },
     UnknownUser,
 }
 
@@ -102,8 +107,12 @@ impl Denied {
 pub enum Ineligible {
     /// The account restricts transfers to one's own departments.
     OtherDepartment,
-    Away { since: Timestamp },
-    DoNotDisturb { since: Timestamp },
+    Away {
+        since: Timestamp,
+    },
+    DoNotDisturb {
+        since: Timestamp,
+    },
     Disabled,
     NoDevice,
     OnCall,

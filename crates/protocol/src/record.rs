@@ -2,9 +2,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 use utoipa::ToSchema;
 
-use crate::{
-    AuditEntry, CallId, DepartmentRef, Direction, Party, Reason, TargetRef, Timestamp, TransferId, UserRef,
-};
+use crate::{AuditEntry, CallId, DepartmentRef, Direction, Party, Reason, TargetRef, Timestamp, TransferId, UserRef};
 
 /// How a whole call came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Type, ToSchema)]
@@ -63,18 +61,54 @@ pub struct JourneyStep {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum JourneyEvent {
-    Arrived { dialled: String },
-    Queued { department: DepartmentRef },
-    Rang { users: Vec<UserRef> },
-    Answered { by: UserRef },
-    Held { by: UserRef },
-    Resumed { by: UserRef },
-    TransferStarted { transfer: TransferId, by: UserRef, from: Option<UserRef>, to: TargetRef, note: Option<String> },
-    TransferBounced { transfer: TransferId, target: TargetRef, reason: Reason },
-    Recalled { transfer: TransferId, user: UserRef },
-    TransferDone { transfer: TransferId, with: UserRef },
-    VoicemailStarted { mailbox: String },
-    VoicemailLeft { mailbox: String, #[specta(type = f64)] duration_ms: u64 },
+    Arrived {
+        dialled: String,
+    },
+    Queued {
+        department: DepartmentRef,
+    },
+    Rang {
+        users: Vec<UserRef>,
+    },
+    Answered {
+        by: UserRef,
+    },
+    Held {
+        by: UserRef,
+    },
+    Resumed {
+        by: UserRef,
+    },
+    TransferStarted {
+        transfer: TransferId,
+        by: UserRef,
+        from: Option<UserRef>,
+        to: TargetRef,
+        note: Option<String>,
+    },
+    TransferBounced {
+        transfer: TransferId,
+        target: TargetRef,
+        reason: Reason,
+    },
+    Recalled {
+        transfer: TransferId,
+        user: UserRef,
+    },
+    TransferDone {
+        transfer: TransferId,
+        with: UserRef,
+    },
+    VoicemailStarted {
+        mailbox: String,
+    },
+    VoicemailLeft {
+        mailbox: String,
+        #[specta(type = f64)]
+        duration_ms: u64,
+    },
     Announced,
-    Ended { because: Reason },
+    Ended {
+        because: Reason,
+    },
 }

@@ -4,9 +4,7 @@ use utoipa::ToSchema;
 
 /// A moment, milliseconds since the Unix epoch. Inside one process it never runs backwards: the owner of the clock
 /// reads the wall once at start and counts monotonic time from there.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, Type, ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, Type, ToSchema)]
 #[serde(transparent)]
 pub struct Timestamp(#[specta(type = f64)] pub u64);
 

@@ -71,6 +71,8 @@ struct Line {
     session: Session,
     /// Of an incoming call.
     kind: Option<RingKind>,
+    /// Of an incoming call: the address of whoever sent it.
+    signalling: Option<IpAddr>,
     /// The answer to their INVITE, made when it came; `None` if it had no offer: then our answer is one.
     answer: Option<(String, Agreed)>,
     /// The far end takes keys as RFC 4733 events; otherwise they go by INFO.

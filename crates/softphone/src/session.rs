@@ -1,6 +1,6 @@
 //! Our side of one call's SDP (RFC 3264). Pure.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use media::Codec;
 use sip::sdp::{self, CodecLine, Direction, LocalMedia, Negotiated, SdpError};
@@ -14,6 +14,8 @@ const TELEPHONE_EVENT: u8 = 101;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Agreed {
     pub(crate) remote_rtp: SocketAddr,
+    /// Where their INVITE came from: behind a NAT the sound comes from there, whatever the SDP says.
+    pub(crate) signalling: Option<IpAddr>,
     pub(crate) remote_rtcp: SocketAddr,
     /// RTCP shares the RTP port (RFC 5761).
     pub(crate) rtcp_mux: bool,
@@ -100,6 +102,7 @@ fn agreed(
     }
     Ok(Agreed {
         remote_rtp: negotiated.remote_rtp,
+        signalling: None,
         remote_rtcp: negotiated.remote_rtcp,
         rtcp_mux: negotiated.rtcp_mux,
         codec,

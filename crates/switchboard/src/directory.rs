@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    Department, DepartmentId, DepartmentRef, DeviceId, LegId, Presence, Target, Timestamp, User, UserId, UserRef,
+    Department, DepartmentId, DepartmentRef, DeviceId, LegId, Presence, Role, Target, Timestamp, User, UserId, UserRef,
 };
 
 use crate::{
@@ -57,11 +57,20 @@ impl Directory {
             departments
                 .insert(id, DepartmentState { config, members: BTreeSet::new(), line: BTreeMap::new(), shown: None });
         }
+        // A department rings its agents; those who manage it are rung only where it has none.
+        let has_agents = |department: &DepartmentId| {
+            account.users.iter().any(|user| user.role == Role::Agent && user.departments.contains(department))
+        };
+        let rings: BTreeMap<DepartmentId, bool> =
+            departments.keys().map(|department: &DepartmentId| (department.clone(), has_agents(department))).collect();
         let mut users = BTreeMap::new();
         for config in account.users {
             by_extension.insert(config.extension.clone(), Target::User(config.id.clone()));
             for department in &config.departments {
-                if let Some(d) = departments.get_mut(department) {
+                let agents_only = rings.get(department).copied().unwrap_or_default();
+                if let Some(d) = departments.get_mut(department)
+                    && (config.role == Role::Agent || !agents_only)
+                {
                     d.members.insert(config.id.clone());
                 }
             }

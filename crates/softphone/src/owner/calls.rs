@@ -168,9 +168,10 @@ impl Owner {
     }
 
     /// Tells the voice thread what was agreed, and remembers what the owner needs of it.
-    pub(super) fn agree(&mut self, call: CallKey, agreed: Agreed) {
+    pub(super) fn agree(&mut self, call: CallKey, mut agreed: Agreed) {
         let Some(line) = self.lines.get_mut(&call) else { return };
         let codec = agreed.codec;
+        agreed.signalling = line.signalling;
         line.rtp_keys = agreed.dtmf.is_some();
         line.held_by_them = agreed.held_by_them;
         let before = line.codec.replace(codec);
@@ -278,6 +279,7 @@ impl Line {
             call,
             session,
             kind: None,
+            signalling: None,
             answer: None,
             rtp_keys: false,
             held_by_them: false,

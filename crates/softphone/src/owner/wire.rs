@@ -27,7 +27,9 @@ impl Owner {
         };
         let call = self.new_key();
         let ring_card = IncomingCall::read(call, invite);
-        let line = Line { kind: Some(ring_card.kind), answer, ..Line::new(invite.leg, Call::incoming(), session) };
+        let signalling = Some(invite.source.remote.ip());
+        let line =
+            Line { kind: Some(ring_card.kind), signalling, answer, ..Line::new(invite.leg, Call::incoming(), session) };
         self.open(call, line, sockets);
         self.settle(call);
         self.endpoint.ring(invite.leg);

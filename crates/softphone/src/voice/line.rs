@@ -254,10 +254,12 @@ impl Streams {
         })
     }
 
-    /// Packets count if they come from where SDP said, or, until one did, from another port of that host.
+    /// Packets count if they come from where SDP said, or, until one did, from another port of that host or of the
+    /// host that the signalling comes from.
     fn may_come_from(&self, from: SocketAddr) -> bool {
         let told = self.agreed.remote_rtp;
-        from == told || (from.ip() == told.ip() && self.latched.is_none_or(|latched| latched == from))
+        let known = from.ip() == told.ip() || Some(from.ip()) == self.agreed.signalling;
+        from == told || (known && self.latched.is_none_or(|latched| latched == from))
     }
 
     fn rtp_destination(&self) -> SocketAddr {
