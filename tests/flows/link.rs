@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Result;
-use desk::{LinkState, PhoneCallState, RingKind, Wish};
+use desk::{LinkState, PhoneCallState, RingKind, SessionView, Wish};
 use flows::office::{Office, SUPPORT, of};
 use flows::seat::Seat;
 use protocol::{CallState, Target};
@@ -138,4 +138,34 @@ async fn go_at_a_desk_moves_the_row_and_the_log_is_there_offline() -> Result<()>
     desk.until("the details, offline", details).await?;
     desk.leave().await;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tls_the_person_compares_the_fingerprint_once() -> Result<()> {
+    let office = Office::open_with(|config| {
+        let api = config["api"].as_table_mut().unwrap();
+        for (key, value) in [("bind", "0.0.0.0:0"), ("certificate", "cert.pem"), ("key", "key.pem")] {
+            api.insert(key.into(), value.into());
+        }
+    })
+    .await?;
+    let ready = office.exchange.program.all().into_iter().find(|line| line["ready"] == true).unwrap();
+    let printed = ready["fingerprint"].as_str().unwrap().to_owned();
+    let port = office.exchange.api.rsplit(':').next().unwrap().to_owned();
+    let address = format!("https://127.0.0.1:{port}");
+
+    let data = tempfile::tempdir()?;
+    let desk = Seat::take(data.path(), None)?;
+    let password = office.exchange.password("maya")?.to_owned();
+    desk.desk.sign_in(address.clone(), "maya".into(), password.clone());
+    let asked = |view: &desk::View| matches!(view.session, SessionView::ConfirmFingerprint { .. });
+    let view = desk.until("the fingerprint", asked).await?;
+    let SessionView::ConfirmFingerprint { fingerprint, .. } = view.session else { panic!("asked above") };
+    let bare = |text: &str| text.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_lowercase();
+    assert_eq!(bare(&fingerprint), bare(&printed));
+    desk.desk.wish(Wish::AcceptFingerprint);
+    desk.until("signed in", |view| matches!(view.session, SessionView::SignedIn { .. })).await?;
+    desk.until("the feed", |view| view.link.control == LinkState::Up).await?;
+    desk.leave().await;
+    office.exchange.stop().await
 }

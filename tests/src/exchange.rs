@@ -62,13 +62,17 @@ impl Exchange {
 
     /// SIP credentials for one more device of `user`.
     pub async fn device(&self, user: &str) -> Result<SipAccount> {
-        let mut command = Command::new(built("patchcord-exchange")?);
-        command.args(["device", "--user", user, "--name", "simulated", "--config"]).arg(&self.config);
-        let output = command.output().await?;
+        let output = self.run(&["device", "--user", user, "--name", "simulated"]).await?;
         if !output.status.success() {
             bail!("device: {}", String::from_utf8_lossy(&output.stderr));
         }
         serde_json::from_slice(&output.stdout).context("device credentials")
+    }
+
+    /// Runs another verb of the program on this exchange's configuration.
+    pub async fn run(&self, arguments: &[&str]) -> Result<std::process::Output> {
+        let mut command = Command::new(built("patchcord-exchange")?);
+        Ok(command.args(arguments).arg("--config").arg(&self.config).output().await?)
     }
 
     /// Signs `user` in to the API.

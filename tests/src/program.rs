@@ -28,6 +28,22 @@ pub fn bound_to_us(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
+/// Memory of a process and all below it, megabytes: proportional set size, so that shared pages count once.
+pub fn memory_mb(root: u32) -> Result<f64> {
+    let mut family = vec![root];
+    let mut kilobytes = 0.0;
+    while let Some(pid) = family.pop() {
+        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap_or_default();
+        kilobytes += line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or_default();
+        for task in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+            let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            family.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+        }
+    }
+    Ok((kilobytes / 102.4).round() / 10.0)
+}
+
 /// A child that writes one JSON object per line and may read commands.
 pub struct Program {
     pub name: String,

@@ -13,7 +13,7 @@ use protocol::CallId;
 use serde_json::{Value, json};
 use tokio::process::Child;
 
-use crate::program::{PATIENCE, built};
+use crate::program::{PATIENCE, built, memory_mb};
 use crate::rig::Rig;
 
 /// How often the window is asked again. WebDriver has no way to be told of a change.
@@ -41,6 +41,11 @@ impl App {
         app.to_window("main").await?;
         app.main = app.client.window().await?;
         Ok(app)
+    }
+
+    /// Memory of the app with all its processes (and the small driver above them), megabytes.
+    pub fn memory_mb(&self) -> Result<f64> {
+        memory_mb(self.driver.id().context("the driver has ended")?)
     }
 
     pub async fn to_main(&self) -> Result<()> {

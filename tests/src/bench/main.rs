@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use flows::office::{Office, SUPPORT};
-use flows::program::Program;
+use flows::program::{Program, memory_mb};
 use serde_json::{Value, json};
 
 /// How long each state is watched.
@@ -43,7 +43,7 @@ async fn watch(exchange: &Program, phone: &Program) -> Result<Value> {
     let figures = |program: &Program, before: f64| -> Result<Value> {
         Ok(json!({
             "cpu_ms_per_call_second": (cpu_ms(program)? - before) / seconds,
-            "resident_mb": resident_mb(program)?,
+            "memory_mb": memory_mb(program.id().context("it has ended")?)?,
         }))
     };
     Ok(json!({ "exchange": figures(exchange, before[0])?, "phone": figures(phone, before[1])? }))
@@ -56,11 +56,4 @@ fn cpu_ms(program: &Program) -> Result<f64> {
     let fields: Vec<&str> = after_name.split_whitespace().collect();
     let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
     Ok(ticks * 10.0)
-}
-
-fn resident_mb(program: &Program) -> Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", program.id().context("it has ended")?))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok((kilobytes / 102.4).round() / 10.0)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use flows::office::{Office, SUPPORT};
 use flows::phone::Phone;
+use flows::program::memory_mb;
 use flows::rig::Rig;
 use flows::sound::{Library, Recognised, voice};
 use flows::story::{Story, now_ms};
@@ -68,6 +69,7 @@ impl<'a> Play<'a> {
         self.story.tell("maya", "signs in; her device is registered");
         // There is no keyring on a private desktop; the app has said so, and that has been read.
         self.app.click("[data-testid=\"keyring-warning\"] button").await?;
+        self.memory("idle")?;
         self.picture("logs-empty").await
     }
 
@@ -155,6 +157,7 @@ impl<'a> Play<'a> {
         self.app.find("hang-up").await?;
         let microphone = self.rig.speak_into_microphone(&voice("maya"))?;
         self.hears("wanda", &wanda, "maya").await?;
+        self.memory("in_call")?;
         let heard = tap.heard()?;
         let recognised = self.sounds.recognise(heard.between(heard.end_ms().saturating_sub(3_000), heard.end_ms()));
         self.note_heard("maya", &recognised, "wanda")?;
@@ -172,6 +175,13 @@ impl<'a> Play<'a> {
         self.app.click("nav-logs").await?;
         self.app.find("live-widget").await?;
         self.picture("dark").await
+    }
+
+    fn memory(&mut self, when: &str) -> Result<()> {
+        self.story.figure(&format!("app_{when}_mb"), self.app.memory_mb()?);
+        let exchange = self.office.exchange.program.id().context("the exchange has ended")?;
+        self.story.figure(&format!("exchange_{when}_mb"), memory_mb(exchange)?);
+        Ok(())
     }
 
     async fn call_of(&self, number: &str) -> Result<CallId> {
