@@ -129,6 +129,44 @@ async fn our_phone_and_baresip_call_each_other_with_no_exchange() -> Result<()> 
     ours.stop().await
 }
 
+/// The provider is another exchange: to it, ours is a device like any other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_exchange_registers_with_a_provider_and_takes_its_calls() -> Result<()> {
+    let sounds = Library::office()?;
+    let provider = Office::open().await?;
+    let account = provider.exchange.device("ravi").await?;
+    let office = Office::open_with(|config| {
+        let mut trunk = toml::Table::new();
+        for (key, value) in [
+            ("kind", "register"),
+            ("registrar", &format!("sip:{}", provider.exchange.sip)),
+            ("user", "ravi"),
+            ("auth_user", &account.auth_user),
+            ("password", &account.password),
+            ("number", SUPPORT),
+        ] {
+            trunk.insert(key.into(), value.into());
+        }
+        config.insert("trunk".into(), trunk.into());
+    })
+    .await?;
+    let mut feed = provider.exchange.person("alex").await?.feed().await?;
+    registered(&mut feed, "ravi").await?;
+    let mina = office.colleague("mina", &["--auto-answer=100"]).await?;
+    let mut tom = provider.colleague("tom", &[]).await?;
+    tom.say(&format!("call sip:ravi@{}", provider.exchange.sip)).await?;
+    let incoming = mina.event("incoming").await?;
+    assert_eq!(incoming["kind"], "outside");
+    assert_eq!(incoming["caller"]["name"], "Tom Okafor");
+    mina.event("answered").await?;
+    assert_eq!(tom.hears(&sounds).await?.what.as_deref(), Some("mina"));
+    assert_eq!(mina.hears(&sounds).await?.what.as_deref(), Some("tom"));
+    tom.say("hangup").await?;
+    mina.event("ended").await?;
+    office.exchange.stop().await?;
+    provider.exchange.stop().await
+}
+
 async fn registered(feed: &mut flows::exchange::Feed, user: &str) -> Result<()> {
     feed.user(&format!("{user} registered"), |person| person.id.as_str() == user && person.devices > 0).await.map(drop)
 }

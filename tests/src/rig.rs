@@ -75,6 +75,12 @@ impl Rig {
         self.window_gone(title).await
     }
 
+    /// The title of the window that has the keyboard.
+    pub async fn active_window(&self) -> Result<String> {
+        let output = self.command("xdotool").args(["getactivewindow", "getwindowname"]).output().await?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
     /// Waits until a window with this title is on the screen.
     pub async fn window_shown(&self, title: &str) -> Result<()> {
         self.until(&format!("{title:?} is shown"), "xdotool", &Self::visible(title)).await

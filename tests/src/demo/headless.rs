@@ -149,6 +149,8 @@ impl<'a> Play<'a> {
         let headline = self.app.text("ring-headline", |text| text.contains("Alex Moreno")).await?;
         self.story.tell("ring window", &headline);
         ensure!(headline.contains("Internal transfer from"), "{headline}");
+        let active = self.rig.active_window().await?;
+        ensure!(active == "Patchcord", "the ring window took the focus: {active:?} has it");
         self.rig.screenshot(&self.out.join("ringing.png")).await?;
         self.app.click("ring-answer").await?;
         self.app.to_main().await?;
