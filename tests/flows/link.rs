@@ -102,6 +102,9 @@ async fn go_at_a_desk_moves_the_row_and_the_log_is_there_offline() -> Result<()>
     let data = tempfile::tempdir()?;
     let desk = Seat::take(data.path(), None)?;
     desk.sign_in(&office.exchange.api, "maya", office.exchange.password("maya")?).await?;
+    desk.leave().await;
+    let desk = Seat::take(data.path(), None)?;
+    desk.until("signed in still", |view| matches!(view.session, SessionView::SignedIn { .. })).await?;
     let ravi = office.colleague("ravi", &["--auto-answer=100"]).await?;
     let tom = office.colleague("tom", &["--auto-answer=300"]).await?;
     let mut priya = office.priya().await?;

@@ -142,12 +142,13 @@ impl Owner {
         let kept = Kept { address: address.to_string(), session };
         let secret = serde_json::to_string(&kept);
         self.enter(&address, kept.session, None);
-        let vault = self.vault.clone();
-        self.begin(async move {
-            Happening::SecretKept(match secret {
+        let (vault, post) = (self.vault.clone(), self.poster());
+        // Whoever quits right after signing in is still signed in the next time: the desk waits for this when it ends.
+        self.farewells.spawn(async move {
+            post(Happening::SecretKept(match secret {
                 Ok(secret) => vault.keep(&account, &secret).await,
                 Err(error) => Err(error.into()),
-            })
+            }));
         });
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use flows::office::{BILLING, Office, SUPPORT, of};
+use flows::office::{BILLING, Office, SALES, SUPPORT, of};
 use flows::phone::Phone;
 use flows::program::{bound_to_us, built};
 use flows::seat::Seat;
@@ -58,7 +58,7 @@ async fn seed_session(office: &Office, data: &Path) -> Result<()> {
 const WELCOME: &str = "
 You are Maya Lindqvist, who manages Support and Billing.
   · The live call widget, bottom-left, shows Priya with Ravi and João with Mina.
-  · Press the transfer icon beside Priya, choose Tom Okafor, press Go, and watch the row.
+  · Press the transfer icon beside Priya, choose Sam Whitfield, press Go, and watch the row.
   · In half a minute Alex transfers Wanda to you: your device rings.
 Ctrl-C here, or closing the app from its tray, ends everything.";
 
@@ -77,7 +77,7 @@ async fn again(office: &Office, caller: &mut Phone, number: &str) -> Result<()> 
     }
 }
 
-/// Half a minute in, and a minute after each such call, Wanda calls Support and Alex transfers her to Maya.
+/// Half a minute in, and a minute after each such call, Wanda calls Sales and Alex transfers her to Maya.
 async fn to_the_person(office: &Office, wanda: &mut Phone) -> Result<()> {
     let alex = office.exchange.person("alex").await?;
     let mut feed = alex.feed().await?;
@@ -85,7 +85,7 @@ async fn to_the_person(office: &Office, wanda: &mut Phone) -> Result<()> {
     loop {
         tokio::time::sleep(pause).await;
         pause = Duration::from_secs(60);
-        wanda.say(&format!("call {}", office.number(SUPPORT))).await?;
+        wanda.say(&format!("call {}", office.number(SALES))).await?;
         wanda.program.next_whenever("answered", |line| line["event"] == "answered").await?;
         let talking = |row: &LiveRow| of("+48601234567")(row) && matches!(row.call.state, CallState::Talking { .. });
         let call = feed.row("Wanda talking", talking).await?.call.id;
