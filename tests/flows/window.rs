@@ -41,8 +41,7 @@ async fn the_ring_window_opens_while_the_main_window_is_hidden() -> Result<()> {
     tap.first_sound(0, -45.0).await?;
     app.click("ring-answer").await?;
     let _microphone = rig.speak_into_microphone(&voice("maya"))?;
-    let heard = wanda.hears(&sounds).await?;
-    assert_eq!(heard.what.as_deref(), Some("maya"), "{heard:?}");
+    wanda.hears(&sounds, "maya").await?;
     rig.window_gone("Incoming call").await?;
 
     wanda.say("hangup").await?;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use protocol::SipAccount;
 use serde_json::Value;
 
@@ -86,9 +86,18 @@ impl Phone {
         self.program.event(name).await
     }
 
-    /// Listens from now on for three seconds, by the recording's own clock, and says what it was.
-    pub async fn hears(&self, library: &Library) -> Result<Recognised> {
-        Ok(library.recognise(&self.hears_for(3_000).await?))
+    /// Listens from now on until `source` is what is heard, three seconds at a time, at most five times: sentences have
+    /// pauses, and machines hiccup. Anything else is an error that says what was heard instead.
+    pub async fn hears(&self, library: &Library, source: &str) -> Result<Recognised> {
+        let mut heard = Vec::new();
+        for _ in 0..5 {
+            let recognised = library.recognise(&self.hears_for(3_000).await?);
+            if recognised.what.as_deref() == Some(source) {
+                return Ok(recognised);
+            }
+            heard.push(recognised);
+        }
+        bail!("{} should hear {source}, but hears {heard:?}", self.program.name)
     }
 
     /// Listens from now on until `ms` milliseconds of sound have been recorded.

@@ -12,7 +12,6 @@ use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
 use crate::program::{PATIENCE, bound_to_us};
-use crate::sound::Heard;
 use crate::story::now_ms;
 
 pub struct Rig {
@@ -217,55 +216,63 @@ impl Drop for Rig {
     }
 }
 
-/// Ears at the speaker: every sample since the tap was opened, with the moment each arrived.
+/// Ears at the speaker, since the tap was opened.
 pub struct Tap {
     _child: Child,
-    heard: Arc<Mutex<Heard>>,
+    blocks: Arc<Mutex<Vec<Block>>>,
     more: Arc<Notify>,
+}
+
+/// 20 ms of sound, and when it had arrived here, Unix milliseconds: never before it was played.
+struct Block {
+    arrived_ms: u64,
+    samples: Vec<i16>,
 }
 
 impl Tap {
     fn start(mut command: Command) -> Result<Self> {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().context("tapping the speaker")?;
         let stdout = child.stdout.take().context("no standard output")?;
-        let heard = Arc::new(Mutex::new(Heard { begun_ms: 0, samples: Vec::new() }));
+        let blocks = Arc::new(Mutex::new(Vec::new()));
         let more = Arc::new(Notify::new());
-        tokio::spawn(listen(stdout, heard.clone(), more.clone()));
-        Ok(Self { _child: child, heard, more })
+        tokio::spawn(listen(stdout, blocks.clone(), more.clone()));
+        Ok(Self { _child: child, blocks, more })
     }
 
-    /// What was heard so far.
-    pub fn heard(&self) -> Result<Heard> {
-        let heard = self.heard.lock().map_err(|_| anyhow::anyhow!("the ears are gone"))?;
-        Ok(Heard { begun_ms: heard.begun_ms, samples: heard.samples.clone() })
+    /// The last `ms` milliseconds, or less if that much was not heard yet.
+    pub fn last(&self, ms: usize) -> Result<Vec<i16>> {
+        let blocks = self.blocks.lock().map_err(|_| anyhow::anyhow!("the ears are gone"))?;
+        let from = blocks.len().saturating_sub(ms / 20);
+        Ok(blocks[from..].iter().flat_map(|block| block.samples.iter().copied()).collect())
     }
 
-    /// Waits for the first sound above `dbfs` after `since_ms` (Unix); answers when it was.
+    /// Waits for a block louder than `dbfs` that arrives after `since_ms` (Unix); answers when it had arrived.
     pub async fn first_sound(&self, since_ms: u64, dbfs: f32) -> Result<u64> {
+        let loud = |block: &&Block| block.arrived_ms >= since_ms && media::level_dbfs(&block.samples) >= dbfs;
         let listening = async {
             loop {
                 let more = self.more.notified();
                 tokio::pin!(more);
                 more.as_mut().enable();
-                if let Some(at) = self.heard()?.first_sound(since_ms, dbfs) {
-                    return Ok(at);
+                let first = self.blocks.lock().ok()?.iter().find(loud).map(|block| block.arrived_ms);
+                if first.is_some() {
+                    return first;
                 }
                 more.await;
             }
         };
-        tokio::time::timeout(PATIENCE, listening).await.context("the speaker stayed silent")?
+        let first = tokio::time::timeout(PATIENCE, listening).await.context("the speaker stayed silent")?;
+        first.context("the ears are gone")
     }
 }
 
-async fn listen(mut stdout: tokio::process::ChildStdout, heard: Arc<Mutex<Heard>>, more: Arc<Notify>) {
+async fn listen(mut stdout: tokio::process::ChildStdout, blocks: Arc<Mutex<Vec<Block>>>, more: Arc<Notify>) {
     let mut buffer = [0; 1920];
     while stdout.read_exact(&mut buffer).await.is_ok() {
-        let Ok(mut heard) = heard.lock() else { return };
-        heard.samples.extend(buffer.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
-        // The newest sample was played now; when blocks were late, the earliest estimate is the right one.
-        let begun = now_ms().saturating_sub(heard.samples.len() as u64 / 48);
-        heard.begun_ms = if heard.begun_ms == 0 { begun } else { heard.begun_ms.min(begun) };
-        drop(heard);
+        let samples = buffer.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+        let Ok(mut blocks) = blocks.lock() else { return };
+        blocks.push(Block { arrived_ms: now_ms(), samples });
+        drop(blocks);
         more.notify_waiters();
     }
 }

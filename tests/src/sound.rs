@@ -36,15 +36,6 @@ impl Heard {
         &self.samples[from..to.max(from)]
     }
 
-    /// When it first grew louder than `dbfs` after `since_ms`, in blocks of 10 ms; Unix milliseconds.
-    pub fn first_sound(&self, since_ms: u64, dbfs: f32) -> Option<u64> {
-        let from = since_ms.max(self.begun_ms);
-        let blocks = self.between(from, u64::MAX).chunks_exact(RATE / 100);
-        let quiet = blocks.take_while(|block| media::level_dbfs(block) < dbfs).count() as u64;
-        let at = from + quiet * 10;
-        (at < self.end_ms()).then_some(at)
-    }
-
     pub fn end_ms(&self) -> u64 {
         self.begun_ms + (self.samples.len() / (RATE / 1000)) as u64
     }

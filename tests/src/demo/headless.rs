@@ -160,8 +160,7 @@ impl<'a> Play<'a> {
         let microphone = self.rig.speak_into_microphone(&voice("maya"))?;
         self.hears("wanda", &wanda, "maya").await?;
         self.memory("in_call")?;
-        let heard = tap.heard()?;
-        let recognised = self.sounds.recognise(heard.between(heard.end_ms().saturating_sub(3_000), heard.end_ms()));
+        let recognised = self.sounds.recognise(&tap.last(5_000)?);
         self.note_heard("maya", &recognised, "wanda")?;
         drop(microphone);
         self.app.click("hang-up").await?;
@@ -199,7 +198,7 @@ impl<'a> Play<'a> {
 
     /// Listens at `who`'s phone and demands that it is `expected`.
     async fn hears(&mut self, who: &str, phone: &Phone, expected: &str) -> Result<()> {
-        let recognised = phone.hears(&self.sounds).await?;
+        let recognised = phone.hears(&self.sounds, expected).await?;
         self.note_heard(who, &recognised, expected)
     }
 
