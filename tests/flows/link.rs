@@ -59,7 +59,7 @@ async fn a_cut_link_in_mid_transfer_loses_nobody() -> Result<()> {
     let office = Office::open().await?;
     let data = tempfile::tempdir()?;
     let line = Line::to(office.exchange.api.trim_start_matches("http://").to_owned()).await?;
-    let desk = Seat::take(data.path(), None)?;
+    let desk = Seat::take(data.path())?;
     desk.sign_in(&format!("http://{}", line.address), "maya", office.exchange.password("maya")?).await?;
     desk.until("the device registered", |view| view.link.registration == LinkState::Up).await?;
     let mut ravi = office.colleague("ravi", &["--auto-answer=100"]).await?;
@@ -100,10 +100,10 @@ async fn a_cut_link_in_mid_transfer_loses_nobody() -> Result<()> {
 async fn go_at_a_desk_moves_the_row_and_the_log_is_there_offline() -> Result<()> {
     let office = Office::open().await?;
     let data = tempfile::tempdir()?;
-    let desk = Seat::take(data.path(), None)?;
+    let desk = Seat::take(data.path())?;
     desk.sign_in(&office.exchange.api, "maya", office.exchange.password("maya")?).await?;
     desk.leave().await;
-    let desk = Seat::take(data.path(), None)?;
+    let desk = Seat::take(data.path())?;
     desk.until("signed in still", |view| matches!(view.session, SessionView::SignedIn { .. })).await?;
     let ravi = office.colleague("ravi", &["--auto-answer=100"]).await?;
     let tom = office.colleague("tom", &["--auto-answer=300"]).await?;
@@ -131,7 +131,7 @@ async fn go_at_a_desk_moves_the_row_and_the_log_is_there_offline() -> Result<()>
     office.exchange.stop().await?;
 
     // The exchange is gone. The same desk, started again, still has the call and its audit trail.
-    let desk = Seat::take(data.path(), None)?;
+    let desk = Seat::take(data.path())?;
     desk.until("the log, offline", |view| view.logs.rows.iter().any(|record| record.id == call)).await?;
     desk.desk.wish(Wish::OpenDetails { call: call.clone() });
     let details = |view: &desk::View| match &view.details {
@@ -158,7 +158,7 @@ async fn over_tls_the_person_compares_the_fingerprint_once() -> Result<()> {
     let address = format!("https://127.0.0.1:{port}");
 
     let data = tempfile::tempdir()?;
-    let desk = Seat::take(data.path(), None)?;
+    let desk = Seat::take(data.path())?;
     let password = office.exchange.password("maya")?.to_owned();
     desk.desk.sign_in(address.clone(), "maya".into(), password.clone());
     let asked = |view: &desk::View| matches!(view.session, SessionView::ConfirmFingerprint { .. });
@@ -170,5 +170,23 @@ async fn over_tls_the_person_compares_the_fingerprint_once() -> Result<()> {
     desk.until("signed in", |view| matches!(view.session, SessionView::SignedIn { .. })).await?;
     desk.until("the feed", |view| view.link.control == LinkState::Up).await?;
     desk.leave().await;
+    office.exchange.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an unlocked Secret Service on the session bus"]
+async fn the_sign_in_is_kept_in_the_system_keyring() -> Result<()> {
+    let office = Office::open().await?;
+    let data = tempfile::tempdir()?;
+    for first in [true, false] {
+        let desk = Seat::furnished(data.path(), |_| {})?;
+        if first {
+            desk.sign_in(&office.exchange.api, "maya", office.exchange.password("maya")?).await?;
+        }
+        let kept = |view: &desk::View| matches!(view.session, SessionView::SignedIn { keyring_warning: None, .. });
+        desk.until("signed in, with no warning", kept).await?;
+        desk.leave().await;
+        assert!(!data.path().join("sign-in.json").exists());
+    }
     office.exchange.stop().await
 }

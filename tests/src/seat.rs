@@ -28,15 +28,17 @@ impl Screen for Bell {
 }
 
 impl Seat {
-    /// With its data in `data` and no sound device; `devices` may stand in for the phone.
-    pub fn take(data: &Path, devices: Option<Arc<dyn desk::DeviceMaker>>) -> Result<Self> {
+    /// With its data in `data`, no sound device and no keyring.
+    pub fn take(data: &Path) -> Result<Self> {
+        Self::furnished(data, |config| config.keyring = None)
+    }
+
+    /// The usual desk, without sound, changed by `furnish`.
+    pub fn furnished(data: &Path, furnish: impl FnOnce(&mut DeskConfig)) -> Result<Self> {
         let changed = Arc::new(Notify::new());
         let mut config = DeskConfig::new(data.to_owned(), Arc::new(Bell(changed.clone())));
-        config.keyring = None;
         config.sound = false;
-        if let Some(devices) = devices {
-            config.devices = devices;
-        }
+        furnish(&mut config);
         Ok(Self { desk: Desk::start(config)?, changed })
     }
 

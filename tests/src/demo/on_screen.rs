@@ -49,7 +49,7 @@ pub async fn play(keep: bool) -> Result<()> {
 
 /// Signs the person in beforehand, as they would do it themselves.
 async fn seed_session(office: &Office, data: &Path) -> Result<()> {
-    let desk = Seat::take(data, None)?;
+    let desk = Seat::take(data)?;
     desk.sign_in(&office.exchange.api, "maya", office.exchange.password("maya")?).await?;
     desk.leave().await;
     Ok(())
