@@ -107,7 +107,7 @@ async fn nobody_at_all_so_the_caller_leaves_a_message_that_can_be_heard() -> Res
     let message = record.voicemail.expect("a message was left");
     assert!(message.duration_ms > 3_000, "{message:?}");
     let wav = office.exchange.voicemail(&row.call.id)?;
-    let heard = sounds.recognise(Heard::read(&wav, 0)?.whole());
+    let heard = sounds.recognise(&Heard::read(&wav, 0)?.samples);
     assert_eq!(heard.what.as_deref(), Some("priya"), "{heard:?}");
     office.exchange.stop().await
 }

@@ -28,6 +28,19 @@ pub fn bound_to_us(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
+/// Looks now and at each ring of the bell, until there is something to see. A ring in between is not missed.
+pub async fn look_at_each<T>(bell: &Notify, look: impl Fn() -> Option<T>) -> T {
+    loop {
+        let rung = bell.notified();
+        tokio::pin!(rung);
+        rung.as_mut().enable();
+        if let Some(seen) = look() {
+            return seen;
+        }
+        rung.await;
+    }
+}
+
 /// Memory of a process and all below it, megabytes: proportional set size, so that shared pages count once.
 pub fn memory_mb(root: u32) -> Result<f64> {
     let mut family = vec![root];
@@ -95,18 +108,12 @@ impl Program {
 
     /// [`Self::next`], however long it takes.
     pub async fn next_whenever(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
-        loop {
-            let more = self.lines.more.notified();
-            tokio::pin!(more);
-            more.as_mut().enable();
-            if let Some(line) = self.take(&wanted) {
-                return Ok(line);
-            }
-            if self.lines.seen.lock().map_err(|_| anyhow::anyhow!("poisoned"))?.ended {
-                bail!("{} ended while we waited for {what}", self.name);
-            }
-            more.await;
-        }
+        let look = || match self.take(&wanted) {
+            Some(line) => Some(Ok(line)),
+            None if self.lines.seen.lock().is_ok_and(|seen| !seen.ended) => None,
+            None => Some(Err(anyhow::anyhow!("{} ended while we waited for {what}", self.name))),
+        };
+        look_at_each(&self.lines.more, look).await
     }
 
     /// Waits for the next line whose `event` is `name`.
@@ -116,18 +123,8 @@ impl Program {
 
     /// Waits until `name` has been said at all, read or not, and gives the first such line.
     pub async fn said(&self, name: &str) -> Result<Value> {
-        let waiting = async {
-            loop {
-                let more = self.lines.more.notified();
-                tokio::pin!(more);
-                more.as_mut().enable();
-                if let Some(line) = self.all().into_iter().find(|line| line["event"] == name) {
-                    return line;
-                }
-                more.await;
-            }
-        };
-        let said = tokio::time::timeout(PATIENCE, waiting).await;
+        let look = || self.all().into_iter().find(|line| line["event"] == name);
+        let said = tokio::time::timeout(PATIENCE, look_at_each(&self.lines.more, look)).await;
         said.with_context(|| format!("{} never said {name}\n{}", self.name, self.transcript()))
     }
 
@@ -152,11 +149,6 @@ impl Program {
         }
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         ended.with_context(|| format!("{} did not end on SIGTERM", self.name))?.context("waiting for the end")
-    }
-
-    /// SIGKILL: what a power cut does.
-    pub async fn kill(&mut self) -> Result<()> {
-        self.child.kill().await.with_context(|| format!("killing {}", self.name))
     }
 
     fn take(&self, wanted: &impl Fn(&Value) -> bool) -> Option<Value> {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
-use crate::program::{PATIENCE, bound_to_us};
+use crate::program::{PATIENCE, bound_to_us, look_at_each};
 use crate::story::now_ms;
 
 pub struct Rig {
@@ -249,20 +249,9 @@ impl Tap {
     /// Waits for a block louder than `dbfs` that arrives after `since_ms` (Unix); answers when it had arrived.
     pub async fn first_sound(&self, since_ms: u64, dbfs: f32) -> Result<u64> {
         let loud = |block: &&Block| block.arrived_ms >= since_ms && media::level_dbfs(&block.samples) >= dbfs;
-        let listening = async {
-            loop {
-                let more = self.more.notified();
-                tokio::pin!(more);
-                more.as_mut().enable();
-                let first = self.blocks.lock().ok()?.iter().find(loud).map(|block| block.arrived_ms);
-                if first.is_some() {
-                    return first;
-                }
-                more.await;
-            }
-        };
-        let first = tokio::time::timeout(PATIENCE, listening).await.context("the speaker stayed silent")?;
-        first.context("the ears are gone")
+        let look = || self.blocks.lock().ok()?.iter().find(loud).map(|block| block.arrived_ms);
+        let listening = look_at_each(&self.more, look);
+        tokio::time::timeout(PATIENCE, listening).await.context("the speaker stayed silent")
     }
 }
 

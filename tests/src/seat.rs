@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use desk::{Desk, DeskConfig, DeskHandle, Notice, RingView, Screen, SessionView, View, ViewPatch};
 use tokio::sync::Notify;
 
-use crate::program::PATIENCE;
+use crate::program::{PATIENCE, look_at_each};
 
 /// Somebody's desk, with a screen that only says that something changed.
 pub struct Seat {
@@ -49,19 +49,8 @@ impl Seat {
 
     /// Waits until the view satisfies `wanted`.
     pub async fn until(&self, what: &str, wanted: impl Fn(&View) -> bool) -> Result<View> {
-        let waiting = async {
-            loop {
-                let changed = self.changed.notified();
-                tokio::pin!(changed);
-                changed.as_mut().enable();
-                let view = self.desk.view();
-                if wanted(&view) {
-                    return view;
-                }
-                changed.await;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, waiting).await {
+        let look = || Some(self.desk.view()).filter(&wanted);
+        match tokio::time::timeout(PATIENCE, look_at_each(&self.changed, look)).await {
             Ok(view) => Ok(view),
             Err(_) => bail!("the desk never showed {what}; it shows {:#?}", self.desk.view()),
         }

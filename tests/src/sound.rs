@@ -39,16 +39,11 @@ impl Heard {
     pub fn end_ms(&self) -> u64 {
         self.begun_ms + (self.samples.len() / (RATE / 1000)) as u64
     }
-
-    /// The whole recording.
-    pub fn whole(&self) -> &[i16] {
-        &self.samples
-    }
 }
 
 /// The sources that can be told apart.
 pub struct Library {
-    sources: Vec<(String, Vec<i16>)>,
+    sources: media::compare::Sources,
 }
 
 /// What was recognised.
@@ -73,25 +68,21 @@ impl Library {
         }
         files.retain(|file| file.extension().is_some_and(|e| e == "wav"));
         files.sort();
-        let mut sources = Vec::new();
+        let mut sources: Vec<(String, Vec<i16>)> = Vec::new();
         for file in files {
             let name = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
             sources.push((name, media::wav::parse(&std::fs::read(&file)?)?));
         }
-        Ok(Self { sources })
+        let named: Vec<(&str, &[i16])> = sources.iter().map(|(name, pcm)| (name.as_str(), pcm.as_slice())).collect();
+        Ok(Self { sources: media::compare::Sources::new(&named) })
     }
 
     pub fn recognise(&self, heard: &[i16]) -> Recognised {
-        let candidates: Vec<(&str, &[i16])> =
-            self.sources.iter().map(|(name, samples)| (name.as_str(), samples.as_slice())).collect();
-        recognised(media::compare::best_match(heard, media::RATE, &candidates), media::level_dbfs(heard))
-    }
-}
-
-fn recognised(best: Option<media::compare::Match>, level_dbfs: f32) -> Recognised {
-    match best {
-        Some(found) => Recognised { what: Some(found.name), score: found.score, level_dbfs },
-        None => Recognised { what: None, score: 0.0, level_dbfs },
+        let level_dbfs = media::level_dbfs(heard);
+        match self.sources.best_match(heard, media::RATE) {
+            Some(found) => Recognised { what: Some(found.name), score: found.score, level_dbfs },
+            None => Recognised { what: None, score: 0.0, level_dbfs },
+        }
     }
 }
 

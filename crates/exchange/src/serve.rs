@@ -171,7 +171,6 @@ fn embedded(config: &Config, store: &Store) -> EmbeddedConfig {
     let trunk = config.trunk.clone().map(|trunk| match trunk {
         Trunk::Static { peers, dial, number } => TrunkConfig::Static { peers, dial, number },
         Trunk::Register { registrar, user, auth_user, password, number } => {
-            let registrar = registrar.strip_prefix("sip:").unwrap_or(&registrar).to_owned();
             TrunkConfig::Register { registrar, user, auth_user, password: password.0, number }
         }
     });

@@ -58,18 +58,14 @@ impl Directory {
                 .insert(id, DepartmentState { config, members: BTreeSet::new(), line: BTreeMap::new(), shown: None });
         }
         // A department rings its agents; those who manage it are rung only where it has none.
-        let has_agents = |department: &DepartmentId| {
-            account.users.iter().any(|user| user.role == Role::Agent && user.departments.contains(department))
-        };
-        let rings: BTreeMap<DepartmentId, bool> =
-            departments.keys().map(|department: &DepartmentId| (department.clone(), has_agents(department))).collect();
+        let agents = account.users.iter().filter(|user| user.role == Role::Agent);
+        let with_agents: BTreeSet<DepartmentId> = agents.flat_map(|user| user.departments.iter().cloned()).collect();
         let mut users = BTreeMap::new();
         for config in account.users {
             by_extension.insert(config.extension.clone(), Target::User(config.id.clone()));
             for department in &config.departments {
-                let agents_only = rings.get(department).copied().unwrap_or_default();
                 if let Some(d) = departments.get_mut(department)
-                    && (config.role == Role::Agent || !agents_only)
+                    && (config.role == Role::Agent || !with_agents.contains(department))
                 {
                     d.members.insert(config.id.clone());
                 }

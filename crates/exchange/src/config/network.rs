@@ -193,8 +193,9 @@ fn register_trunk(section: &mut Section<'_, '_>, found: &mut Found) -> Option<Tr
         found.say(&user.span(), "`user` is empty", "add the user name that the provider gave");
     }
     let user = user.into_inner();
+    let registrar = registrar.into_inner();
     Some(Trunk::Register {
-        registrar: registrar.into_inner(),
+        registrar: registrar.strip_prefix("sip:").unwrap_or(&registrar).to_owned(),
         auth_user: auth_user.map_or_else(|| user.clone(), Spanned::into_inner),
         user,
         password: Secret(password?.into_inner()),

@@ -141,7 +141,10 @@ const FIRST_PEOPLE: &[Person] = &[
 
 fn text(init: &Init, address: Option<IpAddr>, people: &[Person], passwords: &[(String, String)]) -> io::Result<String> {
     let mut text = head(init, address);
-    text.push_str(if init.sample { SAMPLE_DEPARTMENTS } else { FIRST_DEPARTMENTS });
+    text.push_str(FIRST_DEPARTMENTS);
+    if init.sample {
+        text.push_str(MORE_DEPARTMENTS);
+    }
     text.push_str(PEOPLE_INTRO);
     for (p, (_, password)) in people.iter().zip(passwords) {
         let hash = hash_password(password)?;
@@ -238,7 +241,7 @@ const FIRST_TRUNK: &str = r#"# Calls from and to the outside. Either the provide
 # number = "+442079460000"
 "#;
 
-const SAMPLE_DEPARTMENTS: &str = r#"# A department is a queue. `numbers`: as the trunk presents them. Its free agents ring for `ring_seconds`; then the
+const FIRST_DEPARTMENTS: &str = r#"# A department is a queue. `numbers`: as the trunk presents them. Its free agents ring for `ring_seconds`; then the
 # caller waits, with music, for `queue_seconds`; then comes voicemail.
 [[department]]
 id = "support"
@@ -247,7 +250,10 @@ extension = "200"
 numbers = ["+442079460200"]
 ring_seconds = 20
 queue_seconds = 120
+"#;
 
+/// What the sample office has beside the first department.
+const MORE_DEPARTMENTS: &str = r#"
 [[department]]
 id = "sales"
 name = "Sales"
@@ -259,17 +265,6 @@ id = "billing"
 name = "Billing"
 extension = "400"
 numbers = ["+442079460400"]
-"#;
-
-const FIRST_DEPARTMENTS: &str = r#"# A department is a queue. `numbers`: as the trunk presents them. Its free agents ring for `ring_seconds`; then the
-# caller waits, with music, for `queue_seconds`; then comes voicemail.
-[[department]]
-id = "support"
-name = "Support"
-extension = "200"
-numbers = ["+442079460200"]
-ring_seconds = 20
-queue_seconds = 120
 "#;
 
 const PEOPLE_INTRO: &str = r#"
