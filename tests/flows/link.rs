@@ -120,7 +120,13 @@ async fn go_at_a_desk_moves_the_row_and_the_log_is_there_offline() -> Result<()>
     };
     let dialog = desk.until("the dialog", ready).await?.dialog.unwrap();
     let target = Target::User("tom".into());
-    desk.desk.wish(Wish::Transfer { call: call.clone(), revision: dialog.revision, target, note: None });
+    desk.desk.wish(Wish::Transfer {
+        call: call.clone(),
+        revision: dialog.revision,
+        target,
+        transfer: protocol::TransferKind::Blind,
+        note: None,
+    });
     desk.until("the dialog closed", |view| view.dialog.is_none()).await?;
     tom.event("answered").await?;
     desk.until("talking with Tom", |view| view.live.calls.iter().any(talking_with("tom"))).await?;

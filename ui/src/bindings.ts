@@ -24,7 +24,11 @@ export const events = {
 
 /* Types */
 /**  What somebody tried. */
-export type AuditAction = "transfer" | "cancel_transfer" | "set_presence" | "sign_in" | "sign_out";
+export type AuditAction = "transfer" | "cancel_transfer" | 
+/**  A consultation was begun; its end has the same action. */
+"consult" | "complete_transfer" | "swap_transfer" | 
+/**  After a failure of the exchange: a call that was cut off is closed. */
+"recover" | "set_presence" | "sign_in" | "sign_out";
 
 /**  One line of the audit trail. Append-only; `hash` chains it to the line before. */
 export type AuditEntry = {
@@ -101,6 +105,8 @@ export type CallState =
 { kind: "ringing"; towards: UserRef[]; until: Timestamp } | 
 /**  Talking with `with` (for an outbound call: the user is talking with the outside party). */
 { kind: "talking"; with: UserRef } | 
+/**  Talking with somebody outside the account: the call was transferred to a number, or joined with another caller. */
+{ kind: "talking_outside"; with: Party } | 
 /**  Held by the agent, hearing music. */
 { kind: "held"; by: UserRef } | 
 /**  On hold with music while a transfer goes on; see [`LiveCall::transfer`]. */
@@ -111,6 +117,24 @@ export type CallState =
 { kind: "voicemail"; mailbox: string } | 
 /**  Hearing a configured closing announcement before the end. */
 { kind: "closing" };
+
+export type ConsultStage = 
+/**  The colleague is being rung. */
+"ringing" | 
+/**  Speaking with the colleague; the caller hears music. */
+"with_colleague" | 
+/**  Speaking with the caller; the colleague hears music. */
+"with_caller";
+
+/**  Speaking with a colleague about a caller who is on hold, before handing them over. */
+export type ConsultView = {
+	transfer: TransferId,
+	/**  "Ravi Kumar". */
+	with: string,
+	stage: ConsultStage,
+	/**  Whether it can be completed now. */
+	complete_right: TransferRight,
+};
 
 /**  Why a user may not transfer a call. */
 export type Denied = 
@@ -131,7 +155,21 @@ export type Denied =
 /**  The call has ended. */
 { code: "ended" } | 
 /**  The call changed since the user looked at it. */
-{ code: "stale"; now: number } | { code: "unknown_user" };
+{ code: "stale"; now: number; 
+/**  What happened meanwhile, if somebody did it: "Maya Lindqvist transferred it to Ravi Kumar". */
+what?: string | null } | { code: "unknown_user" } | 
+/**  Only who talks in the call can speak with somebody first. */
+{ code: "not_on_call" } | 
+/**  The account, or the user's rights, do not allow transfers to outside numbers. */
+{ code: "outside_not_allowed" } | 
+/**  Complete and swap need a consultation. */
+{ code: "not_consulting" } | 
+/**  The colleague has not answered yet, so there is nothing to swap with. */
+{ code: "not_connected_yet" } | 
+/**  The transfer is settled: it can't be taken back any more. */
+{ code: "settled"; outcome: string } | 
+/**  It is coming back already. */
+{ code: "coming_back" };
 
 /**  A department as colleagues see it. */
 export type Department = {
@@ -155,7 +193,11 @@ export type DepartmentRef = {
 
 export type DetailsView = { kind: "loading"; call: CallId } | { kind: "ready"; record: CallRecord } | { kind: "missing"; call: CallId; sentence: string };
 
-export type DialogBody = { kind: "loading" } | { kind: "ready"; targets: TransferTarget[] } | { kind: "failed"; sentence: string };
+export type DialogBody = { kind: "loading" } | { kind: "ready"; targets: TransferTarget[]; 
+/**  Whether this user may speak with the target first. */
+consult: TransferRight; 
+/**  Whether this user may transfer this call to an outside number. */
+outside: TransferRight } | { kind: "failed"; sentence: string };
 
 export type Direction = 
 /**  From outside to a department or user. */
@@ -172,7 +214,11 @@ export type Directory = {
 };
 
 /**  One step of what a transfer will do if the step before it comes to nothing. */
-export type ForecastStep = { step: "ring"; users: UserRef[]; seconds: number } | { step: "recall"; user: UserRef; seconds: number } | { step: "next_agent"; department: string; free: number; seconds: number } | { step: "queue"; department: string; seconds: number } | { step: "voicemail"; mailbox: string } | { step: "announcement" };
+export type ForecastStep = { step: "ring"; users: UserRef[]; seconds: number } | { step: "recall"; user: UserRef; seconds: number } | 
+/**  `seconds` is how long each of them rings. */
+{ step: "next_agent"; department: string; free: number; seconds: number; strategy?: Strategy } | 
+/**  An outside number is dialled. */
+{ step: "dial"; number: string; seconds: number } | { step: "queue"; department: string; seconds: number } | { step: "voicemail"; mailbox: string } | { step: "announcement" };
 
 /**  Why a target can't take a transfer now. */
 export type Ineligible = 
@@ -181,9 +227,19 @@ export type Ineligible =
 /**  The target is a party of this very call. */
 { code: "in_this_call" } | 
 /**  A department with no member who could ever answer. */
-{ code: "nobody_there" } | { code: "unknown" };
+{ code: "nobody_there" } | { code: "unknown" } | 
+/**  Not a telephone number. */
+{ code: "not_a_number" } | 
+/**  The exchange has no trunk to the outside. */
+{ code: "no_trunk" };
 
-export type JourneyEvent = { event: "arrived"; dialled: string } | { event: "queued"; department: DepartmentRef } | { event: "rang"; users: UserRef[] } | { event: "answered"; by: UserRef } | { event: "held"; by: UserRef } | { event: "resumed"; by: UserRef } | { event: "transfer_started"; transfer: TransferId; by: UserRef; from: UserRef | null; to: TargetRef; note: string | null } | { event: "transfer_bounced"; transfer: TransferId; target: TargetRef; reason: Reason } | { event: "recalled"; transfer: TransferId; user: UserRef } | { event: "transfer_done"; transfer: TransferId; with: UserRef } | { event: "voicemail_started"; mailbox: string } | { event: "voicemail_left"; mailbox: string; duration_ms: number } | { event: "announced" } | { event: "ended"; because: Reason };
+export type JourneyEvent = { event: "arrived"; dialled: string } | { event: "queued"; department: DepartmentRef } | { event: "rang"; users: UserRef[] } | { event: "answered"; by: UserRef } | { event: "held"; by: UserRef } | { event: "resumed"; by: UserRef } | { event: "transfer_started"; transfer: TransferId; by: UserRef; from: UserRef | null; to: TargetRef; kind?: TransferKind; note: string | null } | { event: "transfer_bounced"; transfer: TransferId; target: TargetRef; reason: Reason } | { event: "recalled"; transfer: TransferId; user: UserRef } | { event: "transfer_done"; transfer: TransferId; with: UserRef } | 
+/**  The target of a transfer, an outside number, has answered. */
+{ event: "transfer_done_outside"; transfer: TransferId; number: string } | 
+/**  The transferor spoke with the target before deciding. */
+{ event: "consulted"; transfer: TransferId; with: TargetRef } | 
+/**  Joined by an attended transfer with the parties of another call. */
+{ event: "joined"; call: CallId; with: string } | { event: "voicemail_started"; mailbox: string } | { event: "voicemail_left"; mailbox: string; duration_ms: number } | { event: "announced" } | { event: "ended"; because: Reason };
 
 /**  One thing that happened to the caller. */
 export type JourneyStep = {
@@ -198,6 +254,8 @@ export type LinkState = { kind: "off" } | { kind: "connecting" } | { kind: "up" 
 export type LinkView = {
 	control: LinkState,
 	registration: LinkState,
+	/**  What is wrong with the exchange itself, as it says. */
+	exchange: string | null,
 };
 
 /**  One ongoing call, as everyone allowed to see it sees it. */
@@ -233,6 +291,10 @@ export type LivePatch = {
 export type LiveRow = {
 	call: LiveCall,
 	transfer_right: TransferRight,
+	/**  Set while a transfer goes on: whether the reader may take it back (Undo, Cancel). */
+	undo_right?: TransferRight | null,
+	/**  Set while the reader consults about this call: whether it can be completed and swapped now. */
+	complete_right?: TransferRight | null,
 };
 
 export type LiveView = {
@@ -265,6 +327,8 @@ export type Notice = {
 	at: Timestamp,
 	tone: Tone,
 	sentence: string,
+	/**  A transfer that can still be taken back: shown as an Undo button. */
+	undo: TransferId | null,
 };
 
 /**  A part of the screen that may be there or not. */
@@ -296,6 +360,8 @@ export type PhoneCall = {
 	/**  In words: "good", "poor: 8 % loss". */
 	quality: string | null,
 	transfer_right: TransferRight | null,
+	/**  The consultation that goes on about this call. */
+	consult: ConsultView | null,
 };
 
 /**  Identifies a call of this device, inside this process only. */
@@ -326,9 +392,17 @@ export type Reason = "no_answer" | "busy" | "declined" |
 /**  The colleague hung up. */
 "agent_gone" | 
 /**  Taken back by the person who started it. */
-"cancelled" | "answered_elsewhere" | "shutdown";
+"cancelled" | "answered_elsewhere" | "shutdown" | 
+/**  The target does not want to be disturbed. */
+"do_not_disturb" | 
+/**  Its parties were joined to another call by an attended transfer. */
+"joined" | 
+/**  The exchange failed or was killed while the call went on. */
+"exchange_failed";
 
-export type RingKind = "outside" | "internal" | "transfer" | "recall";
+export type RingKind = "outside" | "internal" | "transfer" | "recall" | 
+/**  A colleague wants to speak about a caller before handing them over. */
+"consult";
 
 /**  One incoming call, as the ring window shows it. All of it came with the INVITE. */
 export type RingView = {
@@ -378,18 +452,31 @@ export type SoundView = {
 	trouble: string | null,
 };
 
+/**  In which order the free agents of a department are rung. */
+export type Strategy = 
+/**  All of them; the first to answer has the call. */
+"all_at_once" | 
+/**  One at a time, beginning with who has been free for longest. */
+"longest_idle" | 
+/**  One at a time, beginning after whoever was asked last. */
+"round_robin" | 
+/**  One at a time, in the order of the configuration. */
+"fixed_order";
+
 export type SyncView = { kind: "offline" } | 
 /**  `done` records fetched so far. */
 { kind: "syncing"; done: number } | { kind: "up_to_date" } | { kind: "failed"; sentence: string };
 
 /**  To whom a call is moved. */
-export type Target = { kind: "user"; id: UserId } | { kind: "department"; id: DepartmentId };
+export type Target = { kind: "user"; id: UserId } | { kind: "department"; id: DepartmentId } | 
+/**  A number outside the account, as a person wrote it. */
+{ kind: "outside"; id: string };
 
 export type TargetRef = {
 	kind: "user",
 } & UserRef | {
 	kind: "department",
-} & DepartmentRef;
+} & DepartmentRef | { kind: "outside"; number: string };
 
 /**
  *  A moment, milliseconds since the Unix epoch. Inside one process it never runs backwards: the owner of the clock
@@ -410,10 +497,21 @@ export type TransferDialog = {
 	sending: boolean,
 	/**  Why Go was refused, as a sentence. */
 	error: string | null,
+	/**  What became of the call while the dialog was open, as a sentence: "Maya Lindqvist is transferring it to Ravi Kumar." */
+	changed: string | null,
 };
 
 /**  One transfer of one call. */
 export type TransferId = string;
+
+/**  How a call is moved. */
+export type TransferKind = 
+/**  Go: the caller hears music until the target answers. */
+"blind" | 
+/**  The transferor speaks with the target first, then completes, swaps or cancels. */
+"consult" | 
+/**  Straight to the target's mailbox. */
+"voicemail";
 
 /**  A transfer that is going on. */
 export type TransferProgress = {
@@ -423,6 +521,7 @@ export type TransferProgress = {
 	/**  Who was talking with the caller when Go was pressed. */
 	from: UserRef | null,
 	target: TargetRef,
+	kind?: TransferKind,
 	stage: TransferStage,
 	since: Timestamp,
 	note: string | null,
@@ -444,7 +543,16 @@ export type TransferStage =
 /**  Waiting for an agent of a department to become free. */
 { kind: "queued"; department: DepartmentRef; until: Timestamp } | 
 /**  Given to a mailbox. */
-{ kind: "voicemail"; mailbox: string; because: Reason };
+{ kind: "voicemail"; mailbox: string; because: Reason } | 
+/**
+ *  Consult: the target is being rung, the transferor hears that, the caller hears music. An empty `towards` is an
+ *  outside number being dialled.
+ */
+{ kind: "consult_ringing"; towards: UserRef[]; until: Timestamp } | 
+/**  Consult: the transferor speaks with the target, the caller hears music. */
+{ kind: "consulting"; with: TargetRef } | 
+/**  Consult: the transferor speaks with the caller, the target hears music. */
+{ kind: "swapped"; with: TargetRef };
 
 /**  One row of the transfer dialog. */
 export type TransferTarget = {
@@ -530,7 +638,11 @@ export type VoicemailRef = {
 };
 
 /**  Everything a person can ask of the desk. The command returns at once; what becomes of it arrives as a patch. */
-export type Wish = { kind: "sign_out" } | { kind: "accept_fingerprint" } | { kind: "refuse_fingerprint" } | { kind: "set_presence"; presence: Presence } | { kind: "open_transfer"; call: CallId } | { kind: "close_transfer" } | { kind: "transfer"; call: CallId; revision: number; target: Target; note: string | null } | { kind: "cancel_transfer"; transfer: TransferId } | { kind: "dial"; number: string } | { kind: "answer"; id: PhoneCallId } | { kind: "decline"; id: PhoneCallId } | { kind: "hang_up"; id: PhoneCallId } | { kind: "hold"; id: PhoneCallId; held: boolean } | { kind: "mute"; id: PhoneCallId; muted: boolean } | { kind: "dtmf"; id: PhoneCallId; digits: string } | { kind: "search_logs"; query: string; filter: LogFilter } | { kind: "more_logs" } | { kind: "open_details"; call: CallId } | { kind: "close_details" } | { kind: "choose_sound"; microphone: string | null; speaker: string | null; ringer: string | null } | { kind: "dismiss_notice"; id: number };
+export type Wish = { kind: "sign_out" } | { kind: "accept_fingerprint" } | { kind: "refuse_fingerprint" } | { kind: "set_presence"; presence: Presence } | { kind: "open_transfer"; call: CallId } | { kind: "close_transfer" } | { kind: "transfer"; call: CallId; revision: number; target: Target; transfer: TransferKind; note: string | null } | 
+/**  The consultation becomes a transfer. */
+{ kind: "complete_transfer"; transfer: TransferId } | 
+/**  Speak with the other one of caller and colleague. */
+{ kind: "swap_transfer"; transfer: TransferId } | { kind: "cancel_transfer"; transfer: TransferId } | { kind: "dial"; number: string } | { kind: "answer"; id: PhoneCallId } | { kind: "decline"; id: PhoneCallId } | { kind: "hang_up"; id: PhoneCallId } | { kind: "hold"; id: PhoneCallId; held: boolean } | { kind: "mute"; id: PhoneCallId; muted: boolean } | { kind: "dtmf"; id: PhoneCallId; digits: string } | { kind: "search_logs"; query: string; filter: LogFilter } | { kind: "more_logs" } | { kind: "open_details"; call: CallId } | { kind: "close_details" } | { kind: "choose_sound"; microphone: string | null; speaker: string | null; ringer: string | null } | { kind: "dismiss_notice"; id: number };
 
 /* Tauri Specta runtime */
 type EventEmit<T> = [T] extends [null] ? () => Promise<void> : (payload: T) => Promise<void>;

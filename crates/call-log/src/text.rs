@@ -46,6 +46,9 @@ pub(crate) fn searchable(record: &CallRecord) -> String {
             }
             JourneyEvent::Rang { users } => lines.extend(users.iter().map(|u| u.name.as_str())),
             JourneyEvent::Queued { department } => lines.push(&department.name),
+            JourneyEvent::TransferDoneOutside { number, .. } => lines.push(number),
+            JourneyEvent::Consulted { with, .. } => lines.push(with.name()),
+            JourneyEvent::Joined { with, .. } => lines.push(with),
             JourneyEvent::Arrived { .. }
             | JourneyEvent::Answered { .. }
             | JourneyEvent::Held { .. }

@@ -42,6 +42,7 @@ fn with_transfer(mut record: CallRecord, note: &str) -> CallRecord {
             by: user("maya", "Maya Lindqvist"),
             from: None,
             to: TargetRef::User(user("ravi", "Ravi Kumar")),
+            kind: protocol::TransferKind::Blind,
             note: Some(note.into()),
         },
     });

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use protocol::{CallId, Target, TransferAccepted, TransferId, TransferRequest, TransferRight, TransferTargets};
+use protocol::{
+    CallId, Target, TransferAccepted, TransferId, TransferKind, TransferRequest, TransferRight, TransferTargets,
+};
 
 use crate::control::ControlError;
 use crate::owner::{Happening, Owner};
@@ -26,6 +28,7 @@ impl Owner {
             call,
             body: DialogBody::Loading,
             sending: false,
+            changed: None,
         });
         self.fetch_targets();
     }
@@ -49,7 +52,8 @@ impl Owner {
         match targets {
             Ok(answer) => {
                 dialog.revision = dialog.revision.max(answer.revision);
-                dialog.body = DialogBody::Ready { targets: answer.targets };
+                dialog.body =
+                    DialogBody::Ready { targets: answer.targets, consult: answer.consult, outside: answer.outside };
             }
             // A list that could not be refreshed is better than none.
             Err(_) if matches!(dialog.body, DialogBody::Ready { .. }) => {}
@@ -86,7 +90,14 @@ impl Owner {
         }
     }
 
-    pub(crate) fn transfer(&mut self, call: CallId, revision: u32, target: Target, note: Option<String>) {
+    pub(crate) fn transfer(
+        &mut self,
+        call: CallId,
+        revision: u32,
+        target: Target,
+        kind: TransferKind,
+        note: Option<String>,
+    ) {
         let State::In(session) = &self.state else { return };
         if let Some(dialog) = self.view.dialog.as_mut().filter(|dialog| dialog.call == call) {
             if dialog.sending {
@@ -97,7 +108,7 @@ impl Owner {
         }
         let note =
             note.map(|note| note.trim().chars().take(MAX_NOTE_CHARS).collect()).filter(|n: &String| !n.is_empty());
-        let (control, request) = (session.control.clone(), TransferRequest { revision, target, note });
+        let (control, request) = (session.control.clone(), TransferRequest { revision, target, kind, note });
         self.begin(async move {
             let result = control.transfer(&call, &request).await;
             Happening::Transferred { call, result }

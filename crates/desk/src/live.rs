@@ -58,6 +58,7 @@ impl Owner {
             self.set_me(me.clone());
         }
         self.view.directory = snapshot.directory;
+        self.view.link.exchange = snapshot.trouble;
         self.begin_sync(snapshot.store, snapshot.records_seq, snapshot.at);
         self.live_changed();
         self.directory_changed();
@@ -66,6 +67,7 @@ impl Owner {
     fn delta(&mut self, delta: Delta) {
         self.view.live.as_of = Some(delta.at);
         match delta.change {
+            Change::Trouble(trouble) => self.view.link.exchange = trouble,
             Change::Call(row) => {
                 let before = self.view.live.row(&row.call.id).cloned();
                 self.view.live.put(row.clone());
@@ -132,7 +134,11 @@ impl Owner {
         }
         let target = now.target.name();
         match &now.stage {
-            TransferStage::Holding | TransferStage::Ringing { .. } => None,
+            TransferStage::Holding
+            | TransferStage::Ringing { .. }
+            | TransferStage::ConsultRinging { .. }
+            | TransferStage::Consulting { .. }
+            | TransferStage::Swapped { .. } => None,
             TransferStage::Recalling { towards, because, .. } => {
                 let whom = if self.me() == Some(&towards.id) { "you" } else { &towards.name };
                 Some((Tone::Bad, format!("{target}: {}. {caller} goes back to {whom}.", because.phrase())))
@@ -157,6 +163,9 @@ impl Owner {
                 Some((Tone::Plain, format!("{caller} is back with you.")))
             }
             CallState::Talking { with } => Some((Tone::Good, format!("{} has the call with {caller}.", with.name))),
+            CallState::TalkingOutside { with } => {
+                Some((Tone::Good, format!("{} has the call with {caller}.", name(with))))
+            }
             CallState::Queued { department, .. } => {
                 Some((Tone::Plain, format!("{caller} waits in {}.", department.name)))
             }

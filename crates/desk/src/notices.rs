@@ -10,7 +10,7 @@ impl Owner {
     /// Tells the person in the window.
     pub(crate) fn note(&mut self, tone: Tone, sentence: impl Into<String>) {
         self.last_notice = self.last_notice.wrapping_add(1);
-        let notice = Notice { id: self.last_notice, at: self.clock.now(), tone, sentence: sentence.into() };
+        let notice = Notice { id: self.last_notice, at: self.clock.now(), tone, sentence: sentence.into(), undo: None };
         self.view.notices.push(notice);
         let surplus = self.view.notices.len().saturating_sub(MOST);
         self.view.notices.drain(..surplus);

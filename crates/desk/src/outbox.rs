@@ -21,7 +21,7 @@ impl View {
     pub fn empty() -> Self {
         Self {
             session: SessionView::Starting,
-            link: LinkView { control: LinkState::Off, registration: LinkState::Off },
+            link: LinkView { control: LinkState::Off, registration: LinkState::Off, exchange: None },
             live: LiveView { as_of: None, calls: Vec::new() },
             phone: PhoneView { calls: Vec::new(), trouble: None },
             rings: Vec::new(),

@@ -164,7 +164,10 @@ impl Owner {
             Wish::SetPresence { presence } => self.set_presence(presence),
             Wish::OpenTransfer { call } => self.open_transfer(call),
             Wish::CloseTransfer => self.view.dialog = None,
-            Wish::Transfer { call, revision, target, note } => self.transfer(call, revision, target, note),
+            Wish::Transfer { call, revision, target, transfer, note } => {
+                self.transfer(call, revision, target, transfer, note);
+            }
+            Wish::CompleteTransfer { .. } | Wish::SwapTransfer { .. } => {}
             Wish::CancelTransfer { transfer } => self.cancel_transfer(transfer),
             Wish::Dial { number } => self.dial(&number),
             Wish::Answer { id } => self.answer(id),

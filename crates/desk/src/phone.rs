@@ -180,6 +180,7 @@ impl Owner {
             codec: None,
             quality: None,
             transfer_right: None,
+            consult: None,
         }
     }
 

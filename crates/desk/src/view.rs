@@ -81,6 +81,8 @@ pub enum SessionView {
 pub struct LinkView {
     pub control: LinkState,
     pub registration: LinkState,
+    /// What is wrong with the exchange itself, as it says.
+    pub exchange: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
@@ -143,6 +145,30 @@ pub struct PhoneCall {
     /// In words: "good", "poor: 8 % loss".
     pub quality: Option<String>,
     pub transfer_right: Option<TransferRight>,
+    /// The consultation that goes on about this call.
+    pub consult: Option<ConsultView>,
+}
+
+/// Speaking with a colleague about a caller who is on hold, before handing them over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct ConsultView {
+    pub transfer: protocol::TransferId,
+    /// "Ravi Kumar".
+    pub with: String,
+    pub stage: ConsultStage,
+    /// Whether it can be completed now.
+    pub complete_right: TransferRight,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsultStage {
+    /// The colleague is being rung.
+    Ringing,
+    /// Speaking with the colleague; the caller hears music.
+    WithColleague,
+    /// Speaking with the caller; the colleague hears music.
+    WithCaller,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -177,6 +203,8 @@ pub enum RingKind {
     Internal,
     Transfer,
     Recall,
+    /// A colleague wants to speak about a caller before handing them over.
+    Consult,
 }
 
 /// The pop-up between Transfer and Go.
@@ -191,14 +219,24 @@ pub struct TransferDialog {
     pub sending: bool,
     /// Why Go was refused, as a sentence.
     pub error: Option<String>,
+    /// What became of the call while the dialog was open, as a sentence: "Maya Lindqvist is transferring it to Ravi Kumar."
+    pub changed: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum DialogBody {
     Loading,
-    Ready { targets: Vec<TransferTarget> },
-    Failed { sentence: String },
+    Ready {
+        targets: Vec<TransferTarget>,
+        /// Whether this user may speak with the target first.
+        consult: TransferRight,
+        /// Whether this user may transfer this call to an outside number.
+        outside: TransferRight,
+    },
+    Failed {
+        sentence: String,
+    },
 }
 
 /// The list of past calls, from this machine's cache.
@@ -267,6 +305,8 @@ pub struct Notice {
     pub at: Timestamp,
     pub tone: Tone,
     pub sentence: String,
+    /// A transfer that can still be taken back: shown as an Undo button.
+    pub undo: Option<protocol::TransferId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -284,22 +324,70 @@ pub enum Wish {
     SignOut,
     AcceptFingerprint,
     RefuseFingerprint,
-    SetPresence { presence: Presence },
-    OpenTransfer { call: CallId },
+    SetPresence {
+        presence: Presence,
+    },
+    OpenTransfer {
+        call: CallId,
+    },
     CloseTransfer,
-    Transfer { call: CallId, revision: u32, target: protocol::Target, note: Option<String> },
-    CancelTransfer { transfer: protocol::TransferId },
-    Dial { number: String },
-    Answer { id: PhoneCallId },
-    Decline { id: PhoneCallId },
-    HangUp { id: PhoneCallId },
-    Hold { id: PhoneCallId, held: bool },
-    Mute { id: PhoneCallId, muted: bool },
-    Dtmf { id: PhoneCallId, digits: String },
-    SearchLogs { query: String, filter: LogFilter },
+    Transfer {
+        call: CallId,
+        revision: u32,
+        target: protocol::Target,
+        transfer: protocol::TransferKind,
+        note: Option<String>,
+    },
+    /// The consultation becomes a transfer.
+    CompleteTransfer {
+        transfer: protocol::TransferId,
+    },
+    /// Speak with the other one of caller and colleague.
+    SwapTransfer {
+        transfer: protocol::TransferId,
+    },
+    CancelTransfer {
+        transfer: protocol::TransferId,
+    },
+    Dial {
+        number: String,
+    },
+    Answer {
+        id: PhoneCallId,
+    },
+    Decline {
+        id: PhoneCallId,
+    },
+    HangUp {
+        id: PhoneCallId,
+    },
+    Hold {
+        id: PhoneCallId,
+        held: bool,
+    },
+    Mute {
+        id: PhoneCallId,
+        muted: bool,
+    },
+    Dtmf {
+        id: PhoneCallId,
+        digits: String,
+    },
+    SearchLogs {
+        query: String,
+        filter: LogFilter,
+    },
     MoreLogs,
-    OpenDetails { call: CallId },
+    OpenDetails {
+        call: CallId,
+    },
     CloseDetails,
-    ChooseSound { microphone: Option<String>, speaker: Option<String>, ringer: Option<String> },
-    DismissNotice { id: u32 },
+    ChooseSound {
+        microphone: Option<String>,
+        speaker: Option<String>,
+        ringer: Option<String>,
+    },
+    DismissNotice {
+        id: u32,
+    },
 }

@@ -25,6 +25,7 @@ fn card() -> RingCard {
         transferred_by: Some(Party { name: "Maya Lindqvist".into(), number: "maya".into() }),
         note: Some("Grüße, bill 7".into()),
         back_from: None,
+        answer: switchboard::AnswerMode::Manual,
     }
 }
 
@@ -284,7 +285,9 @@ async fn a_refer_is_reported_and_its_progress_told() {
     let mut s = Stage::new(Codec::Pcmu, Codec::Pcmu).await;
     let (_, ravi) = s.talking().await;
     s.ravi.endpoint.refer(ravi, s.house.uri("104").to_string(), None);
-    s.house.expect(EngineEvent::ReferRequested { leg: RAVI, to: "104".into() }).await;
+    s.house
+        .expect(EngineEvent::ReferRequested { leg: RAVI, to: "104".into(), replaces: switchboard::Replaces::Nothing })
+        .await;
     for progress in [ReferProgress::Accepted, ReferProgress::Ringing, ReferProgress::Done] {
         s.house.order(Order::ReferProgress { leg: RAVI, progress });
     }

@@ -5,8 +5,8 @@ use specta::Type;
 use utoipa::ToSchema;
 
 use crate::{
-    CallId, CallRecord, Department, DeviceId, LiveCall, Presence, Target, Timestamp, TransferId, TransferRight,
-    TransferTarget, User, UserId,
+    CallId, CallRecord, Department, DeviceId, LiveCall, Presence, Target, Timestamp, TransferId, TransferKind,
+    TransferRight, TransferTarget, User, UserId,
 };
 
 /// `POST /v1/session`
@@ -58,6 +58,12 @@ pub struct Directory {
 pub struct LiveRow {
     pub call: LiveCall,
     pub transfer_right: TransferRight,
+    /// Set while a transfer goes on: whether the reader may take it back (Undo, Cancel).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_right: Option<TransferRight>,
+    /// Set while the reader consults about this call: whether it can be completed and swapped now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete_right: Option<TransferRight>,
 }
 
 /// `POST /v1/calls/{call}/transfer`
@@ -66,6 +72,8 @@ pub struct TransferRequest {
     /// The revision of the call that the person was looking at.
     pub revision: u32,
     pub target: Target,
+    #[serde(default)]
+    pub kind: TransferKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -83,6 +91,10 @@ pub struct TransferTargets {
     /// Revision of the call the answer was computed on.
     pub revision: u32,
     pub right: TransferRight,
+    /// Whether the reader may speak with the target first.
+    pub consult: TransferRight,
+    /// Whether the reader may transfer this call to an outside number.
+    pub outside: TransferRight,
     /// Users first by name, then departments by name; the ineligible ones too.
     pub targets: Vec<TransferTarget>,
 }
@@ -137,6 +149,9 @@ pub struct Snapshot {
     pub records_seq: u64,
     pub me: UserId,
     pub live: Vec<LiveRow>,
+    /// What is wrong with the exchange itself, as a sentence: "Call records can't be written: the disk is full."
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
     pub directory: Directory,
 }
 
@@ -159,6 +174,8 @@ pub enum Change {
     Department(Department),
     /// A finished call, complete with journey and audit.
     Record(CallRecord),
+    /// As [`Snapshot::trouble`]; `None`: all is well again.
+    Trouble(Option<String>),
 }
 
 /// What a reader may send on the feed.

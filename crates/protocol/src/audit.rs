@@ -10,6 +10,12 @@ use crate::{CallId, Timestamp, UserId};
 pub enum AuditAction {
     Transfer,
     CancelTransfer,
+    /// A consultation was begun; its end has the same action.
+    Consult,
+    CompleteTransfer,
+    SwapTransfer,
+    /// After a failure of the exchange: a call that was cut off is closed.
+    Recover,
     SetPresence,
     SignIn,
     SignOut,

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 use utoipa::ToSchema;
 
-use crate::{Bounce, CallId, DepartmentRef, Reason, Timestamp, TransferId, UserRef};
+use crate::{Bounce, CallId, DepartmentRef, Reason, Timestamp, TransferId, TransferKind, UserRef};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Type, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -32,6 +32,8 @@ pub enum CallState {
     Ringing { towards: Vec<UserRef>, until: Timestamp },
     /// Talking with `with` (for an outbound call: the user is talking with the outside party).
     Talking { with: UserRef },
+    /// Talking with somebody outside the account: the call was transferred to a number, or joined with another caller.
+    TalkingOutside { with: Party },
     /// Held by the agent, hearing music.
     Held { by: UserRef },
     /// On hold with music while a transfer goes on; see [`LiveCall::transfer`].
@@ -75,6 +77,8 @@ pub struct TransferProgress {
     /// Who was talking with the caller when Go was pressed.
     pub from: Option<UserRef>,
     pub target: TargetRef,
+    #[serde(default)]
+    pub kind: TransferKind,
     pub stage: TransferStage,
     pub since: Timestamp,
     pub note: Option<String>,
@@ -85,6 +89,7 @@ pub struct TransferProgress {
 pub enum TargetRef {
     User(UserRef),
     Department(DepartmentRef),
+    Outside { number: String },
 }
 
 impl TargetRef {
@@ -93,6 +98,7 @@ impl TargetRef {
         match self {
             Self::User(u) => &u.name,
             Self::Department(d) => &d.name,
+            Self::Outside { number } => number,
         }
     }
 }
@@ -113,4 +119,11 @@ pub enum TransferStage {
     Queued { department: DepartmentRef, until: Timestamp },
     /// Given to a mailbox.
     Voicemail { mailbox: String, because: Reason },
+    /// Consult: the target is being rung, the transferor hears that, the caller hears music. An empty `towards` is an
+    /// outside number being dialled.
+    ConsultRinging { towards: Vec<UserRef>, until: Timestamp },
+    /// Consult: the transferor speaks with the target, the caller hears music.
+    Consulting { with: TargetRef },
+    /// Consult: the transferor speaks with the caller, the target hears music.
+    Swapped { with: TargetRef },
 }

@@ -24,6 +24,12 @@ pub enum Reason {
     Cancelled,
     AnsweredElsewhere,
     Shutdown,
+    /// The target does not want to be disturbed.
+    DoNotDisturb,
+    /// Its parties were joined to another call by an attended transfer.
+    Joined,
+    /// The exchange failed or was killed while the call went on.
+    ExchangeFailed,
 }
 
 impl Reason {
@@ -42,6 +48,9 @@ impl Reason {
             Self::Cancelled => "cancelled",
             Self::AnsweredElsewhere => "answered elsewhere",
             Self::Shutdown => "the exchange was stopped",
+            Self::DoNotDisturb => "do not disturb",
+            Self::Joined => "joined with another call",
+            Self::ExchangeFailed => "the exchange failed",
         }
     }
 }
@@ -72,8 +81,25 @@ pub enum Denied {
     /// The call changed since the user looked at it.
     Stale {
         now: u32,
+        /// What happened meanwhile, if somebody did it: "Maya Lindqvist transferred it to Ravi Kumar".
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        what: Option<String>,
     },
     UnknownUser,
+    /// Only who talks in the call can speak with somebody first.
+    NotOnCall,
+    /// The account, or the user's rights, do not allow transfers to outside numbers.
+    OutsideNotAllowed,
+    /// Complete and swap need a consultation.
+    NotConsulting,
+    /// The colleague has not answered yet, so there is nothing to swap with.
+    NotConnectedYet,
+    /// The transfer is settled: it can't be taken back any more.
+    Settled {
+        outcome: String,
+    },
+    /// It is coming back already.
+    ComingBack,
 }
 
 impl Denied {
@@ -95,7 +121,22 @@ impl Denied {
             }
             Self::Leaving => "The caller is leaving a voicemail or hearing a closing announcement.".into(),
             Self::Ended => "This call has ended.".into(),
-            Self::Stale { .. } => "The call changed while you were choosing. Look at it again, then press Go.".into(),
+            Self::Stale { what: None, .. } => {
+                "The call changed while you were choosing. Look at it again, then press Go.".into()
+            }
+            Self::Stale { what: Some(what), .. } => {
+                format!("The call changed while you were choosing: {what}. Look at it again, then press Go.")
+            }
+            Self::NotOnCall => {
+                "Only who is talking in this call can consult first. Press Go to transfer it without.".into()
+            }
+            Self::OutsideNotAllowed => {
+                "You may not transfer calls to outside numbers. Choose a colleague, or ask an administrator.".into()
+            }
+            Self::NotConsulting => "Nobody is being consulted about this call. Choose Transfer to begin.".into(),
+            Self::NotConnectedYet => "Your colleague has not answered yet. Wait, complete, or cancel.".into(),
+            Self::Settled { outcome } => format!("Too late to take it back: {outcome}."),
+            Self::ComingBack => "The call is coming back already.".into(),
             Self::UnknownUser => "You are not a user of this account any more. Sign in again.".into(),
         }
     }
@@ -121,6 +162,10 @@ pub enum Ineligible {
     /// A department with no member who could ever answer.
     NobodyThere,
     Unknown,
+    /// Not a telephone number.
+    NotANumber,
+    /// The exchange has no trunk to the outside.
+    NoTrunk,
 }
 
 impl Ineligible {
@@ -137,6 +182,8 @@ impl Ineligible {
             Self::InThisCall => "Already in this call",
             Self::NobodyThere => "Nobody signed in",
             Self::Unknown => "Not in this account",
+            Self::NotANumber => "Not a telephone number",
+            Self::NoTrunk => "No line to the outside",
         }
     }
 }

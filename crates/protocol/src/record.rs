@@ -2,7 +2,10 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 use utoipa::ToSchema;
 
-use crate::{AuditEntry, CallId, DepartmentRef, Direction, Party, Reason, TargetRef, Timestamp, TransferId, UserRef};
+use crate::{
+    AuditEntry, CallId, DepartmentRef, Direction, Party, Reason, TargetRef, Timestamp, TransferId, TransferKind,
+    UserRef,
+};
 
 /// How a whole call came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Type, ToSchema)]
@@ -84,6 +87,8 @@ pub enum JourneyEvent {
         by: UserRef,
         from: Option<UserRef>,
         to: TargetRef,
+        #[serde(default)]
+        kind: TransferKind,
         note: Option<String>,
     },
     TransferBounced {
@@ -98,6 +103,21 @@ pub enum JourneyEvent {
     TransferDone {
         transfer: TransferId,
         with: UserRef,
+    },
+    /// The target of a transfer, an outside number, has answered.
+    TransferDoneOutside {
+        transfer: TransferId,
+        number: String,
+    },
+    /// The transferor spoke with the target before deciding.
+    Consulted {
+        transfer: TransferId,
+        with: TargetRef,
+    },
+    /// Joined by an attended transfer with the parties of another call.
+    Joined {
+        call: CallId,
+        with: String,
     },
     VoicemailStarted {
         mailbox: String,

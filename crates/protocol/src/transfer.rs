@@ -10,6 +10,36 @@ use crate::{Denied, DepartmentId, Ineligible, Presence, Reason, TargetRef, Times
 pub enum Target {
     User(UserId),
     Department(DepartmentId),
+    /// A number outside the account, as a person wrote it.
+    Outside(String),
+}
+
+/// How a call is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, Type, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferKind {
+    /// Go: the caller hears music until the target answers.
+    #[default]
+    Blind,
+    /// The transferor speaks with the target first, then completes, swaps or cancels.
+    Consult,
+    /// Straight to the target's mailbox.
+    Voicemail,
+}
+
+/// In which order the free agents of a department are rung.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, Type, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// All of them; the first to answer has the call.
+    #[default]
+    AllAtOnce,
+    /// One at a time, beginning with who has been free for longest.
+    LongestIdle,
+    /// One at a time, beginning after whoever was asked last.
+    RoundRobin,
+    /// One at a time, in the order of the configuration.
+    FixedOrder,
 }
 
 /// Whether the reader may transfer a call now; with the reason if not.
@@ -50,11 +80,34 @@ pub struct TransferTarget {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub enum ForecastStep {
-    Ring { users: Vec<UserRef>, seconds: u32 },
-    Recall { user: UserRef, seconds: u32 },
-    NextAgent { department: String, free: u32, seconds: u32 },
-    Queue { department: String, seconds: u32 },
-    Voicemail { mailbox: String },
+    Ring {
+        users: Vec<UserRef>,
+        seconds: u32,
+    },
+    Recall {
+        user: UserRef,
+        seconds: u32,
+    },
+    /// `seconds` is how long each of them rings.
+    NextAgent {
+        department: String,
+        free: u32,
+        seconds: u32,
+        #[serde(default)]
+        strategy: Strategy,
+    },
+    /// An outside number is dialled.
+    Dial {
+        number: String,
+        seconds: u32,
+    },
+    Queue {
+        department: String,
+        seconds: u32,
+    },
+    Voicemail {
+        mailbox: String,
+    },
     Announcement,
 }
 

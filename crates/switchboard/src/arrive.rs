@@ -66,7 +66,7 @@ impl Switchboard {
             Some(Target::User(target)) if target == *user => self.end(&mut call, Reason::Busy),
             Some(Target::User(target)) => self.ring_user(&mut call, &target),
             Some(Target::Department(department)) => self.ring_department(&mut call, &department),
-            None => self.end(&mut call, Reason::Unreachable),
+            None | Some(Target::Outside(_)) => self.end(&mut call, Reason::Unreachable),
         }
         self.put_back(call);
     }
@@ -164,6 +164,8 @@ fn because(why: &protocol::Ineligible) -> Reason {
         | Ineligible::Disabled
         | Ineligible::NoDevice
         | Ineligible::NobodyThere
+        | Ineligible::NotANumber
+        | Ineligible::NoTrunk
         | Ineligible::Unknown => Reason::Unreachable,
     }
 }

@@ -16,6 +16,7 @@ impl Switchboard {
                 self.across(by, &state.config.departments)?;
                 self.reachable(user, call)
             }
+            Target::Outside(_) => Err(Ineligible::NotANumber),
             Target::Department(department) => {
                 let Some(state) = self.directory.departments.get(department) else { return Err(Ineligible::Unknown) };
                 let could = |id: &&UserId| {

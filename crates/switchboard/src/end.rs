@@ -92,13 +92,18 @@ fn outcome(call: &Call, because: Reason) -> CallOutcome {
         return CallOutcome::Answered;
     }
     match because {
-        Reason::Shutdown | Reason::Failed => CallOutcome::Failed,
-        Reason::Busy | Reason::Declined | Reason::Unreachable | Reason::NobodyFree => match call.direction {
-            Direction::Outbound | Direction::Internal => CallOutcome::Failed,
-            Direction::Inbound => CallOutcome::Missed,
-        },
-        Reason::NoAnswer | Reason::CallerGone | Reason::AgentGone | Reason::Cancelled | Reason::AnsweredElsewhere => {
-            CallOutcome::Missed
+        Reason::Shutdown | Reason::Failed | Reason::ExchangeFailed => CallOutcome::Failed,
+        Reason::DoNotDisturb | Reason::Busy | Reason::Declined | Reason::Unreachable | Reason::NobodyFree => {
+            match call.direction {
+                Direction::Outbound | Direction::Internal => CallOutcome::Failed,
+                Direction::Inbound => CallOutcome::Missed,
+            }
         }
+        Reason::NoAnswer
+        | Reason::CallerGone
+        | Reason::AgentGone
+        | Reason::Cancelled
+        | Reason::AnsweredElsewhere
+        | Reason::Joined => CallOutcome::Missed,
     }
 }

@@ -8,7 +8,7 @@ use protocol::{
 };
 
 use crate::{
-    EngineEvent, FallbackStep, Input, Order, ReferProgress, Refusal, RingKind,
+    BackFrom, EngineEvent, FallbackStep, Input, Order, ReferProgress, Refusal, Replaces, RingKind,
     testkit::{Office, account, to_department, to_user},
 };
 
@@ -156,7 +156,10 @@ fn a_refused_transfer_comes_back_then_tries_the_next_agent_then_voicemail() {
     office.end(leg, Reason::Declined);
     let recall = office.rung("ravi-desk");
     assert_eq!(office.cards[&recall].kind, RingKind::Recall);
-    assert_eq!(office.cards[&recall].back_from, Some(("Tom Okafor".into(), Reason::Declined)));
+    assert_eq!(
+        office.cards[&recall].back_from,
+        Some(BackFrom { name: "Tom Okafor".into(), reason: Reason::Declined, seconds: 0 })
+    );
     office.wait(20);
     // Ravi rang in vain: only Mina is asked.
     assert_eq!(office.ringing(), ["mina-desk".to_owned()].into());
@@ -196,7 +199,7 @@ fn a_target_that_vanishes_while_ringing_is_no_end() {
 #[test]
 fn no_fallback_at_all_ends_with_the_announcement() {
     let mut account = account();
-    account.policy.fallback.clear();
+    account.policy.fallback.steps.clear();
     let mut office = Office::of(account, &["ravi", "tom"]);
     let (_, _, call) = office.talking_with("ravi");
     office.transfer("ravi", &call, to_user("tom")).unwrap();
@@ -243,9 +246,9 @@ fn cancel_rings_the_former_agent_at_once() {
 fn a_device_transfers_by_refer_and_is_told_how_it_goes() {
     let mut office = Office::with(&["ravi", "tom"]);
     let (_, agent, _) = office.talking_with("ravi");
-    office.engine(EngineEvent::ReferRequested { leg: agent, to: "nobody".into() });
+    office.engine(EngineEvent::ReferRequested { leg: agent, to: "nobody".into(), replaces: Replaces::Nothing });
     assert_eq!(office.orders, [Order::ReferProgress { leg: agent, progress: ReferProgress::Refused }]);
-    office.engine(EngineEvent::ReferRequested { leg: agent, to: "105".into() });
+    office.engine(EngineEvent::ReferRequested { leg: agent, to: "105".into(), replaces: Replaces::Nothing });
     assert!(office.ordered(&Order::ReferProgress { leg: agent, progress: ReferProgress::Accepted }));
     let leg = office.rung("tom-desk");
     office.engine(EngineEvent::Ringing { leg });
@@ -370,7 +373,7 @@ fn targets_come_sorted_with_reasons_and_forecast() {
 #[test]
 fn the_forecast_comes_true() {
     let mut account = account();
-    account.policy.fallback.insert(1, FallbackStep::Recall { whom: crate::RecallWhom::Transferor, seconds: 10 });
+    account.policy.fallback.steps.insert(1, FallbackStep::Recall { whom: crate::RecallWhom::Transferor, seconds: 10 });
     for target in [to_user("tom"), to_user("mina"), to_department("sales"), to_department("support")] {
         let mut office = Office::of(account.clone(), &["ravi", "mina", "tom", "maya"]);
         let (_, _, call) = office.talking_with("ravi");

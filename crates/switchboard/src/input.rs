@@ -1,4 +1,4 @@
-use protocol::{CallId, DeviceId, LegId, Party, Presence, Reason, Target, TransferId, UserId};
+use protocol::{CallId, DeviceId, LegId, Party, Presence, Reason, Target, TransferId, TransferKind, UserId};
 
 /// Everything that can happen to a switchboard. Leg ids: the engine makes odd ones for legs that arrive, the
 /// switchboard even ones for legs that it rings, so that neither has to ask the other.
@@ -39,6 +39,18 @@ pub enum EngineEvent {
     ReferRequested {
         leg: LegId,
         to: String,
+        replaces: Replaces,
+    },
+    /// A leg we ring sends the call elsewhere (302) instead of answering: `to` is the user part of its Contact. The
+    /// leg is over.
+    Diverted {
+        leg: LegId,
+        to: String,
+    },
+    /// A key was pressed at the far end (RFC 4733 or INFO): 0–9, `*`, `#`, A–D.
+    Digit {
+        leg: LegId,
+        digit: char,
     },
     /// The leg is over: hung up, refused, unreachable, or cancelled by us and confirmed.
     Ended {
@@ -71,6 +83,17 @@ pub enum EngineEvent {
     },
 }
 
+/// Whether a Refer-To names a dialog that the transfer target already has with us (attended, RFC 3891).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaces {
+    /// Blind.
+    Nothing,
+    /// The dialog of this leg of ours.
+    Leg(LegId),
+    /// A dialog that has ended, or never was.
+    Gone,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// From outside, through the trunk.
@@ -87,9 +110,20 @@ pub enum Command {
         call: CallId,
         revision: u32,
         target: Target,
+        kind: TransferKind,
         note: Option<String>,
     },
-    /// While the target rings: bring the caller back to whom they came from.
+    /// The consultation becomes a transfer: answered, the two are connected; still ringing, it goes on without us.
+    CompleteTransfer {
+        by: UserId,
+        transfer: TransferId,
+    },
+    /// Speak with the other one of caller and target.
+    SwapTransfer {
+        by: UserId,
+        transfer: TransferId,
+    },
+    /// While the target rings, or in a consultation: bring the caller back to whom they came from.
     CancelTransfer {
         by: UserId,
         transfer: TransferId,

@@ -173,9 +173,13 @@ impl Switchboard {
             EngineEvent::Ringing { leg } => self.on_leg(leg, |board, call| board.rings(call, leg)),
             EngineEvent::Answered { leg } => self.on_leg(leg, |board, call| board.answered(call, leg)),
             EngineEvent::Held { leg, held } => self.on_leg(leg, |board, call| board.held(call, leg, held)),
-            EngineEvent::ReferRequested { leg, to } => {
+            EngineEvent::ReferRequested { leg, to, replaces: _ } => {
                 self.on_leg(leg, |board, call| board.refer_requested(call, leg, &to));
             }
+            EngineEvent::Diverted { leg, to: _ } => {
+                self.on_leg(leg, |board, call| board.ended(call, leg, Reason::Declined));
+            }
+            EngineEvent::Digit { .. } => {}
             EngineEvent::Ended { leg, reason } => self.on_leg(leg, |board, call| board.ended(call, leg, reason)),
             EngineEvent::PromptFinished { leg } => self.on_leg(leg, |board, call| board.prompt_finished(call, leg)),
             EngineEvent::Recorded { leg, duration_ms, file: _ } => {
@@ -198,8 +202,11 @@ impl Switchboard {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Transfer { by, call, revision, target, note } => {
+            Command::Transfer { by, call, revision, target, kind: _, note } => {
                 self.transfer(&by, &call, revision, &target, note);
+            }
+            Command::CompleteTransfer { by: _, transfer } | Command::SwapTransfer { by: _, transfer } => {
+                self.fact(Fact::StepAnswer { transfer, answer: Err(Refusal::Denied(protocol::Denied::NotConsulting)) });
             }
             Command::CancelTransfer { by, transfer } => self.cancel_transfer(&by, &transfer),
             Command::SetPresence { by, presence } => self.set_presence(&by, presence),

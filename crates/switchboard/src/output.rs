@@ -27,6 +27,10 @@ pub enum Order {
     Bridge { a: LegId, b: LegId },
     /// Take the leg out of any bridge and let it hear hold music.
     PlayMusic { leg: LegId },
+    /// Take the answered leg out of any bridge and let it hear that somebody is being rung.
+    PlayRingback { leg: LegId },
+    /// Let the leg hear a short announcement instead of its partner, once, without changing any bridge. Not reported.
+    Notice { leg: LegId, prompt: Prompt },
     /// Take the leg out of any bridge, play an announcement once, report `PromptFinished`.
     PlayPrompt { leg: LegId, prompt: Prompt },
     /// Take the leg out of any bridge, play the mailbox's greeting and the beep, record until pound, hang-up or
@@ -52,6 +56,8 @@ pub enum ReferProgress {
 pub enum Prompt {
     /// "We are sorry that this call could not be answered today. You are welcome to try again later. Goodbye."
     Closing,
+    /// "That transfer is not possible."
+    NotPossible,
 }
 
 /// All that a ring window shows. It travels in the INVITE, so ringing works while the control link is down.
@@ -65,7 +71,26 @@ pub struct RingCard {
     pub transferred_by: Option<Party>,
     pub note: Option<String>,
     /// For a recall: whom the call comes back from, and why.
-    pub back_from: Option<(String, Reason)>,
+    pub back_from: Option<BackFrom>,
+    /// The person has just asked for this very call (Undo): their device may answer by itself.
+    pub answer: AnswerMode,
+}
+
+/// Whom a recall comes back from: "back from Ravi: no answer after 20 s".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackFrom {
+    pub name: String,
+    pub reason: Reason,
+    /// How long it was tried, seconds; 0 if it was over at once.
+    pub seconds: u32,
+}
+
+/// RFC 5373.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum AnswerMode {
+    #[default]
+    Manual,
+    Auto,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,6 +99,8 @@ pub enum RingKind {
     Internal,
     Transfer,
     Recall,
+    /// A colleague wants to speak about a caller before handing them over.
+    Consult,
 }
 
 /// What everyone who is allowed to should know.
@@ -84,6 +111,9 @@ pub enum Fact {
     CallGone(CallId),
     /// A call has ended and everything about it is known.
     Record(Box<CallRecord>),
+    /// The record that this call would have if the exchange failed now. To be kept until its `Record`, and given to
+    /// [`crate::Switchboard::recover`] by the next run.
+    Draft(Box<CallRecord>),
     Audit(AuditEntry),
     UserChanged(User),
     DepartmentChanged(Department),
@@ -91,6 +121,11 @@ pub enum Fact {
     TransferAnswer {
         call: CallId,
         answer: Result<TransferId, Refusal>,
+    },
+    /// Answer to `Command::{CancelTransfer, CompleteTransfer, SwapTransfer}`, always exactly one for each.
+    StepAnswer {
+        transfer: TransferId,
+        answer: Result<(), Refusal>,
     },
 }
 
@@ -100,4 +135,5 @@ pub enum Refusal {
     Denied(protocol::Denied),
     Ineligible(protocol::Ineligible),
     UnknownCall,
+    UnknownTransfer,
 }

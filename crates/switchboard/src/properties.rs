@@ -6,7 +6,7 @@ use proptest::{prelude::*, strategy::ValueTree};
 use protocol::{CallId, LegId, Presence, Reason, TransferId};
 
 use crate::{
-    Command, EngineEvent, Input, Origin,
+    Command, EngineEvent, Input, Origin, Replaces,
     testkit::{Fault, Office, USERS, account, to_department, to_user},
 };
 
@@ -132,7 +132,9 @@ impl Life {
             }
             Act::Held(p, held) => EngineEvent::Held { leg: self.leg(&p), held },
             Act::Ringing(p) => EngineEvent::Ringing { leg: self.leg(&p) },
-            Act::Refer(p, to) => EngineEvent::ReferRequested { leg: self.leg(&p), to: place(to).into() },
+            Act::Refer(p, to) => {
+                EngineEvent::ReferRequested { leg: self.leg(&p), to: place(to).into(), replaces: Replaces::Nothing }
+            }
             Act::PromptFinished(p) => EngineEvent::PromptFinished { leg: self.leg(&p) },
             Act::Recorded(p, duration_ms) => {
                 EngineEvent::Recorded { leg: self.leg(&p), duration_ms, file: String::new() }
@@ -190,7 +192,14 @@ impl Life {
             _ => to_department("sales"),
         };
         self.office.asked += 1;
-        let command = Command::Transfer { by: USERS[by].into(), call, revision, target, note: None };
+        let command = Command::Transfer {
+            by: USERS[by].into(),
+            call,
+            revision,
+            target,
+            kind: protocol::TransferKind::Blind,
+            note: None,
+        };
         let done = self.office.try_handle(Input::Command(command));
         if let Some(Ok(transfer)) = self.office.answers.last() {
             self.transfers.push(transfer.clone());

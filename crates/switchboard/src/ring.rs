@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use protocol::{Bounce, JourneyEvent, LegId, Party, Reason, TargetRef, UserId, UserRef};
 
 use crate::{
-    Order, ReferProgress, RingCard, RingKind, Switchboard,
+    AnswerMode, BackFrom, Order, ReferProgress, RingCard, RingKind, Switchboard,
     call::{AgentLeg, Call, Ring, RungDevice, Stage, State, Transfer},
 };
 
@@ -163,12 +163,14 @@ fn ring_card(call: &Call, transfer: Option<(&Transfer, RingKind)>) -> RingCard {
         protocol::Direction::Internal => RingKind::Internal,
     };
     let kind = transfer.map_or(first, |(_, kind)| kind);
-    let back_from = transfer
-        .filter(|(_, kind)| *kind == RingKind::Recall)
-        .map(|(transfer, _)| (transfer.target.name().to_owned(), transfer.because));
+    let back_from = transfer.filter(|(_, kind)| *kind == RingKind::Recall).map(|(transfer, _)| BackFrom {
+        name: transfer.target.name().to_owned(),
+        reason: transfer.because,
+        seconds: (transfer.bounced_after_ms.unwrap_or(0) / 1_000) as u32,
+    });
     let department = transfer.and_then(|(transfer, kind)| match (&transfer.target, kind) {
         (TargetRef::Department(department), RingKind::Transfer) => Some(department.name.clone()),
-        (TargetRef::Department(_) | TargetRef::User(_), _) => None,
+        (TargetRef::Department(_) | TargetRef::User(_) | TargetRef::Outside { .. }, _) => None,
     });
     RingCard {
         call: call.id.clone(),
@@ -179,5 +181,6 @@ fn ring_card(call: &Call, transfer: Option<(&Transfer, RingKind)>) -> RingCard {
             .map(|(transfer, _)| Party { name: transfer.by.name.clone(), number: transfer.by.id.to_string() }),
         note: transfer.and_then(|(transfer, _)| transfer.note.clone()),
         back_from,
+        answer: AnswerMode::Manual,
     }
 }

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
     AuditAction, AuditEntry, AuditOutcome, CallId, CallRecord, DepartmentId, DeviceId, LegId, LiveCall, Party,
-    Presence, Reason, Role, Target, Timestamp, TransferId, UserId,
+    Presence, Reason, Role, Strategy, Target, Timestamp, TransferId, TransferKind, UserId,
 };
 
 use crate::{
-    Account, Command, DepartmentConfig, EngineEvent, Fact, FallbackStep, Input, Order, Origin, Output, Policy,
-    RecallWhom, Refusal, RingCard, Switchboard, UserConfig,
+    Account, Command, DepartmentConfig, EngineEvent, Fact, Fallback, FallbackStep, Input, MailboxOf, Order, Origin,
+    Output, OutsideRule, Policy, RecallWhom, Refusal, Release, RingCard, Switchboard, Unavailable, UserConfig,
     call::{Call, State},
 };
 
@@ -61,6 +61,8 @@ pub(crate) fn account() -> Account {
         role,
         departments: departments.iter().map(|d| DepartmentId::from(*d)).collect(),
         disabled: false,
+        may_transfer_outside: None,
+        fallback: None,
     };
     let department = |id: &str, name: &str, extension: &str, number: &str| DepartmentConfig {
         id: id.into(),
@@ -69,6 +71,8 @@ pub(crate) fn account() -> Account {
         numbers: vec![number.into()],
         ring_seconds: 15,
         queue_seconds: 120,
+        strategy: Strategy::AllAtOnce,
+        fallback: None,
     };
     Account {
         name: "Northwind Desk".into(),
@@ -87,13 +91,18 @@ pub(crate) fn account() -> Account {
         policy: Policy {
             agents_may_transfer: true,
             transfer_across_departments: true,
+            outside: OutsideRule::default(),
+            unavailable: Unavailable::default(),
+            release: Release::default(),
             transfer_ring_seconds: 20,
-            fallback: vec![
+            feature_code: Some("*2".into()),
+            fallback: Fallback::of(vec![
                 FallbackStep::Recall { whom: RecallWhom::FormerAgent, seconds: 20 },
-                FallbackStep::NextAgent { seconds: 25 },
-                FallbackStep::Voicemail,
-            ],
+                FallbackStep::NextAgent { strategy: Strategy::AllAtOnce, seconds: 25 },
+                FallbackStep::Voicemail { of: MailboxOf::Target },
+            ]),
         },
+        has_trunk: true,
     }
 }
 
@@ -195,7 +204,14 @@ impl Office {
     ) -> Result<TransferId, Refusal> {
         self.asked += 1;
         let (call, note) = (call.clone(), Some("needs an invoice".to_owned()));
-        self.handle(Input::Command(Command::Transfer { by: by.into(), call, revision, target, note }));
+        self.handle(Input::Command(Command::Transfer {
+            by: by.into(),
+            call,
+            revision,
+            target,
+            kind: TransferKind::Blind,
+            note,
+        }));
         self.answers.last().expect("each transfer is answered").clone()
     }
 
@@ -247,12 +263,13 @@ impl Office {
                 self.ears.insert(leg, Ear::Rung(None));
             }
             Order::IndicateRinging { leg } => self.hears(leg, Ear::Ringback),
-            Order::Answer { .. } | Order::ReferProgress { .. } => {}
+            Order::Answer { .. } | Order::ReferProgress { .. } | Order::Notice { .. } => {}
             Order::Bridge { a, b } => {
                 self.hears(a, Ear::With(b));
                 self.hears(b, Ear::With(a));
             }
             Order::PlayMusic { leg } => self.hears(leg, Ear::Music),
+            Order::PlayRingback { leg } => self.hears(leg, Ear::Ringback),
             Order::PlayPrompt { leg, .. } => self.hears(leg, Ear::Prompt),
             Order::RecordVoicemail { leg, .. } => self.hears(leg, Ear::Mailbox),
             Order::HangUp { leg, .. } => self.silence(leg),
@@ -294,7 +311,7 @@ impl Office {
                 self.answers.push(answer);
                 Ok(())
             }
-            Fact::UserChanged(_) | Fact::DepartmentChanged(_) => Ok(()),
+            Fact::UserChanged(_) | Fact::DepartmentChanged(_) | Fact::Draft(_) | Fact::StepAnswer { .. } => Ok(()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! How a call looks from outside.
 
-use protocol::{CallState, LiveCall, TransferProgress, TransferStage, UserRef};
+use protocol::{CallState, LiveCall, TransferKind, TransferProgress, TransferStage, UserRef};
 
 use crate::call::{Call, Stage, State, Transfer};
 
@@ -64,6 +64,7 @@ fn progress(transfer: &Transfer, stage: TransferStage, call: &Call) -> TransferP
         by: transfer.by.clone(),
         from: Some(transfer.from.clone()),
         target: transfer.target.clone(),
+        kind: TransferKind::Blind,
         stage,
         since: call.state_since,
         note: transfer.note.clone(),

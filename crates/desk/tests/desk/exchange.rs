@@ -205,6 +205,7 @@ impl Shared {
             records_seq: script.records.iter().map(|r| r.seq).max().unwrap_or(0),
             me: "maya".into(),
             live: script.live.clone(),
+            trouble: None,
             directory: Directory { users: script.users.clone(), departments },
         };
         serde_json::to_string(&FeedMessage::Snapshot(snapshot)).unwrap()
@@ -291,7 +292,8 @@ async fn targets(State(shared): State<Shared>, Path(call): Path<CallId>) -> Resp
         return refuse(StatusCode::NOT_FOUND, "not_found", "This call has ended.");
     };
     let (revision, right) = (row.call.revision, row.transfer_right.clone());
-    Json(TransferTargets { call, revision, right, targets: script.targets.clone() }).into_response()
+    let (consult, outside) = (right.clone(), right.clone());
+    Json(TransferTargets { call, revision, right, consult, outside, targets: script.targets.clone() }).into_response()
 }
 
 async fn transfer(
@@ -392,6 +394,8 @@ pub fn row(id: &str, revision: u32) -> LiveRow {
             bounces: vec![],
         },
         transfer_right: TransferRight::Allowed,
+        undo_right: None,
+        complete_right: None,
     }
 }
 

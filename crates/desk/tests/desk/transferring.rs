@@ -38,13 +38,20 @@ async fn opened(exchange: &FakeExchange) -> Rig {
     let view = rig.screen.until("targets", ready).await;
     let dialog = view.dialog.unwrap();
     assert_eq!((dialog.call.as_str(), dialog.revision, dialog.error), ("c", 4, None));
-    assert_eq!(dialog.body, DialogBody::Ready { targets: vec![ravi()] });
+    let allowed = TransferRight::Allowed;
+    assert_eq!(dialog.body, DialogBody::Ready { targets: vec![ravi()], consult: allowed.clone(), outside: allowed });
     rig
 }
 
 fn go(revision: u32) -> Wish {
     let target = Target::User("ravi".into());
-    Wish::Transfer { call: "c".into(), revision, target, note: Some(" invoice 7 ".into()) }
+    Wish::Transfer {
+        call: "c".into(),
+        revision,
+        target,
+        transfer: protocol::TransferKind::Blind,
+        note: Some(" invoice 7 ".into()),
+    }
 }
 
 /// The call while a transfer by `by` goes on.
@@ -56,6 +63,7 @@ fn moving(revision: u32, by: &str, stage: TransferStage) -> LiveRow {
         by: user_ref(by, "Maya Lindqvist"),
         from: Some(user_ref("mina", "Mina Shah")),
         target: TargetRef::User(user_ref("ravi", "Ravi Kumar")),
+        kind: protocol::TransferKind::Blind,
         stage,
         since: Timestamp(1),
         note: None,
@@ -142,7 +150,7 @@ async fn a_colleagues_change_refreshes_the_open_dialog() {
     exchange.change(Change::User(protocol::User { on_call: true, ..crate::exchange::user("ravi", "Ravi Kumar") }));
     rig.screen
         .until("greyed", |view| match view.dialog.as_ref().map(|dialog| &dialog.body) {
-            Some(DialogBody::Ready { targets }) => targets[0].ineligible == Some(protocol::Ineligible::OnCall),
+            Some(DialogBody::Ready { targets, .. }) => targets[0].ineligible == Some(protocol::Ineligible::OnCall),
             _ => false,
         })
         .await;

@@ -7,8 +7,8 @@ use axum::{
     response::IntoResponse,
 };
 use protocol::{
-    ApiError, AuditAction, AuditOutcome, CallId, CallRecord, LiveRow, RecordPage, TransferAccepted, TransferId,
-    TransferRequest, TransferTargets, UserId,
+    ApiError, AuditAction, AuditOutcome, CallId, CallRecord, Denied, LiveRow, RecordPage, TransferAccepted, TransferId,
+    TransferRequest, TransferRight, TransferTargets, UserId,
 };
 use serde::Deserialize;
 use switchboard::Command;
@@ -103,8 +103,10 @@ pub(super) async fn transfer_targets(
     let targets = api.0.brain.look(move |s| {
         let live = s.live_calls().into_iter().find(|c| c.id == call && s.may_see(&user, c))?;
         let targets = s.transfer_targets(&user, &call)?;
-        let right = s.may_transfer(&user, &call).into();
-        Some(TransferTargets { call, revision: live.revision, right, targets })
+        let right: TransferRight = s.may_transfer(&user, &call).into();
+        let not = |denied: Denied| TransferRight::from(Err(denied));
+        let (consult, outside) = (not(Denied::NotOnCall), not(Denied::OutsideNotAllowed));
+        Some(TransferTargets { call, revision: live.revision, right, consult, outside, targets })
     });
     let gone = || Refused::not_found("This call is not going on any more, or it is not yours to see.");
     targets.await?.map(Json).ok_or_else(gone)
@@ -132,12 +134,12 @@ pub(super) async fn transfer(
     Named(call): Named,
     Body(request): Body<TransferRequest>,
 ) -> Answer<(StatusCode, Json<TransferAccepted>)> {
-    let TransferRequest { revision, target, note } = request;
+    let TransferRequest { revision, target, kind, note } = request;
     let note = note.map(|n| n.trim().to_owned()).filter(|n| !n.is_empty());
     if note.as_ref().is_some_and(|n| n.chars().count() > MAX_NOTE) {
         return Err(Refused::bad_request(format!("The note is too long. Use at most {MAX_NOTE} characters.")));
     }
-    let command = Command::Transfer { by: caller.user, call: CallId(call), revision, target, note };
+    let command = Command::Transfer { by: caller.user, call: CallId(call), revision, target, kind, note };
     let answer = api.0.brain.command(command).await?.answer;
     let transfer = answer.unwrap_or(Err(switchboard::Refusal::UnknownCall))?;
     Ok((StatusCode::ACCEPTED, Json(TransferAccepted { transfer })))

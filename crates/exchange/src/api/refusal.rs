@@ -80,12 +80,18 @@ impl Refused {
             | Denied::NotYourCall
             | Denied::AgentsMayNotTransfer
             | Denied::Disabled
+            | Denied::NotOnCall
+            | Denied::OutsideNotAllowed
             | Denied::UnknownUser => StatusCode::FORBIDDEN,
             // It may work another time.
             Denied::NotAnsweredYet
             | Denied::AlreadyTransferring { .. }
             | Denied::Leaving
             | Denied::Ended
+            | Denied::NotConsulting
+            | Denied::NotConnectedYet
+            | Denied::Settled { .. }
+            | Denied::ComingBack
             | Denied::Stale { .. } => StatusCode::CONFLICT,
         };
         Self::new(status, format!("denied.{}", code(denied)), denied.sentence())
@@ -109,6 +115,7 @@ impl From<Refusal> for Refused {
         match refusal {
             Refusal::Denied(denied) => Self::denied(&denied),
             Refusal::Ineligible(ineligible) => Self::ineligible(&ineligible),
+            Refusal::UnknownTransfer => Self::not_found("There is no such transfer."),
             Refusal::UnknownCall => Self::not_found("This call is not going on any more."),
         }
     }

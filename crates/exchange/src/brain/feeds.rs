@@ -96,7 +96,7 @@ impl Watcher {
             Fact::Record(record) => self.may_see(switchboard, record).then(|| Change::Record(record.as_ref().clone())),
             Fact::UserChanged(user) => Some(Change::User(user.clone())),
             Fact::DepartmentChanged(department) => Some(Change::Department(department.clone())),
-            Fact::Audit(_) | Fact::TransferAnswer { .. } => None,
+            Fact::Audit(_) | Fact::Draft(_) | Fact::TransferAnswer { .. } | Fact::StepAnswer { .. } => None,
         }
     }
 
@@ -120,6 +120,7 @@ impl Watcher {
             records_seq,
             me: self.user.clone(),
             live,
+            trouble: None,
             directory: directory(switchboard),
         }));
     }
@@ -143,7 +144,8 @@ pub fn rows(switchboard: &Switchboard, user: &UserId) -> Vec<LiveRow> {
 }
 
 fn row(switchboard: &Switchboard, user: &UserId, call: LiveCall) -> LiveRow {
-    LiveRow { transfer_right: switchboard.may_transfer(user, &call.id).into(), call }
+    let transfer_right = switchboard.may_transfer(user, &call.id).into();
+    LiveRow { transfer_right, undo_right: None, complete_right: None, call }
 }
 
 #[must_use]

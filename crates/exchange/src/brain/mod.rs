@@ -234,6 +234,8 @@ impl Task {
             | Fact::CallGone(_)
             | Fact::UserChanged(_)
             | Fact::DepartmentChanged(_)
+            | Fact::Draft(_)
+            | Fact::StepAnswer { .. }
             | Fact::TransferAnswer { .. } => {}
         }
     }

@@ -152,7 +152,8 @@ fn meaning(file: &Path, dir: &Path, mut root: Section<'_, '_>, found: &mut Found
     let sounds = files::sounds(root.table(found, "sounds"), dir, found);
     let data = files::data(root.table(found, "data"), dir, found);
     root.finish(found);
-    let (account, passwords) = people?;
+    let (mut account, passwords) = people?;
+    account.has_trunk = trunk.is_some();
     let trunk = match trunk {
         Some(read) => Some(read?),
         None => None,

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use protocol::{DepartmentId, Role, UserId};
-use switchboard::{Account, DepartmentConfig, FallbackStep, Policy, RecallWhom, UserConfig};
+use protocol::{DepartmentId, Role, Strategy, UserId};
+use switchboard::{
+    Account, DepartmentConfig, Fallback, FallbackStep, MailboxOf, OutsideRule, Policy, RecallWhom, Release,
+    Unavailable, UserConfig,
+};
 use toml::Spanned;
 
 use super::{
@@ -34,7 +37,8 @@ pub(super) fn read(root: &mut Section<'_, '_>, found: &mut Found) -> Option<(Acc
     let departments = departments.into_iter().collect::<Option<Vec<_>>>()?;
     let passwords = users.iter().filter_map(|(u, hash)| Some((u.id.clone(), hash.clone()?))).collect();
     let users = users.into_iter().map(|(user, _)| user).collect();
-    Some((Account { name: name?.into_inner(), users, departments, policy: policy? }, passwords))
+    let has_trunk = false;
+    Some((Account { name: name?.into_inner(), users, departments, policy: policy?, has_trunk }, passwords))
 }
 
 /// What may be there only once: ids (a dialled name finds a user or a department), extensions and numbers.
@@ -83,6 +87,8 @@ fn department(mut section: Section<'_, '_>, taken: &mut Taken, found: &mut Found
         numbers: numbers.into_inner().into_iter().map(Spanned::into_inner).collect(),
         ring_seconds: ring,
         queue_seconds: queue,
+        strategy: Strategy::AllAtOnce,
+        fallback: None,
     })
 }
 
@@ -118,6 +124,8 @@ fn user(
         role: role?.into_inner(),
         departments: departments.into_inner().into_iter().map(|d| DepartmentId(d.into_inner())).collect(),
         disabled,
+        may_transfer_outside: None,
+        fallback: None,
     };
     Some((user, hash))
 }
@@ -210,7 +218,7 @@ fn policy(mut section: Section<'_, '_>, found: &mut Found) -> Option<Policy> {
     section.finish(found);
     let steps: Vec<_> = given.get_ref().iter().map(|step| fallback_step(step, found)).collect();
     let fallback = steps.into_iter().collect::<Option<Vec<_>>>()?;
-    if let Some(n) = fallback.iter().position(|s| *s == FallbackStep::Voicemail)
+    if let Some(n) = fallback.iter().position(|s| matches!(s, FallbackStep::Voicemail { .. }))
         && let Some(after) = given.get_ref().get(n + 1)
     {
         let remedy = "make voicemail the last step";
@@ -219,8 +227,12 @@ fn policy(mut section: Section<'_, '_>, found: &mut Found) -> Option<Policy> {
     Some(Policy {
         agents_may_transfer: agents,
         transfer_across_departments: across,
+        outside: OutsideRule::default(),
+        unavailable: Unavailable::default(),
+        release: Release::default(),
         transfer_ring_seconds: ring,
-        fallback,
+        feature_code: Some("*2".to_owned()),
+        fallback: Fallback::of(fallback),
     })
 }
 
@@ -238,7 +250,7 @@ fn fallback_step(given: &Spanned<String>, found: &mut Found) -> Option<FallbackS
 fn parse_step(text: &str) -> Option<FallbackStep> {
     let text = text.trim();
     if text == "voicemail" {
-        return Some(FallbackStep::Voicemail);
+        return Some(FallbackStep::Voicemail { of: MailboxOf::Target });
     }
     let words = text.strip_suffix('s')?.trim_end();
     let (what, seconds) = words.rsplit_once(' ')?;
@@ -246,7 +258,7 @@ fn parse_step(text: &str) -> Option<FallbackStep> {
     match what.split_whitespace().collect::<Vec<_>>()[..] {
         ["recall", "transferor"] => Some(FallbackStep::Recall { whom: RecallWhom::Transferor, seconds }),
         ["recall", "former", "agent"] => Some(FallbackStep::Recall { whom: RecallWhom::FormerAgent, seconds }),
-        ["next", "agent"] => Some(FallbackStep::NextAgent { seconds }),
+        ["next", "agent"] => Some(FallbackStep::NextAgent { strategy: Strategy::AllAtOnce, seconds }),
         _ => None,
     }
 }
@@ -276,8 +288,11 @@ mod tests {
         let recall = |whom| Some(FallbackStep::Recall { whom, seconds: 20 });
         assert_eq!(parse_step("recall transferor 20 s"), recall(RecallWhom::Transferor));
         assert_eq!(parse_step(" recall  former agent 20s "), recall(RecallWhom::FormerAgent));
-        assert_eq!(parse_step("next agent 30s"), Some(FallbackStep::NextAgent { seconds: 30 }));
-        assert_eq!(parse_step("voicemail"), Some(FallbackStep::Voicemail));
+        assert_eq!(
+            parse_step("next agent 30s"),
+            Some(FallbackStep::NextAgent { strategy: Strategy::AllAtOnce, seconds: 30 })
+        );
+        assert_eq!(parse_step("voicemail"), Some(FallbackStep::Voicemail { of: MailboxOf::Target }));
         for wrong in ["", "s", " s", "20 s", "next agent", "next agent 4 s", "next agent 301 s", "voicemail 20 s"] {
             assert_eq!(parse_step(wrong), None, "{wrong:?}");
         }

@@ -18,7 +18,7 @@ fn mistakes(text: &str) -> Mistakes {
 fn a_right_file_is_read_whole() {
     let config = parse(Path::new("x.toml"), &base()).unwrap();
     assert_eq!(config.account.users.len(), 5);
-    assert_eq!(config.account.policy.fallback.len(), 3);
+    assert_eq!(config.account.policy.fallback.steps.len(), 3);
     assert_eq!(config.passwords.len(), 5);
     assert!(!format!("{config:?}").contains("argon2id"), "Debug shows a hash");
 }

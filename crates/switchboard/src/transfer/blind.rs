@@ -1,6 +1,8 @@
 //! Go: the call is given away at once, without asking the target first.
 
-use protocol::{AuditAction, AuditOutcome, CallId, Denied, JourneyEvent, Party, Reason, Target, TransferId, UserId};
+use protocol::{
+    AuditAction, AuditOutcome, CallId, Denied, JourneyEvent, Party, Reason, Target, TransferId, TransferKind, UserId,
+};
 
 use super::Course;
 use crate::{
@@ -45,7 +47,7 @@ impl Switchboard {
         movable(&call.state).map_err(Refusal::Denied)?;
         let now = call.shown.as_ref().map_or(0, |shown| shown.revision);
         if revision.is_some_and(|seen| seen != now) {
-            return Err(Refusal::Denied(Denied::Stale { now }));
+            return Err(Refusal::Denied(Denied::Stale { now, what: None }));
         }
         self.eligible(by, call, target).map_err(Refusal::Ineligible)?;
         Ok(rule)
@@ -89,6 +91,7 @@ impl Switchboard {
                 by: by.clone(),
                 from: Some(agent.user.clone()),
                 to: target.clone(),
+                kind: TransferKind::Blind,
                 note: note.clone(),
             },
         );
@@ -98,7 +101,7 @@ impl Switchboard {
             by,
             from: agent.user.clone(),
             because: match &target {
-                protocol::TargetRef::User(_) => Reason::Unreachable,
+                protocol::TargetRef::User(_) | protocol::TargetRef::Outside { .. } => Reason::Unreachable,
                 protocol::TargetRef::Department(_) => Reason::NobodyFree,
             },
             target,
@@ -134,6 +137,7 @@ impl Switchboard {
             Refusal::Denied(denied) => format!("denied: {}", code(denied)),
             Refusal::Ineligible(why) => format!("ineligible: {}", code(why)),
             Refusal::UnknownCall => "no such call".to_owned(),
+            Refusal::UnknownTransfer => "no such transfer".to_owned(),
         };
         let target = Some(self.target_ref(target).name().to_owned());
         Attempt { user: by, action: AuditAction::Transfer, target, outcome: AuditOutcome::Refused, rule }

@@ -63,7 +63,7 @@ impl Switchboard {
                 Point::Target => self.target_step(call, course),
                 Point::Line => (self.line_step(course), Point::Fallback(0)),
                 Point::Back => (self.back_step(call, course), Point::Fallback(0)),
-                Point::Fallback(index) => match self.directory.policy.fallback.get(index) {
+                Point::Fallback(index) => match self.directory.policy.fallback.steps.get(index) {
                     Some(step) => (self.fallback_step(call, course, step), Point::Fallback(index + 1)),
                     None => (None, Point::Closing),
                 },
@@ -83,6 +83,7 @@ impl Switchboard {
                 let step = self.can_be_rung(call, course, &user.id);
                 (step.then(|| Step::Ring { users: vec![user.clone()], seconds }), Point::Fallback(0))
             }
+            TargetRef::Outside { .. } => (None, Point::Fallback(0)),
             TargetRef::Department(department) => {
                 let mut users = self.free_agents(call, course, department);
                 users.retain(|u| !course.gave_away(&u.id));
@@ -98,9 +99,12 @@ impl Switchboard {
     }
 
     fn back_step(&self, call: &Call, course: &Course) -> Option<Step> {
-        let configured = self.directory.policy.fallback.iter().find_map(|step| match step {
+        let configured = self.directory.policy.fallback.steps.iter().find_map(|step| match step {
             FallbackStep::Recall { seconds, .. } => Some(*seconds),
-            FallbackStep::NextAgent { .. } | FallbackStep::Voicemail => None,
+            FallbackStep::NextAgent { .. }
+            | FallbackStep::Queue { .. }
+            | FallbackStep::Voicemail { .. }
+            | FallbackStep::Announcement => None,
         });
         let seconds = configured.unwrap_or(self.directory.policy.transfer_ring_seconds);
         let user = [&course.from, &course.by].into_iter().find(|u| self.can_be_rung(call, course, &u.id))?;
@@ -117,16 +121,19 @@ impl Switchboard {
                 let can = self.can_be_rung(call, course, &user.id);
                 can.then(|| Step::Recall { user: user.clone(), seconds: *seconds })
             }
-            FallbackStep::NextAgent { seconds } => {
+            FallbackStep::NextAgent { seconds, strategy: _ } => {
                 let department = match &course.target {
                     TargetRef::Department(department) => department.clone(),
-                    TargetRef::User(_) => call.department.clone()?,
+                    TargetRef::User(_) | TargetRef::Outside { .. } => call.department.clone()?,
                 };
                 let users = self.free_agents(call, course, &department);
                 (!users.is_empty()).then_some(Step::NextAgent { department, users, seconds: *seconds })
             }
-            FallbackStep::Voicemail => {
+            FallbackStep::Queue { .. } => None,
+            FallbackStep::Announcement => Some(Step::Announcement),
+            FallbackStep::Voicemail { of: _ } => {
                 let (id, name) = match &course.target {
+                    TargetRef::Outside { .. } => return None,
                     TargetRef::User(user) => (user.id.to_string(), user.name.clone()),
                     TargetRef::Department(department) => (department.id.to_string(), department.name.clone()),
                 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use protocol::{CallId, ForecastStep, Target, TargetRef, TransferTarget, UserId};
+use protocol::{CallId, ForecastStep, Strategy, Target, TargetRef, TransferTarget, UserId};
 
 use super::{Course, Step};
 use crate::{
@@ -73,6 +73,7 @@ impl Switchboard {
         match target {
             Target::User(user) => TargetRef::User(self.directory.user_ref(user)),
             Target::Department(department) => TargetRef::Department(self.directory.department_ref(department)),
+            Target::Outside(number) => TargetRef::Outside { number: number.clone() },
         }
     }
 }
@@ -92,9 +93,12 @@ impl Step {
             Self::Ring { users, seconds } => ForecastStep::Ring { users, seconds },
             Self::Line { department, seconds } => ForecastStep::Queue { department: department.name, seconds },
             Self::Recall { user, seconds } => ForecastStep::Recall { user, seconds },
-            Self::NextAgent { department, users, seconds } => {
-                ForecastStep::NextAgent { department: department.name, free: users.len() as u32, seconds }
-            }
+            Self::NextAgent { department, users, seconds } => ForecastStep::NextAgent {
+                department: department.name,
+                free: users.len() as u32,
+                seconds,
+                strategy: Strategy::AllAtOnce,
+            },
             Self::Voicemail { mailbox } => ForecastStep::Voicemail { mailbox: mailbox.name },
             Self::Announcement => ForecastStep::Announcement,
         }
@@ -116,9 +120,10 @@ fn line(steps: &[ForecastStep]) -> String {
                 many => write!(line, "rings {} colleagues {seconds} s", many.len()),
             },
             ForecastStep::Recall { user, seconds } => write!(line, "back to {} {seconds} s", user.name),
-            ForecastStep::NextAgent { department, free, seconds } => {
+            ForecastStep::NextAgent { department, free, seconds, strategy: _ } => {
                 write!(line, "next free agent of {department} ({free} free) {seconds} s")
             }
+            ForecastStep::Dial { number, seconds } => write!(line, "dials {number} {seconds} s"),
             ForecastStep::Queue { department, seconds } => write!(line, "waits for {department} up to {seconds} s"),
             ForecastStep::Voicemail { mailbox } => write!(line, "voicemail of {mailbox}"),
             ForecastStep::Announcement => write!(line, "closing announcement"),

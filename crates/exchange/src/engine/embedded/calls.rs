@@ -137,7 +137,11 @@ impl Core {
     fn referred(&self, id: LegId, to: &str) {
         match self.legs.get(&id) {
             Some(Leg { stage: Stage::Up, .. }) if !to.is_empty() => {
-                self.report(EngineEvent::ReferRequested { leg: id, to: to.to_owned() });
+                self.report(EngineEvent::ReferRequested {
+                    leg: id,
+                    to: to.to_owned(),
+                    replaces: switchboard::Replaces::Nothing,
+                });
             }
             Some(leg) => self.endpoint.accept_refer(leg.key, false),
             None => {}

@@ -23,10 +23,9 @@ pub fn headers(card: &RingCard, host: SocketAddr) -> CallHeaders {
     CallHeaders {
         asserted_identity: Some(address(&card.caller.name, &card.caller.number, host)),
         referred_by: card.transferred_by.as_ref().map(|p| address(&p.name, &p.number, host)),
-        diversion: card
-            .back_from
-            .as_ref()
-            .map(|(who, why)| address(who, &user_part(who), host).with("reason", reasons::diversion(*why))),
+        diversion: card.back_from.as_ref().map(|back| {
+            address(&back.name, &user_part(&back.name), host).with("reason", reasons::diversion(back.reason))
+        }),
         alert_info: Some(alert(card.kind).to_owned()),
         user_to_user: card.note.clone(),
         session_id: Some(session_id(&card.call)),
@@ -39,7 +38,7 @@ pub fn headers(card: &RingCard, host: SocketAddr) -> CallHeaders {
 fn alert(kind: RingKind) -> &'static str {
     match kind {
         RingKind::Outside => "urn:alert:source:external",
-        RingKind::Internal | RingKind::Transfer => "urn:alert:source:internal",
+        RingKind::Internal | RingKind::Transfer | RingKind::Consult => "urn:alert:source:internal",
         RingKind::Recall => "urn:alert:service:recall:transfer",
     }
 }
@@ -91,7 +90,8 @@ mod tests {
             department: Some("Support".into()),
             transferred_by: Some(Party { name: "Ravi Kumar".into(), number: "103".into() }),
             note: Some("Grüße: bill 7".into()),
-            back_from: Some(("Mina Shah".into(), Reason::NoAnswer)),
+            back_from: Some(switchboard::BackFrom { name: "Mina Shah".into(), reason: Reason::NoAnswer, seconds: 20 }),
+            answer: switchboard::AnswerMode::Manual,
         };
         let headers = headers(&card, host);
         assert_eq!(

@@ -27,10 +27,12 @@ impl Core {
             Order::PlayMusic { leg } => self.play(leg, Line::play_music),
             Order::PlayPrompt { leg, prompt } => {
                 let sound = match prompt {
-                    Prompt::Closing => self.library.closing.clone(),
+                    Prompt::Closing | Prompt::NotPossible => self.library.closing.clone(),
                 };
                 self.play(leg, |line| line.play_prompt(sound));
             }
+            // Not ordered yet by the switchboard.
+            Order::PlayRingback { .. } | Order::Notice { .. } => {}
             // One greeting serves all mailboxes.
             Order::RecordVoicemail { leg, call, mailbox: _, max_seconds } => self.record(leg, &call, max_seconds),
             Order::HangUp { leg, reason } => self.hang_up(leg, reason),

@@ -50,10 +50,10 @@ fn from_status(status: u16, rang: bool) -> Reason {
 pub fn status(reason: Reason) -> u16 {
     match reason {
         Reason::NoAnswer | Reason::NobodyFree | Reason::Unreachable | Reason::AnsweredElsewhere => 480,
-        Reason::Busy => 486,
+        Reason::Busy | Reason::DoNotDisturb => 486,
         Reason::Declined => 603,
-        Reason::Failed => 500,
-        Reason::CallerGone | Reason::AgentGone | Reason::Cancelled => 487,
+        Reason::Failed | Reason::ExchangeFailed => 500,
+        Reason::CallerGone | Reason::AgentGone | Reason::Cancelled | Reason::Joined => 487,
         Reason::Shutdown => 503,
     }
 }
@@ -62,7 +62,7 @@ pub fn status(reason: Reason) -> u16 {
 pub fn header(reason: Reason) -> Option<ReasonHeader> {
     match reason {
         Reason::AnsweredElsewhere => Some(ReasonHeader::answered_elsewhere()),
-        Reason::CallerGone | Reason::AgentGone => None,
+        Reason::CallerGone | Reason::AgentGone | Reason::Joined => None,
         Reason::NoAnswer
         | Reason::Busy
         | Reason::Declined
@@ -70,6 +70,8 @@ pub fn header(reason: Reason) -> Option<ReasonHeader> {
         | Reason::Failed
         | Reason::NobodyFree
         | Reason::Cancelled
+        | Reason::DoNotDisturb
+        | Reason::ExchangeFailed
         | Reason::Shutdown => {
             Some(ReasonHeader { protocol: "SIP".into(), cause: status(reason), text: reason.phrase().into() })
         }
@@ -83,12 +85,15 @@ pub fn diversion(reason: Reason) -> &'static str {
         Reason::Busy => "user-busy",
         Reason::Declined => "deflection",
         Reason::Unreachable => "unavailable",
+        Reason::DoNotDisturb => "do-not-disturb",
         Reason::Failed
         | Reason::NobodyFree
         | Reason::CallerGone
         | Reason::AgentGone
         | Reason::Cancelled
         | Reason::AnsweredElsewhere
+        | Reason::Joined
+        | Reason::ExchangeFailed
         | Reason::Shutdown => "unknown",
     }
 }
