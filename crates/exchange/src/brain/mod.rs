@@ -28,6 +28,8 @@ use feeds::Feeds;
 pub struct Step {
     /// To `Command::Transfer`.
     pub answer: Option<Result<TransferId, Refusal>>,
+    /// To `Command::{CancelTransfer, CompleteTransfer, SwapTransfer}`.
+    pub step_answer: Option<Result<(), Refusal>>,
     /// What the command left in the trail.
     pub audit: Vec<AuditEntry>,
 }
@@ -206,6 +208,7 @@ impl Task {
             match output {
                 Output::Order(order) => self.order(order),
                 Output::Fact(Fact::TransferAnswer { answer, .. }) => step.answer = Some(answer),
+                Output::Fact(Fact::StepAnswer { answer, .. }) => step.step_answer = Some(answer),
                 Output::Fact(fact) => {
                     self.keep(&fact, &mut step);
                     self.feeds.tell(&self.switchboard, &fact, now);
