@@ -1,59 +1,42 @@
-//! `cargo xtask bench office`: what the exchange and a phone cost, idle and in a call, as one JSON object.
+//! `cargo xtask bench WHAT`: measurements, as one JSON object on standard output.
 
-use std::time::{Duration, Instant};
+mod feed;
+mod figures;
+mod office;
+mod switchboard;
+mod transfer;
 
-use anyhow::{Context, Result};
-use flows::office::{Office, SUPPORT};
-use flows::program::{Program, memory_mb};
-use serde_json::{Value, json};
+use anyhow::Result;
+use clap::Parser;
 
-/// How long each state is watched.
-const WATCH: Duration = Duration::from_secs(20);
+/// Counts what is allocated, for the memory of calls.
+#[global_allocator]
+static ALLOCATED: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
+
+#[derive(Parser)]
+enum What {
+    /// Memory and CPU of the exchange and of a phone, idle and in a call (PCMU and Opus).
+    Office,
+    /// Steps per second and memory of the switchboard alone, at 10 to 10,000 concurrent calls.
+    Switchboard,
+    /// From Go to the INVITE on the wire, beside a bare request to the same API.
+    Transfer,
+    /// 50 desks that watch 1,000 calls with 50 changes a second.
+    Feed,
+    /// The desks of `feed`, as a process of their own.
+    #[command(hide = true)]
+    Watch { api: String, tokens: std::path::PathBuf },
+}
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let (pcmu, idle) = call("pcmu").await?;
-    let (opus, _) = call("opus").await?;
-    let ratio = |of: &Value, to: &Value| of.as_f64().unwrap_or_default() / to.as_f64().unwrap_or(f64::NAN);
-    let phone = ratio(&opus["phone"]["cpu_ms_per_call_second"], &pcmu["phone"]["cpu_ms_per_call_second"]);
-    let report = json!({ "idle": idle, "pcmu": pcmu, "opus": opus, "phone_cpu_opus_over_pcmu": phone });
+    let report = match What::parse() {
+        What::Office => office::run().await?,
+        What::Switchboard => switchboard::run()?,
+        What::Transfer => transfer::run().await?,
+        What::Feed => feed::run().await?,
+        What::Watch { api, tokens } => return feed::watch(&api, &tokens).await,
+    };
     println!("{}", serde_json::to_string_pretty(&report)?);
     Ok(())
-}
-
-/// One call through the relay with `codec` at both ends: (in the call, before it).
-async fn call(codec: &str) -> Result<(Value, Value)> {
-    let office = Office::open().await?;
-    let ravi = office.colleague("ravi", &["--auto-answer", "--codec", codec]).await?;
-    let idle = watch(&office.exchange.program, &ravi.program).await?;
-    let mut priya = office.outsider_with("priya", "Priya Nair", "+919812345678", &["--codec", codec]).await?;
-    priya.say(&format!("call {}", office.number(SUPPORT))).await?;
-    ravi.event("answered").await?;
-    let busy = watch(&office.exchange.program, &ravi.program).await?;
-    priya.stop().await?;
-    ravi.stop().await?;
-    office.exchange.stop().await?;
-    Ok((busy, idle))
-}
-
-async fn watch(exchange: &Program, phone: &Program) -> Result<Value> {
-    let (begun, before) = (Instant::now(), [cpu_ms(exchange)?, cpu_ms(phone)?]);
-    tokio::time::sleep(WATCH).await;
-    let seconds = begun.elapsed().as_secs_f64();
-    let figures = |program: &Program, before: f64| -> Result<Value> {
-        Ok(json!({
-            "cpu_ms_per_call_second": (cpu_ms(program)? - before) / seconds,
-            "memory_mb": memory_mb(program.id().context("it has ended")?)?,
-        }))
-    };
-    Ok(json!({ "exchange": figures(exchange, before[0])?, "phone": figures(phone, before[1])? }))
-}
-
-/// User and system time so far, milliseconds, from /proc (clock ticks of 10 ms).
-fn cpu_ms(program: &Program) -> Result<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", program.id().context("it has ended")?))?;
-    let after_name = stat.rsplit_once(')').context("no stat")?.1;
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-    Ok(ticks * 10.0)
 }
