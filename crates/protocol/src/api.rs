@@ -11,6 +11,7 @@ use crate::{
 
 /// `POST /v1/session`
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SignIn {
     pub user: String,
     pub password: String,
@@ -66,8 +67,13 @@ pub struct LiveRow {
     pub complete_right: Option<TransferRight>,
 }
 
-/// `POST /v1/calls/{call}/transfer`
+/// The longest note, in characters: it has to fit a ring window, and the INVITE that carries it.
+pub const MAX_NOTE_CHARS: usize = 200;
+
+/// `POST /v1/calls/{call}/transfer`. A field with a wrong name is refused: a misspelt `kind` must not move a call
+/// another way than was meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TransferRequest {
     /// The revision of the call that the person was looking at.
     pub revision: u32,
@@ -110,6 +116,7 @@ pub struct RecordPage {
 
 /// `PUT /v1/presence`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SetPresence {
     pub presence: Presence,
 }

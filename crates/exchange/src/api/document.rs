@@ -7,11 +7,18 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{Api, calls, feed, people, refusal::Answer, session};
+use super::{Api, calls, feed, people, refusal::Answer, session, transfers};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Patchcord exchange", description = "See and move an account's calls. Errors are codes with a sentence."),
+    info(
+        title = "Patchcord exchange",
+        description = "See and move an account's calls. Every answer with status 4xx or 5xx is an `ApiError`: a code \
+                       for machines (`bad_request`, `unauthorized`, `not_found`, `rate_limited`, `stopping`; \
+                       `denied.` with a code of `Denied`; `ineligible.` with a code of `Ineligible`) and a sentence \
+                       for people. 503 with `stopping`: the exchange is being stopped. Times are milliseconds since \
+                       the Unix epoch."
+    ),
     paths(
         session::sign_in,
         session::sign_out,
@@ -20,15 +27,17 @@ use super::{Api, calls, feed, people, refusal::Answer, session};
         calls::live,
         calls::records,
         calls::record,
-        calls::transfer_targets,
-        calls::transfer,
-        calls::cancel_transfer,
         calls::voicemail,
+        transfers::transfer_targets,
+        transfers::transfer,
+        transfers::cancel,
+        transfers::complete,
+        transfers::swap,
         feed::feed,
         openapi,
         health,
     ),
-    components(schemas(protocol::FeedMessage, protocol::FeedRequest)),
+    components(schemas(protocol::FeedMessage, protocol::FeedRequest, protocol::Denied, protocol::Ineligible)),
     modifiers(&BearerToken),
 )]
 pub(super) struct Document;

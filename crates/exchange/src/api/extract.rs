@@ -7,9 +7,10 @@ use axum::{
 };
 use protocol::{DeviceId, UserId};
 use serde::de::DeserializeOwned;
+use switchboard::Command;
 
 use super::{
-    Api,
+    Api, check,
     refusal::{Answer, Refused},
 };
 use crate::store::sessions;
@@ -40,12 +41,30 @@ impl Api {
         let now = self.0.brain.now();
         let asked = token.clone();
         let session = self.0.store.read(move |c| sessions::find(c, &asked, now)).await?;
-        let session = session.filter(|s| self.0.passwords.contains_key(&s.user)).ok_or_else(Refused::unauthorized)?;
+        let session = session.ok_or_else(Refused::unauthorized)?;
+        if !self.0.passwords.contains_key(&session.user) {
+            self.shut_out(session.user, token).await?;
+            return Err(Refused::unauthorized());
+        }
         if session.touch {
             let token = token.clone();
             self.0.store.write(move |c| sessions::touch(c, &token, now)).await?;
         }
         Ok(Caller { user: session.user, token, device: session.device })
+    }
+
+    /// Ends the session of somebody who was disabled or removed. The trail has one line about it, however often they
+    /// try.
+    async fn shut_out(&self, user: UserId, token: String) -> Answer<()> {
+        let ended = self.0.store.write(move |c| {
+            sessions::end(c, &token)?;
+            Ok(c.changes() > 0)
+        });
+        if ended.await? {
+            let rule = if self.0.disabled.contains(&user) { "denied: disabled" } else { "denied: unknown_user" };
+            self.0.brain.command(Command::SignedIn { user, accepted: false, rule: rule.to_owned() }).await?;
+        }
+        Ok(())
     }
 }
 
@@ -68,7 +87,7 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     }
 }
 
-/// What the path names: a call, a transfer.
+/// What the path names: the id of a call or a transfer.
 pub(super) struct Named(pub String);
 
 impl FromRequestParts<Api> for Named {
@@ -76,7 +95,9 @@ impl FromRequestParts<Api> for Named {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Answer<Self> {
         let path = Path::<String>::from_request_parts(parts, api).await;
-        path.map(|Path(name)| Self(name)).map_err(|e| Refused::bad_request(format!("{}.", e.body_text())))
+        let Path(name) = path.map_err(|e| Refused::bad_request(format!("{}.", e.body_text())))?;
+        check::id("the id in the address", &name)?;
+        Ok(Self(name))
     }
 }
 

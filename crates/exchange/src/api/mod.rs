@@ -2,6 +2,7 @@
 //! [`protocol::ApiError`]. Nobody is shown more than `switchboard` lets them see.
 
 mod calls;
+mod check;
 mod document;
 mod extract;
 mod feed;
@@ -9,9 +10,10 @@ mod limit;
 mod people;
 mod refusal;
 mod session;
+mod transfers;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex},
@@ -45,6 +47,7 @@ struct Shared {
     account: String,
     /// Of the users who are not disabled.
     passwords: BTreeMap<UserId, PasswordHash>,
+    disabled: BTreeSet<UserId>,
     /// Checked when there is no such user, so that the answer takes as long as if there were one.
     nobody: PasswordHash,
     registrar: Registrar,
@@ -88,14 +91,15 @@ impl Api {
         mut passwords: BTreeMap<UserId, PasswordHash>,
         registrar: Registrar,
     ) -> io::Result<Self> {
-        let enabled = |id: &UserId| account.users.iter().any(|u| u.id == *id && !u.disabled);
-        passwords.retain(|id, _| enabled(id));
+        let disabled: BTreeSet<_> = account.users.iter().filter(|u| u.disabled).map(|u| u.id.clone()).collect();
+        passwords.retain(|id, _| !disabled.contains(id));
         let nobody = PasswordHash::parse(&hash_password(&random_password())?).map_err(io::Error::other)?;
         Ok(Self(Arc::new(Shared {
             brain,
             store,
             account: account.name.clone(),
             passwords,
+            disabled,
             nobody,
             registrar,
             attempts: Mutex::new(Attempts::default()),
@@ -105,7 +109,7 @@ impl Api {
 }
 
 /// Every route. The OpenAPI document has the same paths; a test compares.
-fn routes() -> [(&'static str, MethodRouter<Api>); 13] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 15] {
     [
         ("/v1/session", post(session::sign_in).delete(session::sign_out)),
         ("/v1/directory", get(people::directory)),
@@ -113,9 +117,11 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 13] {
         ("/v1/live", get(calls::live)),
         ("/v1/calls", get(calls::records)),
         ("/v1/calls/{call}", get(calls::record)),
-        ("/v1/calls/{call}/transfer-targets", get(calls::transfer_targets)),
-        ("/v1/calls/{call}/transfer", post(calls::transfer)),
-        ("/v1/transfers/{transfer}/cancel", post(calls::cancel_transfer)),
+        ("/v1/calls/{call}/transfer-targets", get(transfers::transfer_targets)),
+        ("/v1/calls/{call}/transfer", post(transfers::transfer)),
+        ("/v1/transfers/{transfer}/cancel", post(transfers::cancel)),
+        ("/v1/transfers/{transfer}/complete", post(transfers::complete)),
+        ("/v1/transfers/{transfer}/swap", post(transfers::swap)),
         ("/v1/voicemail/{call}", get(calls::voicemail)),
         ("/v1/feed", get(feed::feed)),
         ("/v1/openapi.json", get(document::openapi)),

@@ -58,17 +58,6 @@ impl Refused {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
     }
 
-    /// A command that the switchboard refused; `rule` as in the audit trail.
-    pub fn by_rule(rule: &str) -> Self {
-        match rule.strip_prefix("denied: ") {
-            Some(denied) => {
-                let message = "You may not do this. Ask whoever transferred the call, or one of your managers.";
-                Self::new(StatusCode::FORBIDDEN, format!("denied.{denied}"), message)
-            }
-            None => Self::new(StatusCode::CONFLICT, "refused", format!("This cannot be done now: {rule}.")),
-        }
-    }
-
     fn internal() -> Self {
         let message = "The exchange could not do this. Its log says why; tell your administrator.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)

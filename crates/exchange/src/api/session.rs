@@ -14,18 +14,22 @@ use protocol::{ApiError, DeviceId, Session, SignIn, UserId};
 use switchboard::Command;
 
 use super::{
-    Api,
+    Api, check,
     extract::{Body, Caller},
     limit::Attempts,
     refusal::{Answer, Refused},
 };
 use crate::store::{devices, sessions};
 
+/// Whoever hashes longer ones works for an attacker.
+const MAX_PASSWORD: usize = 1024;
+
 /// Sign in with user and password: a token for this API, and SIP credentials for this device.
 #[utoipa::path(post, path = "/v1/session", request_body = SignIn, responses(
     (status = 200, description = "Signed in", body = Session),
     (status = 400, description = "The body is not what it should be", body = ApiError),
     (status = 401, description = "User or password is wrong", body = ApiError),
+    (status = 413, description = "The body has more than 16 KiB", body = ApiError),
     (status = 429, description = "Too many attempts failed; Retry-After says how long to wait", body = ApiError),
 ))]
 pub(super) async fn sign_in(
@@ -34,10 +38,13 @@ pub(super) async fn sign_in(
     Body(sign_in): Body<SignIn>,
 ) -> Answer<Json<Session>> {
     let SignIn { user, password, device_name, device } = sign_in;
-    if device_name.chars().count() > 64 || device_name.chars().any(char::is_control) {
-        return Err(Refused::bad_request(
-            "The device's name has more than 64 characters, or control characters in it.",
-        ));
+    check::filled("`user`", &user, check::MAX_NAME)?;
+    check::text("`device_name`", &device_name, check::MAX_NAME)?;
+    if password.len() > MAX_PASSWORD {
+        return Err(Refused::bad_request(format!("`password` has more than {MAX_PASSWORD} bytes.")));
+    }
+    if let Some(device) = &device {
+        check::id("`device`", device.as_str())?;
     }
     let brain = &api.0.brain;
     api.attempts().begin(source.ip(), &user, brain.now()).map_err(Refused::too_many)?;
@@ -45,8 +52,9 @@ pub(super) async fn sign_in(
     if !api.password_matches(&user_id, password).await? {
         tracing::info!(source = %source.ip(), "a sign-in was refused");
         // Unknown names don't go to the trail: anyone could write into it.
-        if api.0.passwords.contains_key(&user_id) {
-            let rule = "wrong password".to_owned();
+        let disabled = api.0.disabled.contains(&user_id);
+        if disabled || api.0.passwords.contains_key(&user_id) {
+            let rule = if disabled { "denied: disabled" } else { "wrong password" }.to_owned();
             brain.command(Command::SignedIn { user: user_id, accepted: false, rule }).await?;
         }
         return Err(Refused::sign_in());

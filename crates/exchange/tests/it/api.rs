@@ -217,7 +217,7 @@ async fn what_the_document_promises_is_there_and_needs_a_token() {
     let office = Office::open().await;
     let document: Value = office.http.get(office.url("/v1/openapi.json")).send().await.unwrap().json().await.unwrap();
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 13);
+    assert_eq!(paths.len(), 15);
     for (path, methods) in paths {
         for (method, operation) in methods.as_object().unwrap() {
             let url = office.url(path).replace(['{', '}'], "");
