@@ -121,7 +121,8 @@ fn init(init: &Init) -> anyhow::Result<()> {
 fn check(file: &Path) -> anyhow::Result<()> {
     let config = config::load(file)?;
     let (users, departments) = (config.account.users.len(), config.account.departments.len());
-    println(&format!("{}: no mistake; {users} users, {departments} departments", file.display()))
+    println(&format!("{}: no mistake; {users} users, {departments} departments", file.display()))?;
+    println(&config::summary(&config.account))
 }
 
 fn println(line: &str) -> anyhow::Result<()> {

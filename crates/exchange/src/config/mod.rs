@@ -5,8 +5,12 @@ mod mistakes;
 mod network;
 mod password;
 mod people;
+mod policy;
 mod sample;
 mod section;
+mod steps;
+mod summary;
+mod words;
 
 use std::{
     collections::BTreeMap,
@@ -24,6 +28,7 @@ pub use files::{Sounds, Tls, fingerprint, load_tls};
 pub use mistakes::{Mistake, Mistakes};
 pub use password::{PasswordHash, hash_password, random_password, set_password};
 pub use sample::{Init, InitError, Initialised, init};
+pub use summary::summary;
 
 use mistakes::Found;
 use section::Section;

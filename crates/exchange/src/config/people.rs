@@ -1,19 +1,19 @@
-//! The account: users, departments, policy.
+//! The account: users and departments.
 
 use std::collections::{BTreeMap, HashMap};
 
 use protocol::{DepartmentId, Role, Strategy, UserId};
-use switchboard::{
-    Account, DepartmentConfig, Fallback, FallbackStep, MailboxOf, OutsideRule, Policy, RecallWhom, Release,
-    Unavailable, UserConfig,
-};
+use switchboard::{Account, DepartmentConfig, UserConfig};
 use toml::Spanned;
 
 use super::{
     PasswordHash, Section,
     mistakes::Found,
     network::{NUMBER_REMEDY, is_number},
+    policy,
     section::short,
+    steps::{self, Mentioned, STRATEGIES, unknown_department},
+    words::{meaning, word},
 };
 
 pub(super) fn read(root: &mut Section<'_, '_>, found: &mut Found) -> Option<(Account, BTreeMap<UserId, PasswordHash>)> {
@@ -23,54 +23,76 @@ pub(super) fn read(root: &mut Section<'_, '_>, found: &mut Found) -> Option<(Acc
     if let Some(name) = &name {
         check_name(name, found);
     }
-    let policy = policy(root.table(found, "policy"), found);
+    let mut named = Mentioned::default();
+    let (policy, code) = policy::read(root.table(found, "policy"), &mut named, found);
     let mut taken = Taken::default();
     let tables = root.tables(found, "department");
-    let departments: Vec<_> = tables.into_iter().map(|t| department(t, &mut taken, found)).collect();
+    let departments: Vec<_> = tables.into_iter().map(|t| department(t, &mut taken, &mut named, found)).collect();
     let known: Vec<_> = departments.iter().flatten().map(|d| d.id.clone()).collect();
     let tables = root.tables(found, "user");
     if tables.is_empty() {
         found.say(&(0..0), "there is no user", "add a [[user]] with id, name, role and extension");
     }
-    let users: Vec<_> = tables.into_iter().map(|t| user(t, &known, &mut taken, found)).collect();
+    let users: Vec<_> = tables.into_iter().map(|t| user(t, &known, &mut taken, &mut named, found)).collect();
+    named.check(&known, found);
+    code.inspect(|code| taken.code(code, found));
     let users = users.into_iter().collect::<Option<Vec<_>>>()?;
     let departments = departments.into_iter().collect::<Option<Vec<_>>>()?;
     let passwords = users.iter().filter_map(|(u, hash)| Some((u.id.clone(), hash.clone()?))).collect();
     let users = users.into_iter().map(|(user, _)| user).collect();
     let has_trunk = false;
-    Some((Account { name: name?.into_inner(), users, departments, policy: policy?, has_trunk }, passwords))
+    Some((Account { name: name?.into_inner(), users, departments, policy, has_trunk }, passwords))
 }
 
 /// What may be there only once: ids (a dialled name finds a user or a department), extensions and numbers.
 #[derive(Default)]
 struct Taken {
     ids: HashMap<String, String>,
-    dialled: HashMap<String, String>,
+    dialled: BTreeMap<String, String>,
 }
 
 impl Taken {
     fn id(&mut self, id: &Spanned<String>, whose: &str, found: &mut Found) {
-        Self::once(&mut self.ids, "id", id, whose, found);
+        let before = self.ids.insert(id.get_ref().clone(), whose.to_owned());
+        Self::once(before, "id", id, whose, found);
     }
 
     fn dialled(&mut self, what: &str, number: &Spanned<String>, whose: &str, found: &mut Found) {
-        Self::once(&mut self.dialled, what, number, whose, found);
+        let before = self.dialled.insert(number.get_ref().clone(), whose.to_owned());
+        Self::once(before, what, number, whose, found);
     }
 
-    fn once(map: &mut HashMap<String, String>, what: &str, new: &Spanned<String>, whose: &str, found: &mut Found) {
-        let text = new.get_ref();
-        if let Some(other) = map.insert(text.clone(), whose.to_owned()) {
+    fn once(before: Option<String>, what: &str, new: &Spanned<String>, whose: &str, found: &mut Found) {
+        if let Some(other) = before {
             let remedy = format!("give {whose} another {what}");
-            found.say(&new.span(), format!("the {what} \"{}\" is already taken by {other}", short(text)), remedy);
+            let what = format!("the {what} \"{}\" is already taken by {other}", short(new.get_ref()));
+            found.say(&new.span(), what, remedy);
+        }
+    }
+
+    /// Who presses the code's keys for something else must not begin a transfer by it.
+    fn code(&self, code: &Spanned<String>, found: &mut Found) {
+        let text = code.get_ref().as_str();
+        let clash = self.dialled.iter().find(|(number, _)| number.starts_with(text) || text.starts_with(*number));
+        if let Some((number, whose)) = clash {
+            let what = format!("`feature_code` \"{text}\" overlaps with \"{}\" of {whose}", short(number));
+            found.say(&code.span(), what, "begin the code with *, for example \"*2\"");
         }
     }
 }
 
-fn department(mut section: Section<'_, '_>, taken: &mut Taken, found: &mut Found) -> Option<DepartmentConfig> {
+fn department(
+    mut section: Section<'_, '_>,
+    taken: &mut Taken,
+    named: &mut Mentioned,
+    found: &mut Found,
+) -> Option<DepartmentConfig> {
     let (id, name, extension) = who(&mut section, taken, found);
     let numbers = section.get_or::<Vec<Spanned<String>>>(found, "numbers", Vec::new());
     let ring = seconds(&mut section, "ring_seconds", 20, 5..=300, found);
     let queue = seconds(&mut section, "queue_seconds", 120, 5..=3600, found);
+    let strategy = word(&mut section, "strategy", &STRATEGIES, Strategy::default(), found);
+    let fallback = steps::fallback(&mut section, None, named, found);
     for number in numbers.get_ref() {
         if is_number(number.get_ref()) {
             taken.dialled("number", number, &section.name, found);
@@ -87,8 +109,8 @@ fn department(mut section: Section<'_, '_>, taken: &mut Taken, found: &mut Found
         numbers: numbers.into_inner().into_iter().map(Spanned::into_inner).collect(),
         ring_seconds: ring,
         queue_seconds: queue,
-        strategy: Strategy::AllAtOnce,
-        fallback: None,
+        strategy,
+        fallback,
     })
 }
 
@@ -98,24 +120,25 @@ fn user(
     mut section: Section<'_, '_>,
     known: &[DepartmentId],
     taken: &mut Taken,
+    named: &mut Mentioned,
     found: &mut Found,
 ) -> Option<ReadUser> {
     let (id, name, extension) = who(&mut section, taken, found);
     let role = section.need::<String>(found, "role", "add a line: role = \"agent\"");
-    let role = role.and_then(|given| role_of(&given, found).map(|role| Spanned::new(given.span(), role)));
+    let role = role.and_then(|given| meaning(&given, "role", &ROLES, found).map(|r| Spanned::new(given.span(), r)));
     let departments = section.get_or::<Vec<Spanned<String>>>(found, "departments", Vec::new());
     let disabled = *section.get_or(found, "disabled", false).get_ref();
     let hash = password(&mut section, id.as_deref(), disabled, found);
     let unknown = |d: &&Spanned<String>| !known.iter().any(|k| k.as_str() == d.get_ref());
     for department in departments.get_ref().iter().filter(unknown) {
-        let list = known.iter().map(DepartmentId::as_str).collect::<Vec<_>>().join(", ");
-        let what = format!("there is no department \"{}\"", short(department.get_ref()));
-        found.say(&department.span(), what, format!("use one of: {list}; or add a [[department]]"));
+        unknown_department(department, known, found);
     }
     if let Some(role) = role.as_ref().filter(|r| *r.get_ref() == Role::Manager && departments.get_ref().is_empty()) {
         let remedy = "list the departments that this manager looks after: departments = [\"…\"]";
         found.say(&role.span(), "a manager without departments would see no call", remedy);
     }
+    let outside = section.get::<bool>(found, "transfer_outside").map(Spanned::into_inner);
+    let fallback = steps::fallback(&mut section, None, named, found);
     section.finish(found);
     let user = UserConfig {
         id: UserId(id?),
@@ -124,8 +147,8 @@ fn user(
         role: role?.into_inner(),
         departments: departments.into_inner().into_iter().map(|d| DepartmentId(d.into_inner())).collect(),
         disabled,
-        may_transfer_outside: None,
-        fallback: None,
+        may_transfer_outside: outside,
+        fallback,
     };
     Some((user, hash))
 }
@@ -171,18 +194,8 @@ fn check_name(name: &Spanned<String>, found: &mut Found) {
     }
 }
 
-fn role_of(given: &Spanned<String>, found: &mut Found) -> Option<Role> {
-    match given.get_ref().as_str() {
-        "administrator" => Some(Role::Administrator),
-        "manager" => Some(Role::Manager),
-        "agent" => Some(Role::Agent),
-        other => {
-            let what = format!("`role` is \"{}\"", short(other));
-            found.say(&given.span(), what, "use \"administrator\", \"manager\" or \"agent\"");
-            None
-        }
-    }
-}
+const ROLES: [(&str, Role); 3] =
+    [("administrator", Role::Administrator), ("manager", Role::Manager), ("agent", Role::Agent)];
 
 /// Only a disabled user may lack a password.
 fn password(
@@ -208,62 +221,7 @@ fn password(
     }
 }
 
-fn policy(mut section: Section<'_, '_>, found: &mut Found) -> Option<Policy> {
-    let agents = *section.get_or(found, "agents_may_transfer", true).get_ref();
-    let across = *section.get_or(found, "transfer_across_departments", true).get_ref();
-    let ring = seconds(&mut section, "transfer_ring_seconds", 20, 5..=300, found);
-    let default = ["recall transferor 20 s", "next agent 30 s", "voicemail"];
-    let default = default.iter().map(|s| Spanned::new(0..0, (*s).to_owned())).collect();
-    let given = section.get_or::<Vec<Spanned<String>>>(found, "fallback", default);
-    section.finish(found);
-    let steps: Vec<_> = given.get_ref().iter().map(|step| fallback_step(step, found)).collect();
-    let fallback = steps.into_iter().collect::<Option<Vec<_>>>()?;
-    if let Some(n) = fallback.iter().position(|s| matches!(s, FallbackStep::Voicemail { .. }))
-        && let Some(after) = given.get_ref().get(n + 1)
-    {
-        let remedy = "make voicemail the last step";
-        found.say(&after.span(), "this step comes after voicemail, so it would never be reached", remedy);
-    }
-    Some(Policy {
-        agents_may_transfer: agents,
-        transfer_across_departments: across,
-        outside: OutsideRule::default(),
-        unavailable: Unavailable::default(),
-        release: Release::default(),
-        transfer_ring_seconds: ring,
-        feature_code: Some("*2".to_owned()),
-        fallback: Fallback::of(fallback),
-    })
-}
-
-/// "recall transferor 20 s", "recall former agent 20 s", "next agent 30 s", "voicemail"; the space before s may lack.
-fn fallback_step(given: &Spanned<String>, found: &mut Found) -> Option<FallbackStep> {
-    let step = parse_step(given.get_ref());
-    if step.is_none() {
-        let remedy = "use \"recall transferor 20 s\", \"recall former agent 20 s\", \"next agent 30 s\" or \
-                      \"voicemail\", with 5 to 300 seconds";
-        found.say(&given.span(), format!("`fallback` has \"{}\" in it", short(given.get_ref())), remedy);
-    }
-    step
-}
-
-fn parse_step(text: &str) -> Option<FallbackStep> {
-    let text = text.trim();
-    if text == "voicemail" {
-        return Some(FallbackStep::Voicemail { of: MailboxOf::Target });
-    }
-    let words = text.strip_suffix('s')?.trim_end();
-    let (what, seconds) = words.rsplit_once(' ')?;
-    let seconds = seconds.parse().ok().filter(|s| (5..=300).contains(s))?;
-    match what.split_whitespace().collect::<Vec<_>>()[..] {
-        ["recall", "transferor"] => Some(FallbackStep::Recall { whom: RecallWhom::Transferor, seconds }),
-        ["recall", "former", "agent"] => Some(FallbackStep::Recall { whom: RecallWhom::FormerAgent, seconds }),
-        ["next", "agent"] => Some(FallbackStep::NextAgent { strategy: Strategy::AllAtOnce, seconds }),
-        _ => None,
-    }
-}
-
-fn seconds(
+pub(super) fn seconds(
     section: &mut Section<'_, '_>,
     key: &'static str,
     default: u32,
@@ -277,24 +235,4 @@ fn seconds(
         found.say(&given.span(), format!("`{key}` is {value}"), remedy);
     }
     value
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fallback_steps_read_like_a_sentence() {
-        let recall = |whom| Some(FallbackStep::Recall { whom, seconds: 20 });
-        assert_eq!(parse_step("recall transferor 20 s"), recall(RecallWhom::Transferor));
-        assert_eq!(parse_step(" recall  former agent 20s "), recall(RecallWhom::FormerAgent));
-        assert_eq!(
-            parse_step("next agent 30s"),
-            Some(FallbackStep::NextAgent { strategy: Strategy::AllAtOnce, seconds: 30 })
-        );
-        assert_eq!(parse_step("voicemail"), Some(FallbackStep::Voicemail { of: MailboxOf::Target }));
-        for wrong in ["", "s", " s", "20 s", "next agent", "next agent 4 s", "next agent 301 s", "voicemail 20 s"] {
-            assert_eq!(parse_step(wrong), None, "{wrong:?}");
-        }
-    }
 }

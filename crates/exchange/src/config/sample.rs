@@ -209,10 +209,28 @@ dir = "data"
 agents_may_transfer = true
 # May a transfer go to a department that the person who transfers is not in?
 transfer_across_departments = true
+# Who may transfer calls to outside numbers, through the trunk: "nobody", "administrators", "managers" (administrators
+# too) or "everyone". `transfer_outside` of a user goes before it.
+outside = "nobody"
+# What becomes of a transfer to somebody who is away, busy, not to be disturbed or has no phone signed in: "refuse" it
+# and say why, or "follow" the steps below.
+unavailable = "refuse"
+# When the one who had the call is let go: "at once", or "when answered" (hearing it ring; back at once if it is not).
+release = "at once"
 transfer_ring_seconds = 20
-# If the target does not take the call, in this order. The steps: "recall transferor N s" (who pressed Go),
-# "recall former agent N s" (who was talking), "next agent N s", "voicemail".
+# From any phone, in a call: these keys and an extension transfer it. "" for no such keys.
+feature_code = "*2"
+# If the target does not take the call, in this order. The steps, each time in seconds:
+#   "recall transferor 20 s"             back to who pressed Go
+#   "recall former agent 20 s"           back to who was talking
+#   "next agent 30 s"                    the free agents of the call's department, all at once; or one at a time:
+#                                        "next agent 20 s by longest idle", "… by round robin", "… by fixed order"
+#   "queue 60 s", "queue of support 60 s"  wait with music for an agent of the call's department, or of that one
+#   "voicemail", "voicemail of department"  the mailbox of the target, or of the call's department
+#   "announcement"                       the closing announcement, then the end; also after the last step
 fallback = ["recall transferor 20 s", "next agent 30 s", "voicemail"]
+# Other steps for some reasons: busy, declined, no_device, do_not_disturb, away, no_answer.
+# fallback_on = {{ busy = ["next agent 30 s", "voicemail"], do_not_disturb = ["voicemail"] }}
 
 "#
     )
@@ -242,7 +260,9 @@ const FIRST_TRUNK: &str = r#"# Calls from and to the outside. Either the provide
 "#;
 
 const FIRST_DEPARTMENTS: &str = r#"# A department is a queue. `numbers`: as the trunk presents them. Its free agents ring for `ring_seconds`; then the
-# caller waits, with music, for `queue_seconds`; then comes voicemail.
+# caller waits, with music, for `queue_seconds`; then comes voicemail. `strategy`: "all at once", or one agent after the
+# other, each for `ring_seconds`: "longest idle", "round robin", "fixed order" (as the users stand in this file).
+# A department may have a `fallback` and a `fallback_on` of its own, written as in [policy].
 [[department]]
 id = "support"
 name = "Support"
@@ -250,6 +270,7 @@ extension = "200"
 numbers = ["+442079460200"]
 ring_seconds = 20
 queue_seconds = 120
+strategy = "all at once"
 "#;
 
 /// What the sample office has beside the first department.
@@ -270,4 +291,6 @@ numbers = ["+442079460400"]
 const PEOPLE_INTRO: &str = r#"
 # Roles: an administrator sees and moves every call; a manager those of their departments; an agent their own.
 # A new password: `patchcord-exchange user password --user ID`. To lock somebody out: disabled = true
+# May this user transfer to outside numbers, whatever [policy] says: transfer_outside = true or false
+# A user may have a `fallback` and a `fallback_on` of their own, written as in [policy].
 "#;

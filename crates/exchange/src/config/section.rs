@@ -52,6 +52,17 @@ impl<'a, 'i> Section<'a, 'i> {
         Some(Section::of_value(format!("[{key}]"), value, found))
     }
 
+    /// The table `key = { … }` inside this one.
+    pub fn sub_table_if_present(&mut self, found: &mut Found, key: &'static str) -> Option<Section<'a, 'i>> {
+        let value = self.value(key)?;
+        Some(Section::of_value(format!("`{key}` of {}", self.name), value, found))
+    }
+
+    /// Whether the key is there, whatever its value.
+    pub fn has(&mut self, key: &'static str) -> bool {
+        self.value(key).is_some()
+    }
+
     /// The tables `[[key]]`, in order.
     pub fn tables(&mut self, found: &mut Found, key: &'static str) -> Vec<Section<'a, 'i>> {
         let Some(value) = self.value(key) else { return Vec::new() };

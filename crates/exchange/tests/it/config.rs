@@ -138,7 +138,203 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "fallback",
         "would never be reached; make voicemail the last step",
     ),
+    (
+        "\"recall transferor 20 s\"",
+        "\"announcement\"",
+        "fallback",
+        "the step \"next agent 30 s\" comes after announcement, so it would never be reached",
+    ),
+    ("\"next agent 30 s\"", "\"next agent 2 s\"", "next agent 2 s", "use 5 to 300 seconds, as a whole number"),
+    ("\"next agent 30 s\"", "\"queue 4000 s\"", "queue 4000 s", "use 5 to 3600 seconds"),
+    ("\"next agent 30 s\"", "\"next agent 30 s by round table\"", "by round table", "after \"by\" use \"all at once\""),
+    (
+        "\"next agent 30 s\"",
+        "\"queue of nowhere 30 s\"",
+        "queue of nowhere",
+        "there is no department \"nowhere\"; use one of: support, sales",
+    ),
+    (
+        "agents_may_transfer = true",
+        "outside = \"friends\"",
+        "friends",
+        "use \"nobody\", \"administrators\", \"managers\" or \"everyone\"",
+    ),
+    (
+        "agents_may_transfer = true",
+        "unavailable = true",
+        "unavailable",
+        "`unavailable` in [policy] must be text in quotes",
+    ),
+    ("agents_may_transfer = true", "release = \"later\"", "later", "use \"at once\" or \"when answered\""),
+    ("agents_may_transfer = true", "feature_code = \"#1\"", "#1", "use 1 to 4 of the keys 0–9 and *"),
+    ("agents_may_transfer = true", "feature_code = \"*2345\"", "*2345", "use 1 to 4 of the keys"),
+    (
+        "agents_may_transfer = true",
+        "feature_code = \"20\"",
+        "feature_code",
+        "`feature_code` \"20\" overlaps with \"200\" of [[department]] support; begin the code with *",
+    ),
+    (
+        "agents_may_transfer = true",
+        "feature_code = \"1050\"",
+        "feature_code",
+        "`feature_code` \"1050\" overlaps with \"105\" of [[user]] tom",
+    ),
+    (
+        "agents_may_transfer = true",
+        "fallback_on = { bussy = [] }",
+        "bussy",
+        "`fallback_on` of [policy] has no key `bussy`; correct it or take it out; known here: away, busy, declined",
+    ),
+    ("agents_may_transfer = true", "fallback_on = [\"voicemail\"]", "fallback_on", "must be a table, not a list"),
+    (
+        "agents_may_transfer = true",
+        "fallback_on = { busy = [\"voicemail\", \"announcement\"] }",
+        "busy =",
+        "the step \"announcement\" comes after voicemail",
+    ),
+    (
+        "agents_may_transfer = true",
+        "fallback_on = { away = [\"queue of moon 60 s\"] }",
+        "moon",
+        "there is no department \"moon\"",
+    ),
+    // The same in departments and users.
+    (
+        "id = \"sales\"",
+        "id = \"sales\"\nstrategy = \"random\"",
+        "random",
+        "\"longest idle\", \"round robin\" or \"fixed order\"",
+    ),
+    ("id = \"sales\"", "id = \"sales\"\nfallback = [\"hope\"]", "hope", "`fallback` has \"hope\" in it; use \"recall"),
+    (
+        "id = \"sales\"",
+        "id = \"sales\"\nfallback_on = { busy = [\"queue 60 s\"] }",
+        "fallback_on",
+        "[[department]] sales has `fallback_on`, but no `fallback` for all other reasons; add a line: fallback",
+    ),
+    ("id = \"ravi\"", "id = \"ravi\"\nfallback = [\"queue of mars 9 s\"]", "mars", "there is no department \"mars\""),
+    (
+        "id = \"ravi\"",
+        "id = \"ravi\"\nfallback = 7",
+        "fallback = 7",
+        "`fallback` in [[user]] ravi must be a list, not 7",
+    ),
+    (
+        "id = \"ravi\"",
+        "id = \"ravi\"\ntransfer_outside = \"no\"",
+        "transfer_outside",
+        "must be true or false, not \"no\"",
+    ),
 ];
+
+const EVERYTHING: &str = r#"
+outside = "managers"
+unavailable = "follow"
+release = "when answered"
+feature_code = "*7"
+fallback_on = { busy = ["queue of sales 60 s"], declined = [], no_device = ["voicemail of department"], do_not_disturb = ["voicemail"], away = ["announcement"], no_answer = ["recall former agent 15 s", "next agent 20 s by round robin"] }
+"#;
+
+#[test]
+fn every_policy_key_reaches_the_account_that_the_switchboard_is_given() {
+    use protocol::Strategy::{AllAtOnce, FixedOrder, LongestIdle, RoundRobin};
+    use switchboard::{FallbackStep as Step, MailboxOf, Miss, OutsideRule, RecallWhom, Release, Unavailable};
+    let text = base()
+        .replace("transfer_ring_seconds = 20\n", &format!("transfer_ring_seconds = 25\n{EVERYTHING}"))
+        .replace("agents_may_transfer = true", "agents_may_transfer = false")
+        .replace(
+            "id = \"sales\"",
+            "id = \"sales\"\nstrategy = \"fixed order\"\nfallback = [\"next agent 10 s by longest idle\"]",
+        )
+        .replace(
+            "id = \"ravi\"",
+            "id = \"ravi\"\ntransfer_outside = true\nfallback = []\nfallback_on.busy = [\"queue 40 s\"]",
+        );
+    let config = parse(Path::new("x.toml"), &text).unwrap_or_else(|m| panic!("{m}"));
+    let account = config.account;
+    let policy = &account.policy;
+    assert!(account.has_trunk && !policy.agents_may_transfer);
+    assert_eq!(
+        (policy.outside, policy.unavailable, policy.release, policy.transfer_ring_seconds),
+        (OutsideRule::Managers, Unavailable::Follow, Release::WhenAnswered, 25)
+    );
+    assert_eq!(policy.feature_code.as_deref(), Some("*7"));
+    let queue = |department: Option<&str>, seconds| Step::Queue { department: department.map(Into::into), seconds };
+    let next = |strategy, seconds| Step::NextAgent { strategy, seconds };
+    let voicemail = |of| Step::Voicemail { of };
+    assert_eq!(
+        policy.fallback.steps,
+        [Step::Recall { whom: RecallWhom::Transferor, seconds: 20 }, next(AllAtOnce, 30), voicemail(MailboxOf::Target)]
+    );
+    let on: Vec<_> = policy.fallback.on.iter().map(|(miss, steps)| (*miss, steps.clone())).collect();
+    let wanted = [
+        (Miss::NoAnswer, vec![Step::Recall { whom: RecallWhom::FormerAgent, seconds: 15 }, next(RoundRobin, 20)]),
+        (Miss::Busy, vec![queue(Some("sales"), 60)]),
+        (Miss::Declined, vec![]),
+        (Miss::NoDevice, vec![voicemail(MailboxOf::Department)]),
+        (Miss::DoNotDisturb, vec![voicemail(MailboxOf::Target)]),
+        (Miss::Away, vec![Step::Announcement]),
+    ];
+    assert_eq!(on, wanted);
+    let sales = account.departments.iter().find(|d| d.id.as_str() == "sales").unwrap();
+    assert_eq!(
+        (sales.strategy, sales.fallback.as_ref().unwrap().steps.clone()),
+        (FixedOrder, vec![next(LongestIdle, 10)])
+    );
+    let ravi = account.users.iter().find(|u| u.id.as_str() == "ravi").unwrap();
+    assert_eq!(ravi.may_transfer_outside, Some(true));
+    let own = ravi.fallback.as_ref().unwrap();
+    assert_eq!((own.steps.len(), own.on[&Miss::Busy].clone()), (0, vec![queue(None, 40)]));
+    let others = account.users.iter().filter(|u| u.id.as_str() != "ravi");
+    assert!(others.into_iter().all(|u| u.fallback.is_none() && u.may_transfer_outside.is_none()));
+}
+
+#[test]
+fn what_the_file_leaves_out_is_as_it_always_was() {
+    use switchboard::{OutsideRule, Release, Unavailable};
+    let text = base();
+    let start = text.find("agents_may_transfer").unwrap();
+    let end = text.find("[[department]]").unwrap();
+    let bare = parse(Path::new("x.toml"), &format!("{}{}", &text[..start], &text[end..])).unwrap();
+    let full = parse(Path::new("x.toml"), &text).unwrap();
+    assert_eq!(bare.account, full.account);
+    let policy = bare.account.policy;
+    assert_eq!(
+        (policy.outside, policy.unavailable, policy.release, policy.feature_code.as_deref()),
+        (OutsideRule::Nobody, Unavailable::Refuse, Release::AtOnce, Some("*2"))
+    );
+    let none = base().replace("agents_may_transfer = true", "feature_code = \"\"");
+    assert_eq!(parse(Path::new("x.toml"), &none).unwrap().account.policy.feature_code, None);
+}
+
+#[test]
+fn the_policies_in_force_are_told_in_a_few_lines() {
+    let text = base()
+        .replace(
+            "agents_may_transfer = true",
+            "outside = \"managers\"\nfallback_on = { do_not_disturb = [\"voicemail\"] }",
+        )
+        .replace("id = \"sales\"", "id = \"sales\"\nstrategy = \"round robin\"\nfallback = [\"queue 60 s\"]")
+        .replace("id = \"ravi\"", "id = \"ravi\"\ntransfer_outside = true\nfallback = []");
+    let config = parse(Path::new("x.toml"), &text).unwrap_or_else(|m| panic!("{m}"));
+    assert_eq!(
+        exchange::config::summary(&config.account),
+        "Transfers\n  \
+         Administrators move every call, managers those of their departments, agents move their own calls; to any \
+         department; managers and administrators to outside numbers, also Ravi Kumar.\n  \
+         A target rings 20 s; who had the call is free at once.\n  \
+         A target that can't take a call is refused, with the reason; from any phone: *2 and an extension.\n\
+         If a target does not take the call\n  \
+         everybody: recall transferor 20 s, then next agent 30 s, then voicemail\n  \
+         everybody, do not disturb: voicemail\n  \
+         Sales: queue 60 s, then announcement\n  \
+         Ravi Kumar: announcement\n\
+         Departments\n  \
+         Support: rings 20 s, all at once; waits up to 120 s\n  \
+         Sales: rings 20 s, round robin; waits up to 120 s"
+    );
+}
 
 #[test]
 fn every_mistake_has_its_line_and_its_remedy() {
