@@ -62,6 +62,7 @@ fn kind(kind: softphone::RingKind) -> RingKind {
         softphone::RingKind::Internal => RingKind::Internal,
         softphone::RingKind::Transfer => RingKind::Transfer,
         softphone::RingKind::Recall => RingKind::Recall,
+        softphone::RingKind::Consult => RingKind::Consult,
     }
 }
 
@@ -70,6 +71,10 @@ fn headline(call: &IncomingCall) -> String {
         softphone::RingKind::Transfer => match &call.transferred_by {
             Some(by) => format!("Internal transfer from {}", name(by)),
             None => "Internal transfer".into(),
+        },
+        softphone::RingKind::Consult => match &call.transferred_by {
+            Some(by) => format!("{} wants to speak with you about a caller", name(by)),
+            None => "A colleague wants to speak with you about a caller".into(),
         },
         softphone::RingKind::Recall => match &call.back {
             Some(back) => match back.because {

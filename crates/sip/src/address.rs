@@ -102,6 +102,14 @@ impl Uri {
         find_param(&self.params, name)
     }
 
+    /// Value of a header of the URI, unescaped: `?Replaces=…`.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<String> {
+        let all = self.headers.as_deref()?.split('&');
+        let mut named = all.filter_map(|h| h.split_once('=')).filter(|(n, _)| n.eq_ignore_ascii_case(name));
+        named.next().map(|(_, value)| unescape(value))
+    }
+
     /// The transport that `;transport=` asks for; UDP if it asks for none or for one we do not have.
     #[must_use]
     pub fn transport(&self) -> Transport {
@@ -149,6 +157,12 @@ impl FromStr for Uri {
                 headers: None,
             });
         }
+        // A header's value may hold an @ that nobody escaped: what is before it is not the user part.
+        let host_at = rest.find('@').unwrap_or(0);
+        let (rest, headers) = match rest[host_at..].find('?') {
+            Some(at) => (&rest[..host_at + at], Some(rest[host_at + at + 1..].to_owned())),
+            None => (rest, None),
+        };
         let (user, rest) = match rest.rfind('@') {
             Some(at) => (Some(unescape(rest[..at].split(':').next().unwrap_or_default())), &rest[at + 1..]),
             None => (None, rest),
@@ -156,7 +170,6 @@ impl FromStr for Uri {
         if user.as_deref().is_some_and(|u| u.is_empty() || u.chars().any(char::is_control)) {
             return Err(bad("bad user part"));
         }
-        let (rest, headers) = rest.split_once('?').map_or((rest, None), |(r, h)| (r, Some(h.to_owned())));
         let (host_port, params) = rest.split_once(';').map_or((rest, None), |(h, p)| (h, Some(p)));
         let (host, port) = parse_host_port(host_port).map_err(bad)?;
         Ok(Self { scheme, user, host, port, params: parse_params(params), headers })

@@ -4,7 +4,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::Secrets;
+use crate::{Impairment, Secrets, Trace};
 
 /// Where an endpoint listens and how it presents itself.
 #[derive(Clone, Default)]
@@ -19,6 +19,10 @@ pub struct EndpointConfig {
     pub advertised: Option<IpAddr>,
     /// With it set, REGISTER and INVITE from sources that are not trusted are challenged.
     pub challenge: Option<Arc<dyn Secrets>>,
+    /// Is shown every message.
+    pub trace: Option<Trace>,
+    /// Makes UDP as bad as this, both ways. For tests.
+    pub impairment: Option<Impairment>,
 }
 
 impl fmt::Debug for EndpointConfig {
@@ -29,6 +33,7 @@ impl fmt::Debug for EndpointConfig {
             .field("user_agent", &self.user_agent)
             .field("advertised", &self.advertised)
             .field("challenge", &self.challenge.is_some())
-            .finish()
+            .field("impairment", &self.impairment)
+            .finish_non_exhaustive()
     }
 }

@@ -16,15 +16,16 @@ use tokio::{
 };
 
 use crate::{
-    EndpointConfig, Event, Flow, LegKey, RegisterKey, RegistrationKey,
+    EndpointConfig, Event, Flow, LegKey, RegisterKey, RegistrationKey, Replaces,
     auth::{Challenger, Verdict},
-    endpoint::Order,
+    endpoint::{LegOrder, Order},
     io::{Io, random_tag},
     leg::Leg,
     message::Message,
     net::{Net, NetEvent},
     registrar,
     registration::Client,
+    replaces,
     timer::{Timer, Timers},
     transaction::{Arrived, Outcome, Owner, Transactions},
     wire::Received,
@@ -133,6 +134,12 @@ impl Core {
                 self.reap(key);
             }
             Order::Leg(key, order) => self.with_leg(key, |leg, io| leg.order(order, io)),
+            Order::ReferReplacing { leg, other, early_only, referred_by } => {
+                // Empty if there is no such dialog any more: no address, so it is refused.
+                let to = self.legs.get(&other).filter(|_| other != leg).and_then(|other| other.refer_to(early_only));
+                let to = to.unwrap_or_default();
+                self.with_leg(leg, |leg, io| leg.order(LegOrder::Refer { to, referred_by }, io));
+            }
             Order::Register(key, registration) => {
                 let client = Client::start(key, *registration, &mut self.io);
                 self.registrations.insert(key, client);
@@ -293,6 +300,19 @@ impl Core {
         self.dialogs.get(&(request.call_id().to_owned(), request.tag_of_to().to_owned())).copied()
     }
 
+    /// The leg whose dialog a `Replaces` names.
+    fn meant_by(&self, replaces: &Replaces) -> Option<LegKey> {
+        let by_tag = |tag: &String| self.dialogs.get(&(replaces.call_id.clone(), tag.clone()));
+        let found = [&replaces.to_tag, &replaces.from_tag].into_iter().filter_map(by_tag);
+        found.copied().find(|key| self.legs.get(key).is_some_and(|leg| leg.is_meant_by(replaces)))
+    }
+
+    /// Of a REFER: whose dialog its Refer-To wants replaced.
+    fn replaced_by(&self, request: &Message) -> Option<LegKey> {
+        let to = request.name_addr("Refer-To")?;
+        self.meant_by(&replaces::of_uri(&to.uri).ok()??)
+    }
+
     /// A new request, well formed.
     fn request(&mut self, tx: u64, flow: Flow) {
         let Some((request, _)) = self.io.txs.pending(tx) else { return };
@@ -303,7 +323,10 @@ impl Core {
         }
         if !request.tag_of_to().is_empty() {
             return match self.dialog_of(&request) {
-                Some(key) => self.with_leg(key, |leg, io| leg.request(tx, method, &request, flow, io)),
+                Some(key) => {
+                    let replaced = self.replaced_by(&request);
+                    self.with_leg(key, |leg, io| leg.request(tx, method, (&request, replaced), io));
+                }
                 None if method == Method::Options => self.io.refuse(tx, 200),
                 None => self.io.refuse(tx, 481),
             };
@@ -364,6 +387,9 @@ impl Core {
             return self.io.refuse(tx, 503);
         }
         let Some(user) = self.authenticate(tx, flow, request) else { return };
+        if let Some(value) = request.get("Replaces") {
+            return self.replace(tx, value);
+        }
         if let Some(required) = request.get("Require").filter(|r| !r.is_empty()) {
             self.io.respond(tx, 420, &random_tag(), |mut m| {
                 m.add("Unsupported", required);
@@ -377,6 +403,21 @@ impl Core {
             self.dialogs.insert(leg.dialog(), key);
             self.legs.insert(key, leg);
         }
+    }
+
+    /// RFC 3891 section 3: who may take a call over is decided by REFER here, so a caller who helps himself is refused;
+    /// first it is said if there is nothing to take over.
+    fn replace(&mut self, tx: u64, value: &str) {
+        let Ok(replaces) = value.parse::<Replaces>() else { return self.io.refuse(tx, 400) };
+        let early = self.meant_by(&replaces).and_then(|key| self.legs.get(&key)).and_then(Leg::is_early);
+        self.io.refuse(
+            tx,
+            match early {
+                None => 481,
+                Some(false) if replaces.early_only => 486,
+                Some(_) => 403,
+            },
+        );
     }
 
     fn register(&mut self, tx: u64, flow: Flow, request: &Message) {

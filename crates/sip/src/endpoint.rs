@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     ContactBinding, EndpointConfig, Error, Event, Invite, LegKey, ReasonHeader, RegisterKey, Registration,
-    RegistrationKey, Transport, core::Core, net::Net,
+    RegistrationKey, Transport, Uri, core::Core, net::Net,
 };
 
 /// A cheap handle on one endpoint; one task owns its sockets and all its state. Every method but [`Self::bind`] and
@@ -27,6 +27,7 @@ pub struct Endpoint {
 pub(crate) enum Order {
     Invite(LegKey, Box<Invite>),
     Leg(LegKey, LegOrder),
+    ReferReplacing { leg: LegKey, other: LegKey, early_only: bool, referred_by: Option<String> },
     Register(RegistrationKey, Box<Registration>),
     Unregister(RegistrationKey),
     AcceptRegister(RegisterKey, Vec<ContactBinding>),
@@ -39,11 +40,12 @@ pub(crate) enum LegOrder {
     Ring,
     Answer(String),
     Refuse { status: u16, reason: Option<ReasonHeader> },
+    Divert(Uri),
     HangUp(Option<ReasonHeader>),
     Offer(String),
     AnswerOffer(Result<String, u16>),
     Refer { to: String, referred_by: Option<String> },
-    AcceptRefer(bool),
+    AcceptRefer(Result<(), u16>),
     NotifyRefer(u16),
     Dtmf(char),
 }
@@ -101,6 +103,11 @@ impl Endpoint {
         self.leg(leg, LegOrder::Refuse { status, reason });
     }
 
+    /// Sends a call that rings here elsewhere (302).
+    pub fn divert(&self, leg: LegKey, to: Uri) {
+        self.leg(leg, LegOrder::Divert(to));
+    }
+
     /// Ends a leg in whatever state: BYE, CANCEL, or refusal with 603. [`crate::LegEvent::Ended`] comes at once; the
     /// goodbye itself, an answer that crosses the CANCEL included, is seen through inside.
     pub fn hang_up(&self, leg: LegKey, reason: Option<ReasonHeader>) {
@@ -125,9 +132,21 @@ impl Endpoint {
         self.leg(leg, LegOrder::Refer { to, referred_by });
     }
 
+    /// Attended transfer: asks the far end of `leg` to take our place towards the far end of `other` (RFC 5589 section
+    /// 7). `early_only`: not if that one has answered by then.
+    pub fn refer_replacing(&self, leg: LegKey, other: LegKey, early_only: bool, referred_by: Option<String>) {
+        self.post(Order::ReferReplacing { leg, other, early_only, referred_by });
+    }
+
     /// Answers a [`crate::LegEvent::Refer`] with 202 or 603.
     pub fn accept_refer(&self, leg: LegKey, accept: bool) {
-        self.leg(leg, LegOrder::AcceptRefer(accept));
+        self.leg(leg, LegOrder::AcceptRefer(accept.then_some(()).ok_or(603)));
+    }
+
+    /// Refuses a [`crate::LegEvent::Refer`] with a status of 300..=699. Mind that 481 ends the dialog for many devices:
+    /// for a `Replaces` of a dialog that is gone, accept and report 481 by [`Self::notify_refer`] (RFC 5589 section 7.3).
+    pub fn refuse_refer(&self, leg: LegKey, status: u16) {
+        self.leg(leg, LegOrder::AcceptRefer(Err(status)));
     }
 
     /// Reports how the accepted REFER goes; a status of 200 or above is the last one.

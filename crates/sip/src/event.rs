@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::{CallHeaders, NameAddr, ReasonHeader, Transport, Uri};
+use crate::{CallHeaders, NameAddr, ReasonHeader, Replaces, Transport, Uri};
 
 /// Names one call leg of one endpoint. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,10 +116,13 @@ pub enum LegEvent {
     OfferFailed {
         status: u16,
     },
-    /// The far end asks for a transfer: [`crate::Endpoint::accept_refer`] must follow.
+    /// The far end asks for a transfer: [`crate::Endpoint::accept_refer`] or [`crate::Endpoint::refuse_refer`] must
+    /// follow. `to` is without its headers.
     Refer {
         to: NameAddr,
         referred_by: Option<NameAddr>,
+        /// An attended transfer: the dialog that the new call shall take the place of (RFC 3891).
+        replaces: Option<Replaced>,
     },
     /// What became of our REFER: 100 (202 received), then the statuses of the NOTIFYs; 200 and above is the last one.
     ReferProgress {
@@ -134,6 +137,14 @@ pub enum LegEvent {
     },
 }
 
+/// The dialog that a REFER wants replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    pub dialog: Replaces,
+    /// Whose dialog that is, if it is one of this endpoint and lives: neither hung up nor refused.
+    pub leg: Option<LegKey>,
+}
+
 /// Why a leg ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndCause {
@@ -141,6 +152,16 @@ pub struct EndCause {
     pub status: Option<u16>,
     pub reason: Option<ReasonHeader>,
     pub by: EndedBy,
+    /// With a status of 300 to 302: where the call should go instead, the first Contact of the refusal.
+    pub diverted_to: Option<NameAddr>,
+}
+
+impl EndCause {
+    /// Ended by `by`, with nothing more to say.
+    #[must_use]
+    pub fn new(by: EndedBy, status: Option<u16>, reason: Option<ReasonHeader>) -> Self {
+        Self { status, reason, by, diverted_to: None }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use crate::{
-    Credentials, Flow, NameAddr, Uri,
+    Credentials, Flow, NameAddr, Replaces, Uri,
     address::quote,
     auth::hex,
     message::{Message, first_of_list, param_of},
@@ -27,6 +27,12 @@ pub struct CallHeaders {
     /// Session-ID (RFC 7989).
     pub session_id: Option<String>,
     pub subject: Option<String>,
+    /// `Answer-Mode: Auto` (RFC 5373): the caller asks the device to answer by itself. Whether it may is its owner's
+    /// decision.
+    pub auto_answer: bool,
+    /// The dialog of the called side that this call shall replace (RFC 3891). Only sent: an INVITE that arrives with
+    /// one is refused.
+    pub replaces: Option<Replaces>,
     /// Other headers, `X-…`: name and value.
     pub call_info: Vec<(String, String)>,
 }
@@ -43,6 +49,8 @@ impl CallHeaders {
             user_to_user: m.get("User-to-User").and_then(decode_note),
             session_id: text("Session-ID"),
             subject: text("Subject"),
+            auto_answer: m.get("Answer-Mode").is_some_and(is_auto),
+            replaces: None,
             call_info: m
                 .headers
                 .iter()
@@ -77,10 +85,20 @@ impl CallHeaders {
         if let Some(v) = &self.subject {
             m.add("Subject", v.clone());
         }
+        if self.auto_answer {
+            m.add("Answer-Mode", "Auto");
+        }
+        if let Some(v) = &self.replaces {
+            m.add("Replaces", v.to_string());
+        }
         for (name, value) in &self.call_info {
             m.add(name, value.clone());
         }
     }
+}
+
+fn is_auto(answer_mode: &str) -> bool {
+    answer_mode.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("Auto")
 }
 
 /// The text of a User-to-User header; as it stands if it is not in hex.

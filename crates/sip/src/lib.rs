@@ -20,14 +20,17 @@ mod endpoint;
 mod error;
 mod event;
 mod headers;
+mod impair;
 mod io;
 mod leg;
 mod message;
 mod net;
 mod registrar;
 mod registration;
+mod replaces;
 pub mod sdp;
 mod timer;
+mod trace;
 mod transaction;
 mod wire;
 
@@ -38,9 +41,12 @@ pub use endpoint::Endpoint;
 pub use error::Error;
 pub use event::{
     ContactBinding, EndCause, EndedBy, Event, Flow, Incoming, LegEvent, LegKey, Register, RegisterKey, RegistrationKey,
-    RegistrationState,
+    RegistrationState, Replaced,
 };
 pub use headers::{CallHeaders, Invite, ReasonHeader, Registration};
+pub use impair::{Impairment, ImpairmentError};
+pub use replaces::Replaces;
+pub use trace::{Trace, Way};
 
 /// Directive that keeps `rsipstack` silent in the logs: its records hold whole messages, credentials too. Append it to
 /// any filter: `EnvFilter::new(format!("info,{}", sip::LOG_FILTER))`.

@@ -5,6 +5,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -16,7 +17,9 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    EndpointConfig, Error, Flow, Transport,
+    EndpointConfig, Error, Flow, Trace, Transport, Way,
+    impair::Impaired,
+    trace::is_keep_alive,
     transaction::Owner,
     wire::{self, Received},
 };
@@ -63,6 +66,8 @@ pub(crate) struct Net {
     ids: Ids,
     stop: CancellationToken,
     tasks: TaskTracker,
+    trace: Option<Trace>,
+    impaired: Option<Impaired>,
 }
 
 struct Connection {
@@ -101,6 +106,8 @@ impl Net {
             ids: Ids::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            trace: config.trace.clone(),
+            impaired: config.impairment.map(|how| Impaired::new(how, 0)),
         };
         for address in &config.udp {
             let failed = |source| Error::Bind { transport: "UDP", address: *address, source };
@@ -115,15 +122,20 @@ impl Net {
             net.tcp_addrs.push(listener.local_addr().map_err(failed)?);
             listeners.push(listener);
         }
-        for (socket, local) in net.udp.iter().zip(&net.udp_addrs) {
-            let run = read_udp(socket.clone(), *local, net.inbox.clone());
+        for (stream, (socket, local)) in (1..).zip(net.udp.iter().zip(&net.udp_addrs)) {
+            let impaired = config.impairment.map(|how| Impaired::new(how, stream));
+            let run = read_udp(socket.clone(), *local, net.ear(), impaired);
             net.tasks.spawn(until(net.stop.clone(), run));
         }
         for listener in listeners {
-            let run = accept(listener, net.inbox.clone(), net.ids.clone(), net.stop.clone(), net.tasks.clone());
+            let run = accept(listener, net.ear(), net.ids.clone(), net.stop.clone(), net.tasks.clone());
             net.tasks.spawn(until(net.stop.clone(), run));
         }
         Ok((net, inbox, events))
+    }
+
+    fn ear(&self) -> Ear {
+        Ear { inbox: self.inbox.clone(), trace: self.trace.clone() }
     }
 
     pub fn local_addr(&self, transport: Transport) -> Option<SocketAddr> {
@@ -155,18 +167,18 @@ impl Net {
     /// # Errors
     /// If the connection is gone or does not take any more, or the socket refuses at once.
     pub fn send(&mut self, flow: &Flow, bytes: &Bytes) -> io::Result<()> {
+        if let Some(trace) = &self.trace {
+            trace.show(Way::Out, bytes);
+        }
         match flow.transport {
             Transport::Udp => {
                 let at = self.udp_addrs.iter().position(|a| *a == flow.local);
                 let socket = at.and_then(|i| self.udp.get(i)).ok_or(io::ErrorKind::NotFound)?;
-                match socket.try_send_to(bytes, flow.remote) {
-                    // A full send buffer is a lost packet: retransmission answers it.
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
-                    // Linux reports an earlier ICMP here, perhaps of another peer: the next try is clean.
-                    Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
-                        socket.try_send_to(bytes, flow.remote).map(drop)
+                match &mut self.impaired {
+                    None => send_udp(socket, bytes, flow.remote),
+                    Some(network) => {
+                        network.fate().into_iter().try_for_each(|delay| send_later(socket, bytes, flow.remote, delay))
                     }
-                    sent => sent.map(drop),
                 }
             }
             Transport::Tcp => {
@@ -228,12 +240,11 @@ impl Net {
         let entry = Connection { writer, remote: Some(remote), stop: stop.clone() };
         self.connections.insert(connection, entry);
         self.by_remote.insert(remote, connection);
-        let inbox = self.inbox.clone();
+        let (inbox, ear) = (self.inbox.clone(), self.ear());
         self.tasks.spawn(until(stop.clone(), {
-            let inbox = inbox.clone();
             async move {
                 match TcpStream::connect(remote).await {
-                    Ok(stream) => run_tcp(stream, connection, outbox, inbox).await,
+                    Ok(stream) => run_tcp(stream, connection, outbox, ear).await,
                     Err(error) => tracing::debug!(%remote, %error, "TCP connection refused"),
                 }
             }
@@ -278,7 +289,59 @@ fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-async fn read_udp(socket: Arc<UdpSocket>, local: SocketAddr, inbox: mpsc::Sender<NetEvent>) {
+fn send_udp(socket: &UdpSocket, bytes: &[u8], remote: SocketAddr) -> io::Result<()> {
+    match socket.try_send_to(bytes, remote) {
+        // A full send buffer is a lost packet: retransmission answers it.
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        // Linux reports an earlier ICMP here, perhaps of another peer: the next try is clean.
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => socket.try_send_to(bytes, remote).map(drop),
+        sent => sent.map(drop),
+    }
+}
+
+fn send_later(socket: &Arc<UdpSocket>, bytes: &Bytes, remote: SocketAddr, delay: Duration) -> io::Result<()> {
+    if delay.is_zero() {
+        return send_udp(socket, bytes, remote);
+    }
+    let (socket, bytes) = (socket.clone(), bytes.clone());
+    tokio::spawn(async move {
+        tokio::time::sleep(delay).await;
+        let _lost = send_udp(&socket, &bytes, remote);
+    });
+    Ok(())
+}
+
+/// Where what arrives goes.
+#[derive(Clone)]
+struct Ear {
+    inbox: mpsc::Sender<NetEvent>,
+    trace: Option<Trace>,
+}
+
+impl Ear {
+    /// # Errors
+    /// If the endpoint is gone.
+    async fn hear(&self, flow: Flow, received: Received, bytes: &[u8]) -> Result<(), ()> {
+        if let Some(trace) = &self.trace {
+            trace.show(Way::In, bytes);
+        }
+        self.inbox.send(NetEvent::Received { flow, received: Box::new(received) }).await.map_err(drop)
+    }
+
+    /// # Errors
+    /// If the endpoint is gone.
+    async fn datagram(&self, flow: Flow, bytes: &[u8]) -> Result<(), ()> {
+        match wire::read_datagram(bytes) {
+            Ok(received) => self.hear(flow, received, bytes).await,
+            Err(why) => {
+                tracing::debug!(remote = %flow.remote, %why, "datagram thrown away");
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn read_udp(socket: Arc<UdpSocket>, local: SocketAddr, ear: Ear, mut impaired: Option<Impaired>) {
     let mut buffer = vec![0; 65_536];
     loop {
         let (n, remote) = match socket.recv_from(&mut buffer).await {
@@ -290,28 +353,28 @@ async fn read_udp(socket: Arc<UdpSocket>, local: SocketAddr, inbox: mpsc::Sender
                 continue;
             }
         };
-        if buffer[..n].iter().all(|b| matches!(b, b'\r' | b'\n' | 0)) {
-            continue; // keep-alive
+        let bytes = &buffer[..n];
+        if is_keep_alive(bytes) {
+            continue;
         }
         let flow = Flow { transport: Transport::Udp, local, remote, connection: 0 };
-        match wire::read_datagram(&buffer[..n]) {
-            Ok(received) => {
-                if inbox.send(NetEvent::Received { flow, received: Box::new(received) }).await.is_err() {
+        for delay in impaired.as_mut().map_or_else(|| vec![Duration::ZERO], Impaired::fate) {
+            if delay.is_zero() {
+                if ear.datagram(flow, bytes).await.is_err() {
                     return;
                 }
+            } else {
+                let (ear, bytes) = (ear.clone(), bytes.to_vec());
+                tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    let _gone = ear.datagram(flow, &bytes).await;
+                });
             }
-            Err(why) => tracing::debug!(%remote, %why, "datagram thrown away"),
         }
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    inbox: mpsc::Sender<NetEvent>,
-    ids: Ids,
-    all: CancellationToken,
-    tasks: TaskTracker,
-) {
+async fn accept(listener: TcpListener, ear: Ear, ids: Ids, all: CancellationToken, tasks: TaskTracker) {
     let room = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(place) = room.clone().acquire_owned().await else { return };
@@ -328,27 +391,27 @@ async fn accept(
         let (writer, outbox) = mpsc::channel(OUTBOX);
         let stop = all.child_token();
         let event = NetEvent::Accepted { connection, writer, stop: stop.clone() };
-        if inbox.send(event).await.is_err() {
+        if ear.inbox.send(event).await.is_err() {
             return;
         }
-        let inbox_of_stream = inbox.clone();
+        let ear_of_stream = ear.clone();
         tasks.spawn(until(stop.clone(), async move {
             let _place = place;
-            run_tcp(stream, connection, outbox, inbox_of_stream).await;
+            run_tcp(stream, connection, outbox, ear_of_stream).await;
         }));
-        tasks.spawn(report_closed(stop, all.clone(), connection, inbox.clone()));
+        tasks.spawn(report_closed(stop, all.clone(), connection, ear.inbox.clone()));
     }
 }
 
 /// Reads and writes one connection until either side ends.
-async fn run_tcp(stream: TcpStream, connection: u64, outbox: mpsc::Receiver<Bytes>, inbox: mpsc::Sender<NetEvent>) {
+async fn run_tcp(stream: TcpStream, connection: u64, outbox: mpsc::Receiver<Bytes>, ear: Ear) {
     let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
     let _ = stream.set_nodelay(true);
     let flow = Flow { transport: Transport::Tcp, local, remote, connection };
     let (reader, writer) = stream.into_split();
     tokio::select! {
         () = write_tcp(writer, outbox) => {}
-        () = read_tcp(reader, flow, inbox) => {}
+        () = read_tcp(reader, flow, ear) => {}
     }
 }
 
@@ -361,7 +424,7 @@ async fn write_tcp(mut writer: tcp::OwnedWriteHalf, mut outbox: mpsc::Receiver<B
     let _ = writer.shutdown().await;
 }
 
-async fn read_tcp(mut reader: tcp::OwnedReadHalf, flow: Flow, inbox: mpsc::Sender<NetEvent>) {
+async fn read_tcp(mut reader: tcp::OwnedReadHalf, flow: Flow, ear: Ear) {
     let mut buffer = BytesMut::with_capacity(4096);
     loop {
         match reader.read_buf(&mut buffer).await {
@@ -369,9 +432,11 @@ async fn read_tcp(mut reader: tcp::OwnedReadHalf, flow: Flow, inbox: mpsc::Sende
             Ok(_) => {}
         }
         loop {
+            let whole = ear.trace.is_some().then(|| buffer.clone()).unwrap_or_default();
             match wire::read_stream(&mut buffer) {
                 Ok(Some(received)) => {
-                    if inbox.send(NetEvent::Received { flow, received: Box::new(received) }).await.is_err() {
+                    let frame = &whole[..whole.len().saturating_sub(buffer.len())];
+                    if ear.hear(flow, received, frame).await.is_err() {
                         return;
                     }
                 }

@@ -9,7 +9,7 @@ use sip::{CallHeaders, EndCause, EndedBy, LegEvent, NameAddr, ReasonHeader, Tran
 const EACH: [Transport; 2] = [Transport::Udp, Transport::Tcp];
 
 fn ended(by: EndedBy) -> EndCause {
-    EndCause { status: None, reason: None, by }
+    EndCause::new(by, None, None)
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn the_called_side_hangs_up_with_a_reason() {
         let reason = ReasonHeader { protocol: "Q.850".into(), cause: 16, text: "said \"bye\"; so".into() };
         b.endpoint.hang_up(inward, Some(reason.clone()));
         assert_eq!(b.ended(inward).await.by, EndedBy::Us);
-        assert_eq!(a.ended(out).await, EndCause { status: None, reason: Some(reason), by: EndedBy::Them });
+        assert_eq!(a.ended(out).await, EndCause::new(EndedBy::Them, None, Some(reason)));
     }
 }
 
@@ -106,7 +106,7 @@ async fn a_refusal_carries_status_and_reason() {
         let call = b.incoming().await;
         let reason = ReasonHeader { protocol: "Q.850".into(), cause: 17, text: "User busy".into() };
         b.endpoint.refuse(call.leg, 486, Some(reason.clone()));
-        let expected = |by| EndCause { status: Some(486), reason: Some(reason.clone()), by };
+        let expected = |by| EndCause::new(by, Some(486), Some(reason.clone()));
         assert_eq!(b.ended(call.leg).await, expected(EndedBy::Us));
         assert_eq!(a.ended(out).await, expected(EndedBy::Them));
     }
@@ -173,7 +173,7 @@ async fn a_refer_is_followed_to_its_success() {
         let (mut a, mut b) = both(transport).await;
         let (out, inward) = talk(&mut a, &mut b).await;
         a.endpoint.refer(out, "sip:ravi@127.0.0.1".into(), Some("\"Mina\" <sip:mina@127.0.0.1>".into()));
-        let LegEvent::Refer { to, referred_by } = b.of(inward).await else { panic!("no REFER") };
+        let LegEvent::Refer { to, referred_by, replaces: None } = b.of(inward).await else { panic!("no REFER") };
         assert_eq!((to.uri.user(), referred_by.unwrap().display.as_deref()), ("ravi", Some("Mina")));
         b.endpoint.accept_refer(inward, true);
         assert_eq!(a.of(out).await, LegEvent::ReferProgress { status: 100 });
@@ -183,7 +183,7 @@ async fn a_refer_is_followed_to_its_success() {
         assert_eq!(a.of(out).await, LegEvent::ReferProgress { status: 200 });
         // The subscription is over, the dialog is not: a second REFER may follow.
         a.endpoint.refer(out, "<sip:tom@127.0.0.1>".into(), None);
-        assert!(matches!(b.of(inward).await, LegEvent::Refer { to, referred_by: None } if to.uri.user() == "tom"));
+        assert!(matches!(b.of(inward).await, LegEvent::Refer { to, referred_by: None, .. } if to.uri.user() == "tom"));
         b.endpoint.accept_refer(inward, true);
         assert_eq!(a.of(out).await, LegEvent::ReferProgress { status: 100 });
         b.endpoint.notify_refer(inward, 486);
@@ -215,6 +215,8 @@ async fn the_ring_card_arrives_as_it_was_sent() {
         user_to_user: Some("wants a refund; order 7, urgent ✓".into()),
         session_id: Some("0123456789abcdef0123456789abcdef;remote=00000000000000000000000000000000".into()),
         subject: Some("Suporte técnico".into()),
+        auto_answer: true,
+        replaces: None,
         call_info: vec![("X-Patchcord-Call".into(), "c-1".into())],
     };
     let mut invite = a.invite(&b);
@@ -243,7 +245,7 @@ async fn a_target_that_cannot_be_reached_ends_the_call() {
     let invite = a.invite(&gone);
     gone.endpoint.shut_down().await;
     let out = a.endpoint.invite(invite);
-    assert_eq!(a.ended(out).await, EndCause { status: Some(503), reason: None, by: EndedBy::Network });
+    assert_eq!(a.ended(out).await, EndCause::new(EndedBy::Network, Some(503), None));
 }
 
 #[tokio::test]

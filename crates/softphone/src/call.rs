@@ -4,7 +4,7 @@ use std::mem;
 
 use media::Codec;
 
-use crate::event::{CallEvent, HeldBy};
+use crate::event::{CallEvent, CallKey, HeldBy};
 
 /// Where a call is. Every variant holds exactly what matters in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +46,20 @@ enum Transfer {
     #[default]
     None,
     /// Waiting for the hold to be agreed.
-    Holding { to: String },
+    Holding { to: ReferTo },
     /// REFER is out; the dialog is kept until the final NOTIFY.
     Referred,
+}
+
+/// Whom the far end shall call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ReferTo {
+    Address(String),
+    /// The far end of another call of this phone, in our place (RFC 5589 section 7).
+    Call {
+        other: CallKey,
+        early_only: bool,
+    },
 }
 
 /// What a person asked, or the far end did.
@@ -63,6 +74,10 @@ pub(crate) enum Input {
         held: bool,
     },
     Transfer {
+        to: ReferTo,
+    },
+    /// Send it elsewhere instead of answering it.
+    Divert {
         to: String,
     },
     Press {
@@ -109,8 +124,11 @@ pub(crate) enum Effect {
     Offer {
         hold: bool,
     },
-    Refer {
+    Divert {
         to: String,
+    },
+    Refer {
+        to: ReferTo,
     },
     AcceptRefer {
         accept: bool,
@@ -216,7 +234,7 @@ fn dialling(far_rings: bool, input: &Input, effects: &mut Vec<Effect>) -> State 
             State::Ending
         }
         Input::Gone => State::Over,
-        Input::Answer | Input::Hold { .. } | Input::Transfer { .. } | Input::Press { .. } => {
+        Input::Answer | Input::Hold { .. } | Input::Transfer { .. } | Input::Divert { .. } | Input::Press { .. } => {
             effects.push(trouble("The other side has not answered yet."));
             State::Dialling { far_rings }
         }
@@ -240,6 +258,10 @@ fn ringing(input: &Input, effects: &mut Vec<Effect>) -> State {
         }
         Input::Refuse { status } => {
             effects.push(Effect::Refuse { status: *status });
+            State::Ending
+        }
+        Input::Divert { to } => {
+            effects.push(Effect::Divert { to: to.clone() });
             State::Ending
         }
         Input::HangUp => {
@@ -279,7 +301,7 @@ fn answering(want_held: bool, input: &Input, effects: &mut Vec<Effect>) -> State
         // A re-INVITE has to wait for the ACK (RFC 3261 section 14.1).
         Input::Hold { held } => State::Answering { want_held: *held },
         Input::Gone => State::Over,
-        Input::Transfer { .. } | Input::Press { .. } => {
+        Input::Transfer { .. } | Input::Divert { .. } | Input::Press { .. } => {
             effects.push(trouble("The call is just being connected."));
             State::Answering { want_held }
         }
@@ -306,6 +328,7 @@ fn ending(input: &Input) -> State {
         | Input::HangUp
         | Input::Hold { .. }
         | Input::Transfer { .. }
+        | Input::Divert { .. }
         | Input::Press { .. }
         | Input::FarRings
         | Input::FarAnswered { .. }
@@ -337,6 +360,7 @@ impl Up {
             Input::Hold { held } => self.person_holds(held, effects),
             Input::Transfer { to } => self.start_transfer(to, effects),
             Input::Press { digits } => effects.push(Effect::Press { digits }),
+            Input::Divert { .. } => effects.push(trouble("The call is answered already.")),
             Input::Agreed { ours, held_by_them } => self.agreed(ours, held_by_them, effects),
             Input::OfferFailed { status } => self.offer_failed(status, effects),
             Input::Referred => self.referred(effects),
@@ -365,7 +389,7 @@ impl Up {
         }
     }
 
-    fn start_transfer(&mut self, to: String, effects: &mut Vec<Effect>) {
+    fn start_transfer(&mut self, to: ReferTo, effects: &mut Vec<Effect>) {
         if self.transfer != Transfer::None || self.following {
             effects.push(trouble("This call is being transferred already."));
             return;

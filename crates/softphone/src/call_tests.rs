@@ -101,7 +101,7 @@ fn a_refused_hold_still_lets_nothing_out() {
 #[test]
 fn a_transfer_holds_refers_and_says_goodbye() {
     let mut call = up();
-    let to = "sip:tom@example.com".to_owned();
+    let to = ReferTo::Address("sip:tom@example.com".to_owned());
     assert_eq!(call.handle(Input::Transfer { to: to.clone() }), [Effect::Offer { hold: true }]);
     let effects = call.handle(agreed(true, false));
     assert_eq!(effects, [tell(CallEvent::Held { by: HeldBy::Us }), Effect::Refer { to }]);
@@ -115,7 +115,10 @@ fn a_transfer_holds_refers_and_says_goodbye() {
 #[test]
 fn a_failed_transfer_takes_the_caller_back() {
     let mut call = held();
-    assert_eq!(call.handle(Input::Transfer { to: "sip:x@y".into() }), [Effect::Refer { to: "sip:x@y".into() }]);
+    assert_eq!(
+        call.handle(Input::Transfer { to: ReferTo::Address("sip:x@y".into()) }),
+        [Effect::Refer { to: ReferTo::Address("sip:x@y".into()) }]
+    );
     let effects = call.handle(Input::TransferProgress { status: 486 });
     let failed = tell(CallEvent::TransferFailed { status: 486 });
     assert_eq!(effects, [failed, Effect::TakeSound, Effect::Offer { hold: false }]);
@@ -125,7 +128,7 @@ fn a_failed_transfer_takes_the_caller_back() {
 #[test]
 fn a_transfer_that_cannot_hold_is_called_off() {
     let mut call = up();
-    call.handle(Input::Transfer { to: "sip:x@y".into() });
+    call.handle(Input::Transfer { to: ReferTo::Address("sip:x@y".into()) });
     let effects = call.handle(Input::OfferFailed { status: 500 });
     assert_eq!(effects.last(), Some(&tell(CallEvent::TransferFailed { status: 500 })));
     assert!(call.flow().send, "they go on talking");
@@ -134,7 +137,7 @@ fn a_transfer_that_cannot_hold_is_called_off() {
 #[test]
 fn a_call_taken_back_by_hand_ignores_what_the_transferee_reports() {
     let mut call = held();
-    call.handle(Input::Transfer { to: "sip:x@y".into() });
+    call.handle(Input::Transfer { to: ReferTo::Address("sip:x@y".into()) });
     assert_eq!(call.handle(Input::Hold { held: false }), [Effect::TakeSound, Effect::Offer { hold: false }]);
     assert_eq!(call.handle(Input::TransferProgress { status: 200 }), []);
 }
@@ -168,6 +171,6 @@ fn what_cannot_be_done_is_said() {
     assert!(said(Call::outgoing().handle(Input::Hold { held: true })));
     assert!(said(Call::incoming().handle(Input::Press { digits: "1".into() })));
     let mut call = held();
-    call.handle(Input::Transfer { to: "sip:x@y".into() });
-    assert!(said(call.handle(Input::Transfer { to: "sip:z@y".into() })));
+    call.handle(Input::Transfer { to: ReferTo::Address("sip:x@y".into()) });
+    assert!(said(call.handle(Input::Transfer { to: ReferTo::Address("sip:z@y".into()) })));
 }

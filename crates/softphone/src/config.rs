@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use media::Codec;
+use sip::{Impairment, Trace};
 
 /// What a phone needs to know before it starts.
 #[derive(Debug, Clone)]
@@ -17,6 +18,21 @@ pub struct PhoneConfig {
     /// Codecs in the order of preference; the first that both sides know is used.
     pub codecs: Vec<Codec>,
     pub sound: Sound,
+    pub answer_mode: AnswerMode,
+    /// Is shown every SIP message.
+    pub trace: Option<Trace>,
+    /// Makes SIP over UDP as bad as this, both ways. For tests.
+    pub impairment: Option<Impairment>,
+}
+
+/// Whose wish that a call answers itself (`Answer-Mode: Auto`, RFC 5373) is granted, as long as nobody is talking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AnswerMode {
+    /// Of calls that [`crate::Phone::expect`] named.
+    #[default]
+    Expected,
+    /// Everybody's.
+    Always,
 }
 
 impl PhoneConfig {
@@ -30,6 +46,9 @@ impl PhoneConfig {
             identity: Identity::default(),
             codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma],
             sound: Sound::SILENT,
+            answer_mode: AnswerMode::default(),
+            trace: None,
+            impairment: None,
         }
     }
 }

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     fn by(by: EndedBy, status: Option<u16>, reason: Option<ReasonHeader>) -> EndCause {
-        EndCause { status, reason, by }
+        EndCause::new(by, status, reason)
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use protocol::{CallId, Party, Reason};
 use sip::{CallHeaders, Incoming, NameAddr};
 
@@ -20,6 +22,8 @@ pub struct IncomingCall {
     pub call_id: Option<CallId>,
     /// Of a recall: from whom it comes back, and why.
     pub back: Option<Recalled>,
+    /// It asks to be answered by itself and may: that has been done.
+    pub answers_itself: bool,
 }
 
 /// Which ring tone, and which words on the ring card.
@@ -29,12 +33,16 @@ pub enum RingKind {
     Internal,
     Transfer,
     Recall,
+    /// A colleague wants to speak about a caller before handing them over.
+    Consult,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recalled {
     pub from: Party,
     pub because: Option<Reason>,
+    /// How long it was tried there.
+    pub after: Option<Duration>,
 }
 
 const MAX_NAME: usize = 80;
@@ -45,7 +53,7 @@ impl IncomingCall {
     pub(crate) fn read(key: CallKey, invite: &Incoming) -> Self {
         let headers = &invite.headers;
         let transferred_by = headers.referred_by.as_ref().map(party);
-        let kind = ring_kind(headers.alert_info.as_deref(), transferred_by.is_some());
+        let kind = ring_kind(headers, transferred_by.is_some());
         Self {
             key,
             kind,
@@ -55,17 +63,20 @@ impl IncomingCall {
             note: text(headers.user_to_user.as_deref(), MAX_NOTE),
             call_id: call_id(headers),
             back: headers.diversion.as_ref().filter(|_| kind == RingKind::Recall).map(recalled),
+            answers_itself: false,
         }
     }
 }
 
-/// RFC 7462. A transfer is an internal alert that says who referred.
-fn ring_kind(alert_info: Option<&str>, referred: bool) -> RingKind {
-    let urn = alert_info.unwrap_or_default().trim().to_ascii_lowercase();
+/// RFC 7462. A transfer is an internal alert that says who referred; a consultation says so in a header of our own.
+fn ring_kind(headers: &CallHeaders, referred: bool) -> RingKind {
+    let urn = headers.alert_info.as_deref().unwrap_or_default().trim().to_ascii_lowercase();
     if urn.starts_with("urn:alert:service:recall") {
         RingKind::Recall
     } else if !urn.starts_with("urn:alert:source:internal") {
         RingKind::Outside
+    } else if own(headers, "X-Patchcord-Ring").is_some_and(|ring| ring.eq_ignore_ascii_case("consult")) {
+        RingKind::Consult
     } else if referred {
         RingKind::Transfer
     } else {
@@ -74,11 +85,18 @@ fn ring_kind(alert_info: Option<&str>, referred: bool) -> RingKind {
 }
 
 fn call_id(headers: &CallHeaders) -> Option<CallId> {
-    let (_, value) = headers.call_info.iter().find(|(name, _)| name.eq_ignore_ascii_case("X-Patchcord-Call"))?;
-    text(Some(value), MAX_NUMBER).map(CallId)
+    text(own(headers, "X-Patchcord-Call"), MAX_NUMBER).map(CallId)
 }
 
-/// Why it comes back, from the Diversion's reason (RFC 5806 section 4).
+/// A header of our own.
+fn own<'a>(headers: &'a CallHeaders, name: &str) -> Option<&'a str> {
+    headers.call_info.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+}
+
+/// Longest time that is believed.
+const MAX_TRIED: u64 = 24 * 60 * 60;
+
+/// Why it comes back, from the Diversion's reason (RFC 5806 section 4) and our own parameter `tried`, in seconds.
 fn recalled(diversion: &NameAddr) -> Recalled {
     let because = match diversion.param("reason").map(str::to_ascii_lowercase).as_deref() {
         Some("no-answer") => Some(Reason::NoAnswer),
@@ -87,7 +105,8 @@ fn recalled(diversion: &NameAddr) -> Recalled {
         Some("deflection" | "do-not-disturb") => Some(Reason::Declined),
         _ => None,
     };
-    Recalled { from: party(diversion), because }
+    let tried = diversion.param("tried").and_then(|s| s.parse().ok()).filter(|s| (1..=MAX_TRIED).contains(s));
+    Recalled { from: party(diversion), because, after: tried.map(Duration::from_secs) }
 }
 
 /// Name and number to show. A withheld number (RFC 3323) is empty.
@@ -166,19 +185,31 @@ mod tests {
     fn a_recall_says_from_whom_and_why() {
         let call = read(CallHeaders {
             alert_info: Some("URN:alert:service:recall:transfer".into()),
-            diversion: Some("\"Mina Shah\" <sip:mina@example.com>;reason=user-busy".parse().unwrap()),
+            diversion: Some("\"Mina Shah\" <sip:mina@example.com>;reason=user-busy;tried=20".parse().unwrap()),
             ..CallHeaders::default()
         });
         assert_eq!(call.kind, RingKind::Recall);
         let back = call.back.unwrap();
         assert_eq!((back.from.name.as_str(), back.because), ("Mina Shah", Some(Reason::Busy)));
+        assert_eq!(back.after, Some(Duration::from_secs(20)));
+        for tried in ["0", "-1", "x", "99999999999999999999"] {
+            let diversion: NameAddr = format!("<sip:mina@example.com>;tried={tried}").parse().unwrap();
+            assert_eq!(recalled(&diversion).after, None, "{tried}");
+        }
     }
 
     #[test]
     fn internal_and_outside_calls_ring_apart() {
-        assert_eq!(ring_kind(Some("urn:alert:source:internal"), false), RingKind::Internal);
-        assert_eq!(ring_kind(Some("urn:alert:source:external"), true), RingKind::Outside);
-        assert_eq!(ring_kind(None, false), RingKind::Outside);
+        let ring = |alert: &str, own: Option<&str>, referred| {
+            let own = own.map(|ring| ("x-patchcord-ring".to_owned(), ring.to_owned()));
+            let alert_info = (!alert.is_empty()).then(|| alert.to_owned());
+            ring_kind(&CallHeaders { alert_info, call_info: own.into_iter().collect(), ..Default::default() }, referred)
+        };
+        assert_eq!(ring("urn:alert:source:internal", None, false), RingKind::Internal);
+        assert_eq!(ring("urn:alert:source:external", None, true), RingKind::Outside);
+        assert_eq!(ring("", None, false), RingKind::Outside);
+        assert_eq!(ring("urn:alert:source:internal", Some("consult"), true), RingKind::Consult);
+        assert_eq!(ring("urn:alert:source:external", Some("consult"), true), RingKind::Outside, "nobody's pretence");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! [`Phone::start`] gives the handle and the stream of everything that happens. Commands return at once; what becomes
 //! of them arrives as a [`PhoneEvent`]. One task owns all state (`owner`), one thread moves all sound (`voice`).
 
+mod answers;
 mod call;
 mod config;
 mod ended;
@@ -13,8 +14,9 @@ mod phone;
 mod session;
 mod voice;
 
-pub use config::{Account, Identity, PhoneConfig, Play, Secret, Sound, SoundChoice, Transport};
+pub use config::{Account, AnswerMode, Identity, PhoneConfig, Play, Secret, Sound, SoundChoice, Transport};
 pub use event::{CallEvent, CallKey, Ended, HeldBy, PhoneEvent, QualityReport, RegistrationState};
 pub use incoming::{IncomingCall, Recalled, RingKind};
 pub use media::Codec;
 pub use phone::{Error, Phone, SoundDevice, SoundDevices};
+pub use sip::{Impairment, Trace, Way};

@@ -16,6 +16,7 @@ use media::Codec;
 use sip::{Credentials, Endpoint, LegKey, NameAddr, RegistrationKey, Uri};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::answers::Answers;
 use crate::call::{Call, Flow, Input};
 use crate::config::SoundChoice;
 use crate::event::{CallEvent, CallKey, PhoneEvent, RegistrationState};
@@ -29,10 +30,32 @@ const MAX_CALLS: usize = 8;
 /// What a person, or a program, asks of the phone.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Call { call: CallKey, to: String },
-    OnCall { call: CallKey, input: Input },
-    Mute { call: CallKey, muted: bool },
-    Transfer { call: CallKey, to: String },
+    Call {
+        call: CallKey,
+        to: String,
+    },
+    OnCall {
+        call: CallKey,
+        input: Input,
+    },
+    Mute {
+        call: CallKey,
+        muted: bool,
+    },
+    Transfer {
+        call: CallKey,
+        to: String,
+    },
+    Divert {
+        call: CallKey,
+        to: String,
+    },
+    InfoKeys {
+        call: CallKey,
+        digits: String,
+    },
+    /// This call of the account may be answered by itself when it comes.
+    Expect(protocol::CallId),
     ChooseSound(SoundChoice),
     RingLevel(f32),
     Stop(oneshot::Sender<()>),
@@ -55,6 +78,7 @@ pub(crate) struct Owner {
     us: NameAddr,
     transport: sip::Transport,
     account: Option<Registered>,
+    answers: Answers,
 }
 
 /// The registrar that carries our calls.
@@ -81,10 +105,18 @@ struct Line {
     codec: Option<Codec>,
     answered_at: Option<Instant>,
     /// Whom they ask us to call, until that is decided.
-    asked: Option<(Uri, Option<NameAddr>)>,
+    asked: Option<Asked>,
     /// The call whose REFER this one follows.
     follows: Option<CallKey>,
     flow: Flow,
+}
+
+/// Their REFER.
+struct Asked {
+    to: Uri,
+    referred_by: Option<NameAddr>,
+    /// Whose place with the target the new call shall take.
+    replaces: Option<sip::Replaces>,
 }
 
 impl Owner {

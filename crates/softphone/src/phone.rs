@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::call::Input;
+use crate::call::{Input, ReferTo};
 use crate::config::{PhoneConfig, SoundChoice};
 use crate::event::{CallKey, PhoneEvent};
 use crate::owner::{Command, Owner};
@@ -98,6 +98,29 @@ impl Phone {
     /// the call is taken back.
     pub fn transfer(&self, call: CallKey, to: &str) {
         self.send(Command::Transfer { call, to: to.to_owned() });
+    }
+
+    /// Attended transfer (RFC 5589 section 7): the far ends of `call` and `other` are connected, and both calls end here.
+    /// With `early_only` it fails if `other` has been answered by then.
+    pub fn connect(&self, call: CallKey, other: CallKey, early_only: bool) {
+        let to = ReferTo::Call { other, early_only };
+        self.send(Command::OnCall { call, input: Input::Transfer { to } });
+    }
+
+    /// Sends a ringing call elsewhere (302).
+    pub fn divert(&self, call: CallKey, to: &str) {
+        self.send(Command::Divert { call, to: to.to_owned() });
+    }
+
+    /// Presses keys by SIP INFO instead of RFC 4733.
+    pub fn info_dtmf(&self, call: CallKey, digits: &str) {
+        self.send(Command::InfoKeys { call, digits: digits.to_owned() });
+    }
+
+    /// The person has just asked for this call of the account: when it comes within half a minute and asks to be
+    /// answered by itself, it is.
+    pub fn expect(&self, call: protocol::CallId) {
+        self.send(Command::Expect(call));
     }
 
     /// Changes the sound devices, during calls too. No effect on a phone that plays files.

@@ -18,6 +18,7 @@ fn incoming(key: u32) -> IncomingCall {
         note: Some("invoice 7".into()),
         call_id: Some("c".into()),
         back: None,
+        answers_itself: false,
     }
 }
 
@@ -107,7 +108,7 @@ async fn given_up_is_a_missed_call_and_declined_is_not() {
 async fn every_kind_says_in_words_what_it_is() {
     let exchange = FakeExchange::start();
     let rig = Rig::online(&exchange).await;
-    let back = Recalled { from: party("Ravi Kumar", "ravi"), because: Some(Reason::NoAnswer) };
+    let back = Recalled { from: party("Ravi Kumar", "ravi"), because: Some(Reason::NoAnswer), after: None };
     let calls = [
         IncomingCall { kind: softphone::RingKind::Recall, back: Some(back), ..incoming(1) },
         IncomingCall { kind: softphone::RingKind::Outside, ..incoming(2) },

@@ -31,6 +31,7 @@ impl Leg {
             call_id: request.call_id().to_owned(),
             local_tag: random_tag(),
             remote_tag,
+            early_tag: String::new(),
             local_user: request_uri.user().to_owned(),
             local: to.to_string(),
             remote: from.to_string(),
@@ -102,7 +103,18 @@ impl Leg {
             m
         });
         self.state = State::Over;
-        self.tell_end(EndCause { status: Some(status), reason, by: EndedBy::Us }, io);
+        self.tell_end(EndCause::new(EndedBy::Us, Some(status), reason), io);
+    }
+
+    pub(super) fn divert(&mut self, to: &Uri, io: &mut Io) {
+        let State::Arriving { tx, .. } = self.state else { return };
+        let tag = self.local_tag.clone();
+        io.respond(tx, 302, &tag, |mut m| {
+            m.add("Contact", format!("<{to}>"));
+            m
+        });
+        self.state = State::Over;
+        self.tell_end(EndCause::new(EndedBy::Us, Some(302), None), io);
     }
 
     /// The caller gave up.
@@ -110,7 +122,7 @@ impl Leg {
         let State::Arriving { tx, .. } = self.state else { return };
         self.reply(tx, 487, io);
         self.state = State::Over;
-        self.tell_end(EndCause { status: Some(487), reason, by: EndedBy::Them }, io);
+        self.tell_end(EndCause::new(EndedBy::Them, Some(487), reason), io);
     }
 }
 

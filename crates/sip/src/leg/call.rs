@@ -23,6 +23,7 @@ impl Leg {
             call_id: random_tag() + &random_tag(),
             local_tag: random_tag(),
             remote_tag: String::new(),
+            early_tag: String::new(),
             local_user: from.uri.user().to_owned(),
             local: from.to_string(),
             remote: to.to_string(),
@@ -61,7 +62,7 @@ impl Leg {
         let State::Resolving(invite) = std::mem::replace(&mut self.state, State::Over) else { return };
         self.flow = hop;
         if hop.is_none() {
-            let cause = EndCause { status: Some(503), reason: None, by: EndedBy::Network };
+            let cause = EndCause::new(EndedBy::Network, Some(503), None);
             return self.tell_end(cause, io);
         }
         let mut m = self.new_request(Method::Invite, io);
@@ -88,6 +89,11 @@ impl Leg {
             State::Calling { rang, early, .. } => {
                 if response.status() == 100 {
                     return io.leg_event(key, LegEvent::Trying);
+                }
+                response.tag_of_to().clone_into(&mut self.early_tag);
+                // Where its dialog's requests would go; the answer says it again.
+                if let Some(contact) = response.contact() {
+                    self.target = contact.to_string();
                 }
                 if !std::mem::replace(rang, true) {
                     io.leg_event(key, LegEvent::Ringing);
@@ -144,7 +150,7 @@ impl Leg {
             Some(sdp) => io.leg_event(self.key, LegEvent::Answered { sdp }),
             None => {
                 self.bye(None, io);
-                self.tell_end(EndCause { status: Some(488), reason: None, by: EndedBy::Us }, io);
+                self.tell_end(EndCause::new(EndedBy::Us, Some(488), None), io);
             }
         }
     }
@@ -192,8 +198,11 @@ impl Leg {
             State::Calling { tx, .. } | State::Cancelling { tx, .. } if tx == outcome.tx => {
                 self.state = State::Over;
                 let by = if outcome.from_network { EndedBy::Network } else { EndedBy::Them };
-                let (status, reason) = (Some(outcome.response.status()), outcome.response.reason());
-                self.tell_end(EndCause { status, reason, by }, io);
+                let response = &outcome.response;
+                let status = response.status();
+                let diverted_to = (300..=302).contains(&status).then(|| response.name_addr("Contact")).flatten();
+                let cause = EndCause { diverted_to, ..EndCause::new(by, Some(status), response.reason()) };
+                self.tell_end(cause, io);
             }
             State::Calling { .. }
             | State::Cancelling { .. }

@@ -7,7 +7,7 @@ use crate::{EndCause, EndedBy, ReasonHeader, io::Io, message::Message};
 
 impl Leg {
     pub fn hang_up(&mut self, reason: Option<ReasonHeader>, io: &mut Io) {
-        let cause = EndCause { status: None, reason: reason.clone(), by: EndedBy::Us };
+        let cause = EndCause::new(EndedBy::Us, None, reason.clone());
         match std::mem::replace(&mut self.state, State::Over) {
             State::Resolving(_) => self.tell_end(cause, io),
             State::Calling { tx, .. } => {
@@ -61,13 +61,13 @@ impl Leg {
             State::Resolving(_) | State::Up | State::HangUpOnAck(_) | State::Closing | State::Over => None,
         };
         self.state = State::Over;
-        self.tell_end(EndCause { status, reason, by: EndedBy::Them }, io);
+        self.tell_end(EndCause::new(EndedBy::Them, status, reason), io);
     }
 
     /// No ACK came to our 2xx (RFC 3261 section 13.3.1.4): the peer is gone, say goodbye all the same.
     pub(super) fn never_acknowledged(&mut self, io: &mut Io) {
         self.bye(None, io);
-        self.tell_end(EndCause { status: Some(408), reason: None, by: EndedBy::Network }, io);
+        self.tell_end(EndCause::new(EndedBy::Network, Some(408), None), io);
     }
 
     /// A re-INVITE of theirs that we have not answered dies with the dialog.

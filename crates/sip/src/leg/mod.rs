@@ -11,7 +11,7 @@ use rsipstack::sip::{Header, Method};
 use tokio::time::Instant;
 
 use crate::{
-    Credentials, EndCause, Flow, Invite, LegEvent, LegKey, ReasonHeader, Transport, Uri,
+    Credentials, EndCause, Flow, Invite, LegEvent, LegKey, ReasonHeader, Replaces, Transport, Uri,
     auth::answer_challenge,
     endpoint::LegOrder,
     io::{Io, unreachable_from},
@@ -28,6 +28,8 @@ pub(crate) struct Leg {
     local_tag: String,
     /// Empty until the dialog exists.
     remote_tag: String,
+    /// The tag of whoever rings, until somebody answers.
+    early_tag: String,
     /// From and To as we write them, without tags.
     local: String,
     remote: String,
@@ -102,6 +104,43 @@ impl Leg {
         (self.call_id.clone(), self.local_tag.clone())
     }
 
+    /// Whether this is the living dialog that a `Replaces` names. Some devices write the tags from their own side.
+    pub fn is_meant_by(&self, replaces: &Replaces) -> bool {
+        let remote = if self.remote_tag.is_empty() { &self.early_tag } else { &self.remote_tag };
+        let meant = [(&replaces.to_tag, &replaces.from_tag), (&replaces.from_tag, &replaces.to_tag)];
+        meant.contains(&(&self.local_tag, remote)) && self.is_early().is_some()
+    }
+
+    /// Whether the dialog is not answered yet; `None` if it is none, or none any more.
+    pub fn is_early(&self) -> Option<bool> {
+        match &self.state {
+            State::Arriving { .. } => Some(true),
+            State::Calling { .. } if !self.early_tag.is_empty() => Some(true),
+            State::Up => Some(false),
+            State::Resolving(_)
+            | State::Calling { .. }
+            | State::Cancelling { .. }
+            | State::HangUpOnAck(_)
+            | State::Closing
+            | State::Over => None,
+        }
+    }
+
+    /// A Refer-To that has somebody take our place in this dialog.
+    pub fn refer_to(&self, early_only: bool) -> Option<String> {
+        self.is_early()?;
+        let remote = if self.remote_tag.is_empty() { &self.early_tag } else { &self.remote_tag };
+        let replaces = Replaces {
+            call_id: self.call_id.clone(),
+            to_tag: remote.clone(),
+            from_tag: self.local_tag.clone(),
+            early_only,
+        };
+        let mut target: Uri = self.target.parse().ok()?;
+        target.headers = Some(format!("Replaces={}", replaces.escaped()));
+        Some(target.to_string())
+    }
+
     pub fn is_over(&self) -> bool {
         matches!(self.state, State::Over)
     }
@@ -111,6 +150,7 @@ impl Leg {
             LegOrder::Ring => self.ring(io),
             LegOrder::Answer(sdp) => self.answer(sdp, io),
             LegOrder::Refuse { status, reason } => self.refuse(status, reason, io),
+            LegOrder::Divert(to) => self.divert(&to, io),
             LegOrder::HangUp(reason) => self.hang_up(reason, io),
             LegOrder::Offer(sdp) => self.offer(sdp, io),
             LegOrder::AnswerOffer(sdp) => self.answer_offer(sdp, io),
@@ -122,7 +162,7 @@ impl Leg {
     }
 
     /// A request within the dialog.
-    pub fn request(&mut self, tx: u64, method: Method, request: &Message, flow: Flow, io: &mut Io) {
+    pub fn request(&mut self, tx: u64, method: Method, (request, replaced): (&Message, Option<LegKey>), io: &mut Io) {
         let early = self.remote_tag.is_empty();
         if !early && request.tag_of_from() != self.remote_tag {
             return io.refuse(tx, 481);
@@ -133,12 +173,12 @@ impl Leg {
         }
         self.remote_cseq = number;
         if self.flow.is_none_or(|f| !io.net.is_open(&f)) {
-            self.flow = Some(flow);
+            self.flow = io.txs.pending(tx).map(|(_, flow)| flow);
         }
         match method {
             Method::Bye => self.bye_received(tx, request, io),
             Method::Invite | Method::Update => self.offered(tx, method, request, io),
-            Method::Refer => self.refer_received(tx, request, io),
+            Method::Refer => self.refer_received(tx, request, replaced, io),
             Method::Notify => self.notified(tx, request, io),
             Method::Info => self.info_received(tx, request, io),
             Method::Options => self.reply(tx, 200, io),
@@ -353,9 +393,8 @@ impl Leg {
             "" => return self.reply(tx, 200, io),
             _ => return self.reply(tx, 415, io),
         };
-        let digit = text.and_then(|t| t.chars().next()).map(|c| c.to_ascii_uppercase());
         self.reply(tx, 200, io);
-        if let Some(digit) = digit.filter(|c| matches!(c, '0'..='9' | '*' | '#' | 'A'..='D'))
+        if let Some(digit) = text.and_then(key)
             && matches!(self.state, State::Up)
         {
             io.leg_event(self.key, LegEvent::Dtmf { digit });
@@ -363,9 +402,7 @@ impl Leg {
     }
 
     fn dtmf(&mut self, digit: char, io: &mut Io) {
-        if !matches!(self.state, State::Up) || !matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D') {
-            return;
-        }
+        let Some(digit) = key(&digit.to_string()).filter(|_| matches!(self.state, State::Up)) else { return };
         let mut info = self.new_request(Method::Info, io);
         info.add("Content-Type", "application/dtmf-relay");
         info.body = format!("Signal={digit}\r\nDuration=160\r\n");
@@ -377,5 +414,17 @@ impl Leg {
         if !std::mem::replace(&mut self.told_end, true) {
             io.leg_event(self.key, LegEvent::Ended { cause });
         }
+    }
+}
+
+/// The key that an INFO means: its character, or the number of its RFC 4733 event.
+fn key(text: &str) -> Option<char> {
+    let mut characters = text.chars();
+    match (characters.next()?.to_ascii_uppercase(), characters.next()) {
+        (c @ ('0'..='9' | '*' | '#' | 'A'..='D'), None) => Some(c),
+        ('1', Some('0')) => Some('*'),
+        ('1', Some('1')) => Some('#'),
+        ('1', Some(c @ '2'..='5')) => char::from_digit(c.to_digit(10)? + 8, 16).map(|c| c.to_ascii_uppercase()),
+        _ => None,
     }
 }

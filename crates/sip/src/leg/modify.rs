@@ -108,7 +108,7 @@ impl Leg {
             // The peer knows no such dialog, or is gone (RFC 3261 section 12.2.1.2).
             408 | 481 => {
                 self.bye(None, io);
-                return self.tell_end(EndCause { status: Some(status), reason: None, by: EndedBy::Network }, io);
+                return self.tell_end(EndCause::new(EndedBy::Network, Some(status), None), io);
             }
             _ => io.leg_event(self.key, LegEvent::OfferFailed { status }),
         }

@@ -4,9 +4,10 @@ use rsipstack::sip::{Method, StatusCode};
 
 use super::{Leg, State};
 use crate::{
-    LegEvent, NameAddr,
+    LegEvent, LegKey, NameAddr, Replaced,
     io::Io,
     message::{Message, param_of},
+    replaces,
     transaction::Outcome,
 };
 
@@ -94,22 +95,28 @@ impl Leg {
         }
     }
 
-    pub(super) fn refer_received(&mut self, tx: u64, request: &Message, io: &mut Io) {
+    /// `leg` is whose dialog the Refer-To wants replaced.
+    pub(super) fn refer_received(&mut self, tx: u64, request: &Message, leg: Option<LegKey>, io: &mut Io) {
         if !matches!(self.state, State::Up) || !matches!(self.refer_in, ReferIn::None) {
             return self.reply(tx, 491, io);
         }
         let one = request.all("Refer-To").count() == 1;
-        let Some(to) = request.name_addr("Refer-To").filter(|_| one) else { return self.reply(tx, 400, io) };
+        let to = request.name_addr("Refer-To").filter(|_| one);
+        let Some((mut to, Ok(dialog))) = to.map(|to| (to.clone(), replaces::of_uri(&to.uri))) else {
+            return self.reply(tx, 400, io);
+        };
+        to.uri.headers = None;
         self.refer_in = ReferIn::Asked { tx, number: request.cseq().0 };
         let referred_by = request.name_addr("Referred-By");
-        io.leg_event(self.key, LegEvent::Refer { to, referred_by });
+        let replaces = dialog.map(|dialog| Replaced { dialog, leg });
+        io.leg_event(self.key, LegEvent::Refer { to, referred_by, replaces });
     }
 
-    pub(super) fn accept_refer(&mut self, accept: bool, io: &mut Io) {
+    pub(super) fn accept_refer(&mut self, accept: Result<(), u16>, io: &mut Io) {
         let ReferIn::Asked { tx, number } = self.refer_in else { return };
-        if !accept {
+        if let Err(status) = accept {
             self.refer_in = ReferIn::None;
-            return self.reply(tx, 603, io);
+            return self.reply(tx, if (300..700).contains(&status) { status } else { 603 }, io);
         }
         let contact = self.flow.map(|f| io.contact(&self.local_user, &f)).unwrap_or_default();
         let tag = self.local_tag.clone();

@@ -52,6 +52,7 @@ impl Peer {
             user_agent: "test".into(),
             advertised: None,
             challenge,
+            ..EndpointConfig::default()
         };
         let (endpoint, events) = Endpoint::bind(config).await.unwrap();
         Self { endpoint, events, transport }

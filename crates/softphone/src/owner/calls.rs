@@ -10,8 +10,8 @@ use protocol::Party;
 use sip::{CallHeaders, Host, Invite, NameAddr, Uri};
 use tokio::sync::oneshot;
 
-use super::{Command, Line, MAX_CALLS, Owner};
-use crate::call::{Call, Effect, Flow, Input, State};
+use super::{Asked, Command, Line, MAX_CALLS, Owner};
+use crate::call::{Call, Effect, Flow, Input, ReferTo, State};
 use crate::config::SoundChoice;
 use crate::event::{CallEvent, CallKey, Ended};
 use crate::incoming::party;
@@ -22,15 +22,21 @@ impl Owner {
     pub(super) fn obey(&mut self, command: Command) -> ControlFlow<oneshot::Sender<()>> {
         match command {
             Command::Call { call, to } => match self.target(&to) {
-                Ok(to) => self.dial(call, to, None, None),
+                Ok(to) => self.dial(call, to, CallHeaders::default(), None),
                 Err(sentence) => self.never_was(call, sentence),
             },
             Command::OnCall { call, input } => self.input(call, input),
             Command::Mute { call, muted } => self.mute(call, muted),
             Command::Transfer { call, to } => match self.target(&to) {
-                Ok(to) => self.input(call, Input::Transfer { to: to.to_string() }),
+                Ok(to) => self.input(call, Input::Transfer { to: ReferTo::Address(to.to_string()) }),
                 Err(sentence) => self.tell_call(call, CallEvent::Trouble { sentence }),
             },
+            Command::Divert { call, to } => match self.target(&to) {
+                Ok(to) => self.input(call, Input::Divert { to: to.to_string() }),
+                Err(sentence) => self.tell_call(call, CallEvent::Trouble { sentence }),
+            },
+            Command::InfoKeys { call, digits } => self.press_by_info(call, &digits),
+            Command::Expect(call) => self.answers.expect(call),
             Command::ChooseSound(choice) => self.choose_sound(choice),
             Command::RingLevel(level) => self.ringing.iter().for_each(|ringing| ringing.level(level)),
             Command::Stop(done) => return ControlFlow::Break(done),
@@ -62,7 +68,7 @@ impl Owner {
     }
 
     /// Places a call; `follows` is the call whose REFER asked for it.
-    pub(super) fn dial(&mut self, call: CallKey, to: Uri, referred_by: Option<NameAddr>, follows: Option<CallKey>) {
+    pub(super) fn dial(&mut self, call: CallKey, to: Uri, headers: CallHeaders, follows: Option<CallKey>) {
         if self.lines.len() >= MAX_CALLS {
             return self.never_was(call, "Too many calls at once.".to_owned());
         }
@@ -79,7 +85,7 @@ impl Owner {
             to_display: None,
             sdp: session.offer(false),
             via_flow: None,
-            headers: CallHeaders { referred_by, ..CallHeaders::default() },
+            headers,
         });
         self.open(call, Line { follows, ..Line::new(leg, Call::outgoing(), session) }, sockets);
         self.tell_call(call, CallEvent::Calling { to: shown });
@@ -135,7 +141,12 @@ impl Owner {
             Effect::Refuse { status } => self.endpoint.refuse(leg, status, None),
             Effect::HangUp => self.endpoint.hang_up(leg, None),
             Effect::Offer { hold } => self.endpoint.offer(leg, line.session.offer(hold)),
-            Effect::Refer { to } => self.endpoint.refer(leg, to, Some(self.us.to_string())),
+            Effect::Refer { to } => self.refer(leg, to),
+            // It was an address when it was ordered.
+            Effect::Divert { to } => match to.parse() {
+                Ok(to) => self.endpoint.divert(leg, to),
+                Err(_) => self.endpoint.refuse(leg, 603, None),
+            },
             Effect::AcceptRefer { accept } => self.decide_refer(call, accept),
             Effect::Press { digits } => self.press(call, digits),
             Effect::TakeSound => self.take_sound(call),
@@ -182,14 +193,32 @@ impl Owner {
         }
     }
 
+    fn refer(&self, leg: sip::LegKey, to: ReferTo) {
+        let referred_by = Some(self.us.to_string());
+        match to {
+            ReferTo::Address(to) => self.endpoint.refer(leg, to, referred_by),
+            ReferTo::Call { other, early_only } => match self.lines.get(&other) {
+                Some(other) => self.endpoint.refer_replacing(leg, other.leg, early_only, referred_by),
+                // It has ended: refused as an address that is none, and the transfer has failed.
+                None => self.endpoint.refer(leg, String::new(), referred_by),
+            },
+        }
+    }
+
+    /// Presses keys by SIP INFO, whatever was agreed.
+    fn press_by_info(&self, call: CallKey, digits: &str) {
+        let Some(line) = self.lines.get(&call) else { return };
+        for digit in digits.chars().filter(|c| "0123456789*#ABCD".contains(*c)) {
+            self.endpoint.info_dtmf(line.leg, digit);
+        }
+    }
+
     fn press(&self, call: CallKey, digits: String) {
         let Some(line) = self.lines.get(&call) else { return };
         if line.rtp_keys {
             self.voice.order(Order::Press { call, digits });
         } else {
-            for digit in digits.chars().filter(|c| "0123456789*#ABCD".contains(*c)) {
-                self.endpoint.info_dtmf(line.leg, digit);
-            }
+            self.press_by_info(call, &digits);
         }
     }
 
@@ -206,12 +235,13 @@ impl Owner {
     fn decide_refer(&mut self, call: CallKey, accept: bool) {
         let Some(line) = self.lines.get_mut(&call) else { return };
         self.endpoint.accept_refer(line.leg, accept);
-        let Some((to, referred_by)) = line.asked.take().filter(|_| accept) else { return };
+        let Some(Asked { to, referred_by, replaces }) = line.asked.take().filter(|_| accept) else { return };
         let next = self.new_key();
         let shown = party(&NameAddr::new(None, to.clone()));
         let by = referred_by.as_ref().map(party);
         self.tell_call(call, CallEvent::Following { call: next, to: shown, referred_by: by });
-        self.dial(next, to, referred_by, Some(call));
+        let headers = CallHeaders { referred_by, replaces, ..CallHeaders::default() };
+        self.dial(next, to, headers, Some(call));
         if !self.lines.contains_key(&next) {
             self.follow_failed(call, 500);
         }
@@ -260,7 +290,7 @@ impl Owner {
     /// Ends what the network has not reported as ended, when the phone stops.
     pub(super) fn abandon_all(&mut self) {
         for (call, line) in std::mem::take(&mut self.lines) {
-            let cause = sip::EndCause { status: None, reason: None, by: sip::EndedBy::Us };
+            let cause = sip::EndCause::new(sip::EndedBy::Us, None, None);
             self.close(call, &line, &cause);
         }
     }
@@ -292,7 +322,7 @@ impl Line {
     }
 }
 
-/// Whether a REFER's target can simply be called. One with headers wants more than that (`Replaces`: RFC 3891).
+/// Whether a REFER's target can be called.
 pub(super) fn can_follow(to: &Uri) -> bool {
-    to.headers.is_none() && to.scheme == sip::Scheme::Sip && !matches!(&to.host, Host::Name(name) if name.is_empty())
+    to.scheme == sip::Scheme::Sip && !matches!(&to.host, Host::Name(name) if name.is_empty())
 }

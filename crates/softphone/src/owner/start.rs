@@ -9,6 +9,7 @@ use sip::{Credentials, Endpoint, EndpointConfig, Host, NameAddr, Registration, S
 use tokio::sync::mpsc;
 
 use super::{Command, Owner, Registered};
+use crate::answers::Answers;
 use crate::config::{Account, Identity, PhoneConfig, Play, Sound, Transport};
 use crate::event::PhoneEvent;
 use crate::phone::Error;
@@ -56,6 +57,7 @@ impl Owner {
             us,
             transport,
             account,
+            answers: Answers::new(config.answer_mode),
         };
         tokio::spawn(owner.run(inbox, network));
         Ok(listen)
@@ -79,7 +81,15 @@ async fn bind(
         sip::Transport::Tcp => (Vec::new(), vec![config.listen]),
     };
     let user_agent = concat!("patchcord-phone/", env!("CARGO_PKG_VERSION")).to_owned();
-    let endpoint = EndpointConfig { udp, tcp, user_agent, advertised: Some(advertised), challenge: None };
+    let endpoint = EndpointConfig {
+        udp,
+        tcp,
+        user_agent,
+        advertised: Some(advertised),
+        challenge: None,
+        trace: config.trace.clone(),
+        impairment: config.impairment,
+    };
     Endpoint::bind(endpoint).await.map_err(|e| Error::Listen { address: config.listen, why: e.to_string() })
 }
 

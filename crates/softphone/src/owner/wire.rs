@@ -3,7 +3,7 @@
 use sip::{EndCause, Incoming, LegEvent};
 
 use super::calls::can_follow;
-use super::{Line, MAX_CALLS, Owner};
+use super::{Asked, Line, MAX_CALLS, Owner};
 use crate::call::{Call, Input, State};
 use crate::event::{CallEvent, CallKey, PhoneEvent};
 use crate::incoming::IncomingCall;
@@ -26,7 +26,10 @@ impl Owner {
             }
         };
         let call = self.new_key();
-        let ring_card = IncomingCall::read(call, invite);
+        let mut ring_card = IncomingCall::read(call, invite);
+        let talking = self.lines.values().any(|line| line.call.has_sound());
+        ring_card.answers_itself = !talking && self.answers.itself(&invite.headers, ring_card.call_id.as_ref());
+        let answers_itself = ring_card.answers_itself;
         let signalling = Some(invite.source.remote.ip());
         let line =
             Line { kind: Some(ring_card.kind), signalling, answer, ..Line::new(invite.leg, Call::incoming(), session) };
@@ -34,6 +37,9 @@ impl Owner {
         self.settle(call);
         self.endpoint.ring(invite.leg);
         self.tell(PhoneEvent::Incoming(ring_card));
+        if answers_itself {
+            self.input(call, Input::Answer);
+        }
     }
 
     pub(super) fn leg_event(&mut self, call: CallKey, event: LegEvent) {
@@ -51,10 +57,11 @@ impl Owner {
             LegEvent::Offer { sdp } => self.offered(call, &sdp),
             LegEvent::OfferAnswered { sdp } => self.offer_answered(call, &sdp),
             LegEvent::OfferFailed { status } => self.input(call, Input::OfferFailed { status }),
-            LegEvent::Refer { to, referred_by } => {
+            LegEvent::Refer { to, referred_by, replaces } => {
                 let Some(line) = self.lines.get_mut(&call) else { return };
                 if can_follow(&to.uri) {
-                    line.asked = Some((to.uri, referred_by));
+                    let replaces = replaces.map(|r| r.dialog);
+                    line.asked = Some(Asked { to: to.uri, referred_by, replaces });
                     self.input(call, Input::Referred);
                 } else {
                     self.endpoint.accept_refer(line.leg, false);

@@ -1,12 +1,17 @@
 //! The command line.
 
+use std::fs::File;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use softphone::{Account, Codec, Identity, PhoneConfig, Play, Secret, Sound, SoundChoice, Transport};
+use softphone::{
+    Account, AnswerMode, Codec, Identity, Impairment, PhoneConfig, Play, Secret, Sound, SoundChoice, Trace, Transport,
+};
 
 /// What to do, read and checked.
 #[derive(Debug)]
@@ -34,8 +39,9 @@ pub(crate) enum Stop {
 
 /// Softphone without a window: commands on standard input, JSON events on standard output.
 ///
-/// Commands: call URI, answer, decline, hangup, hold, resume, mute, unmute, dtmf DIGITS, transfer URI, quit. All but
-/// call and quit take the number of a call as last word.
+/// Commands: call URI, answer, decline, hangup, hold, resume, mute, unmute, dtmf DIGITS, dtmf-info DIGITS, transfer URI,
+/// refer-replaces CALL OTHER [early], divert CALL URI, quit. The others take the number of a call as last word, but for
+/// call and quit.
 #[derive(Debug, Parser)]
 #[command(name = "patchcord-phone", version)]
 struct Raw {
@@ -76,6 +82,9 @@ struct Raw {
     /// Refuse calls as busy
     #[arg(long)]
     busy: bool,
+    /// Answer calls that ask for it (Answer-Mode: Auto)
+    #[arg(long)]
+    auto_answer_mode: bool,
     /// What to say: a WAV file (again and again), `tone` or `silence`
     #[arg(long, value_name = "WAV|tone|silence", conflicts_with = "loopback")]
     play: Option<PathBuf>,
@@ -85,6 +94,12 @@ struct Raw {
     /// Send back what is heard
     #[arg(long)]
     loopback: bool,
+    /// Write every SIP message, one JSON object a line, without credentials
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Percent of SIP datagrams, both ways, that are lost, doubled or overtaken: loss=5,dup=5,reorder=5,seed=7
+    #[arg(long, value_name = "SPEC")]
+    impair: Option<Impairment>,
     /// Touch no sound device (implied by --play, --record and --loopback)
     #[arg(long)]
     no_audio_device: bool,
@@ -127,6 +142,11 @@ fn phone(raw: Raw) -> Result<PhoneConfig, String> {
     let mut phone = PhoneConfig::new(raw.listen);
     phone.transport = raw.transport;
     phone.sound = sound;
+    phone.impairment = raw.impair;
+    phone.trace = raw.trace.as_deref().map(trace).transpose()?;
+    if raw.auto_answer_mode {
+        phone.answer_mode = AnswerMode::Always;
+    }
     if !raw.codec.is_empty() {
         phone.codecs = raw.codec;
     }
@@ -142,6 +162,19 @@ fn phone(raw: Raw) -> Result<PhoneConfig, String> {
         _ => None,
     };
     Ok(phone)
+}
+
+/// Appends nothing: a trace begins with its phone.
+fn trace(path: &Path) -> Result<Trace, String> {
+    let cannot = |error| format!("cannot write the trace to {}: {error}.", path.display());
+    let file = Mutex::new(File::create(path).map_err(cannot)?);
+    Ok(Trace::new(move |way, text| {
+        let line = format!("{}\n", super::json::message(way, text));
+        if let Ok(mut file) = file.lock() {
+            // A full disk ends the trace, not the call.
+            let _lost = file.write_all(line.as_bytes());
+        }
+    }))
 }
 
 fn password(file: &Path) -> Result<Secret, String> {
@@ -225,6 +258,13 @@ mod tests {
     }
 
     #[test]
+    fn a_bad_network_and_willing_answers_are_asked_for() {
+        let phone = read("--impair loss=5,dup=6,reorder=7,seed=8 --auto-answer-mode").unwrap().phone;
+        let impairment = Impairment { loss: 5, duplicate: 6, reorder: 7, seed: 8 };
+        assert_eq!((phone.impairment, phone.answer_mode), (Some(impairment), AnswerMode::Always));
+    }
+
+    #[test]
     fn every_mistake_is_one_sentence() {
         for (line, about) in [
             ("--listen nowhere", "--listen"),
@@ -235,6 +275,8 @@ mod tests {
             ("--auto-answer --busy", "--busy"),
             ("--auto-answer=soon", "soon"),
             ("--frobnicate", "--frobnicate"),
+            ("--impair loss=200", "loss=200"),
+            ("--trace /nowhere/at/all", "/nowhere/at/all"),
             ("--registrar sip:h --user u --password-file /nowhere/at/all", "/nowhere/at/all"),
         ] {
             let sentence = wrong(line);

@@ -7,16 +7,53 @@ use softphone::CallKey;
 /// One line. Without a number of a call the program chooses the obvious one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
-    Call { to: String },
-    Answer { call: Option<CallKey> },
-    Decline { call: Option<CallKey> },
-    HangUp { call: Option<CallKey> },
-    Hold { call: Option<CallKey> },
-    Resume { call: Option<CallKey> },
-    Mute { call: Option<CallKey> },
-    Unmute { call: Option<CallKey> },
-    Dtmf { digits: String, call: Option<CallKey> },
-    Transfer { to: String, call: Option<CallKey> },
+    Call {
+        to: String,
+    },
+    Answer {
+        call: Option<CallKey>,
+    },
+    Decline {
+        call: Option<CallKey>,
+    },
+    HangUp {
+        call: Option<CallKey>,
+    },
+    Hold {
+        call: Option<CallKey>,
+    },
+    Resume {
+        call: Option<CallKey>,
+    },
+    Mute {
+        call: Option<CallKey>,
+    },
+    Unmute {
+        call: Option<CallKey>,
+    },
+    Dtmf {
+        digits: String,
+        call: Option<CallKey>,
+    },
+    DtmfInfo {
+        digits: String,
+        call: Option<CallKey>,
+    },
+    Transfer {
+        to: String,
+        call: Option<CallKey>,
+    },
+    /// Attended transfer: connect the far ends of two calls.
+    ReferReplaces {
+        call: CallKey,
+        other: CallKey,
+        early_only: bool,
+    },
+    /// 302.
+    Divert {
+        call: CallKey,
+        to: String,
+    },
     Quit,
 }
 
@@ -42,19 +79,27 @@ impl FromStr for Command {
             "mute" => Self::Mute { call: None },
             "unmute" => Self::Unmute { call: None },
             "dtmf" => Self::Dtmf { digits: digits(object("digits")?)?, call: None },
+            "dtmf-info" => Self::DtmfInfo { digits: digits(object("digits")?)?, call: None },
+            "refer-replaces" => Self::ReferReplaces {
+                call: number(&object("the number of a call")?)?,
+                other: number(&object("the number of another call")?)?,
+                early_only: false,
+            },
+            "divert" => Self::Divert { call: number(&object("the number of a call")?)?, to: object("an address")? },
             "transfer" => Self::Transfer { to: object("an address")?, call: None },
             "quit" => Self::Quit,
             "" => return Err(Wrong("An empty line is no command.".to_owned())),
             _ => return Err(Wrong(format!("\"{}\" is no command.", verb.escape_debug()))),
         };
         if let Some(word) = words.next() {
-            let number = word.parse().map(CallKey).map_err(|_| Wrong(format!("\"{word}\" is no number of a call.")))?;
+            if let (Self::ReferReplaces { early_only, .. }, "early") = (&mut command, word) {
+                *early_only = true;
+                return nothing_more(words).map(|()| command);
+            }
+            let number = number(word)?;
             *command.call_mut().ok_or_else(|| Wrong(format!("\"{verb}\" takes no number of a call.")))? = Some(number);
         }
-        match words.next() {
-            None => Ok(command),
-            Some(word) => Err(Wrong(format!("\"{word}\" is too much."))),
-        }
+        nothing_more(words).map(|()| command)
     }
 }
 
@@ -69,10 +114,19 @@ impl Command {
             | Self::Mute { call }
             | Self::Unmute { call }
             | Self::Dtmf { call, .. }
+            | Self::DtmfInfo { call, .. }
             | Self::Transfer { call, .. } => Some(call),
-            Self::Call { .. } | Self::Quit => None,
+            Self::Call { .. } | Self::ReferReplaces { .. } | Self::Divert { .. } | Self::Quit => None,
         }
     }
+}
+
+fn nothing_more<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<(), Wrong> {
+    words.next().map_or(Ok(()), |word| Err(Wrong(format!("\"{word}\" is too much."))))
+}
+
+fn number(word: &str) -> Result<CallKey, Wrong> {
+    word.parse().map(CallKey).map_err(|_| Wrong(format!("\"{}\" is no number of a call.", word.escape_debug())))
 }
 
 fn digits(text: String) -> Result<String, Wrong> {
@@ -90,11 +144,16 @@ mod tests {
     #[test]
     fn commands_are_read() {
         let two = Some(CallKey(2));
+        let attended = |early_only| Command::ReferReplaces { call: CallKey(1), other: CallKey(2), early_only };
         for (line, command) in [
             ("call sip:200@127.0.0.1:5060", Command::Call { to: "sip:200@127.0.0.1:5060".into() }),
             ("answer", Command::Answer { call: None }),
             ("  hangup   2 ", Command::HangUp { call: two }),
             ("dtmf 12#", Command::Dtmf { digits: "12#".into(), call: None }),
+            ("dtmf-info 1* 2", Command::DtmfInfo { digits: "1*".into(), call: two }),
+            ("refer-replaces 1 2", attended(false)),
+            ("refer-replaces 1 2 early", attended(true)),
+            ("divert 2 300", Command::Divert { call: CallKey(2), to: "300".into() }),
             ("transfer 300 2", Command::Transfer { to: "300".into(), call: two }),
             ("quit", Command::Quit),
         ] {
@@ -112,6 +171,11 @@ mod tests {
             ("hold it", "it"),
             ("hold 1 2", "2"),
             ("quit 1", "quit"),
+            ("refer-replaces 1", "another call"),
+            ("refer-replaces 1 2 3", "takes no number"),
+            ("refer-replaces 1 2 early 4", "4"),
+            ("divert 300", "address"),
+            ("divert sip:x 2", "sip:x"),
         ] {
             let Err(Wrong(sentence)) = line.parse::<Command>() else { panic!("{line} was taken") };
             assert!(sentence.contains(about), "{line}: {sentence}");

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use softphone::{
-    CallEvent, CallKey, Ended, HeldBy, IncomingCall, PhoneEvent, QualityReport, RegistrationState, RingKind,
+    CallEvent, CallKey, Ended, HeldBy, IncomingCall, PhoneEvent, QualityReport, RegistrationState, RingKind, Way,
 };
 
 pub(crate) fn ready(listen: SocketAddr) -> Value {
@@ -28,9 +28,20 @@ pub(crate) fn event(event: &PhoneEvent) -> Option<Value> {
 }
 
 fn stamped(mut event: Value) -> Value {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    event["t_ms"] = json!(millis(since));
+    event["t_ms"] = json!(now_ms());
     event
+}
+
+fn now_ms() -> u64 {
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+pub(super) fn message(way: Way, text: &str) -> Value {
+    let dir = match way {
+        Way::Out => "out",
+        Way::In => "in",
+    };
+    json!({ "dir": dir, "at_ms": now_ms(), "text": text })
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -57,6 +68,7 @@ fn incoming(call: &IncomingCall) -> Value {
             RingKind::Internal => "internal",
             RingKind::Transfer => "transfer",
             RingKind::Recall => "recall",
+            RingKind::Consult => "consult",
         },
         "caller": call.caller,
         "transferred_by": call.transferred_by,
@@ -65,6 +77,8 @@ fn incoming(call: &IncomingCall) -> Value {
         "call_id": call.call_id,
         "back_from": call.back.as_ref().map(|back| &back.from),
         "back_because": call.back.as_ref().and_then(|back| back.because),
+        "back_seconds": call.back.as_ref().and_then(|back| back.after).map(|after| after.as_secs()),
+        "answers_itself": call.answers_itself,
     })
 }
 

@@ -137,7 +137,17 @@ impl Program {
             Command::Mute { call } => self.on(call, Book::current, |phone, call| phone.mute(call, true)),
             Command::Unmute { call } => self.on(call, Book::current, |phone, call| phone.mute(call, false)),
             Command::Dtmf { digits, call } => self.on(call, Book::current, |phone, call| phone.dtmf(call, &digits)),
+            Command::DtmfInfo { digits, call } => {
+                self.on(call, Book::current, |phone, call| phone.info_dtmf(call, &digits));
+            }
             Command::Transfer { to, call } => self.on(call, Book::current, |phone, call| phone.transfer(call, &to)),
+            Command::Divert { call, to } => self.on(Some(call), Book::ringing, |phone, call| phone.divert(call, &to)),
+            Command::ReferReplaces { other, .. } if !self.book.knows(other) => {
+                self.complain(&format!("There is no {other}."));
+            }
+            Command::ReferReplaces { call, other, early_only } => {
+                self.on(Some(call), Book::current, |phone, call| phone.connect(call, other, early_only));
+            }
             // Handled where the program ends.
             Command::Quit => {}
         }

@@ -117,7 +117,7 @@ impl Bell {
 fn tone(ring: Ring, level: f32) -> Vec<i16> {
     let mut pcm = match ring {
         Ring::Tone(RingKind::Outside | RingKind::Internal) => tones::ring(tones::Ring::Outside),
-        Ring::Tone(RingKind::Transfer) => tones::ring(tones::Ring::Transfer),
+        Ring::Tone(RingKind::Transfer | RingKind::Consult) => tones::ring(tones::Ring::Transfer),
         Ring::Tone(RingKind::Recall) => tones::ring(tones::Ring::Recall),
         Ring::Waiting => {
             let mut beep = tones::sine(440.0, 300, -24.0);

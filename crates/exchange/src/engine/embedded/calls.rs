@@ -61,7 +61,7 @@ impl Core {
             LegEvent::Offer { sdp } => self.offered(id, &sdp),
             // We never offer anew ourselves.
             LegEvent::OfferAnswered { .. } | LegEvent::OfferFailed { .. } => {}
-            LegEvent::Refer { to, referred_by: _ } => self.referred(id, to.uri.user()),
+            LegEvent::Refer { to, .. } => self.referred(id, to.uri.user()),
             LegEvent::Dtmf { digit } => self.digit(id, digit),
             LegEvent::Ended { cause } => self.far_end_gone(id, &cause),
         }

@@ -31,6 +31,7 @@ pub fn headers(card: &RingCard, host: SocketAddr) -> CallHeaders {
         session_id: Some(session_id(&card.call)),
         subject: card.department.clone(),
         call_info: vec![(CALL_HEADER.to_owned(), card.call.0.clone())],
+        ..CallHeaders::default()
     }
 }
 

@@ -133,6 +133,7 @@ fn endpoint_config(
         user_agent: format!("Patchcord-Exchange/{}", env!("CARGO_PKG_VERSION")),
         advertised: config.advertised,
         challenge: Some(Arc::new(Challenge { realm: config.realm.clone(), devices, trunk })),
+        ..sip::EndpointConfig::default()
     }
 }
 

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     fn refused(status: u16) -> EndCause {
-        EndCause { status: Some(status), reason: None, by: EndedBy::Them }
+        EndCause::new(EndedBy::Them, Some(status), None)
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn hang_ups_name_who_hung_up() {
-        let bye = EndCause { status: None, reason: None, by: EndedBy::Them };
+        let bye = EndCause::new(EndedBy::Them, None, None);
         assert_eq!(gone(&bye, Side::Caller), Reason::CallerGone);
         assert_eq!(gone(&bye, Side::Colleague), Reason::AgentGone);
         assert_eq!(gone(&refused(487), Side::Caller), Reason::CallerGone);
