@@ -1,9 +1,23 @@
 //! The audit trail: append-only, each entry chained to the one before by its hash.
+//!
+//! What a chain can't tell is that its end was cut off. So place and hash of the newest entry are kept a second time,
+//! every [`MARK_EVERY`]th entry is marked in a table of its own and in the log, and each finished call's record holds
+//! the entries about it. [`verify()`] compares all of them.
+
+mod date;
+mod export;
+mod verify;
+
+use std::path::Path;
 
 use protocol::{AuditEntry, CallId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::StoreError;
+
+pub use date::{BadDate, day_or_moment};
+pub use export::{ExportError, Format, export};
+pub use verify::{Broken, Head, Whole, verify};
 
 pub(super) const V1: &str = "
     CREATE TABLE audit (
@@ -18,55 +32,77 @@ pub(super) const V1: &str = "
     CREATE TRIGGER audit_is_never_shortened BEFORE DELETE ON audit
         BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;";
 
+/// Where the trail stands, kept beside it: `audit_head` in `meta` is "SEQ HASH" of the newest entry.
+pub(super) const V2: &str = "
+    CREATE TABLE audit_marks (
+        seq INTEGER PRIMARY KEY,
+        hash TEXT NOT NULL
+    ) STRICT;
+    CREATE TRIGGER audit_marks_are_never_changed BEFORE UPDATE ON audit_marks
+        BEGIN SELECT RAISE(ABORT, 'the marks of the audit trail are append-only'); END;
+    CREATE TRIGGER audit_marks_are_never_removed BEFORE DELETE ON audit_marks
+        BEGIN SELECT RAISE(ABORT, 'the marks of the audit trail are append-only'); END;
+    INSERT INTO audit_marks SELECT seq, hash FROM audit WHERE seq % 64 = 0;
+    INSERT INTO meta SELECT 'audit_head', seq || ' ' || hash FROM audit ORDER BY seq DESC LIMIT 1;";
+
+const MARK_EVERY: u64 = 64;
+
+/// Writes the entry and what is kept about it, all or nothing, inside a transaction or without one.
 pub(super) fn append(connection: &Connection, entry: &AuditEntry) -> Result<(), StoreError> {
-    let call = entry.call.as_ref().map(CallId::as_str);
-    connection.execute(
-        "INSERT INTO audit (seq, call, hash, body) VALUES (?1, ?2, ?3, ?4)",
-        params![entry.seq, call, entry.hash, serde_json::to_string(entry)?],
-    )?;
+    let body = serde_json::to_string(entry)?;
+    connection.execute_batch("SAVEPOINT audit")?;
+    let written = write(connection, entry, &body).and_then(|()| connection.execute_batch("RELEASE audit"));
+    if let Err(error) = written {
+        // If this fails too, the database has already undone it.
+        let _ = connection.execute_batch("ROLLBACK TO audit; RELEASE audit");
+        return Err(error.into());
+    }
+    if entry.seq.is_multiple_of(MARK_EVERY) {
+        tracing::info!(seq = entry.seq, hash = entry.hash, "the audit trail has come to this entry");
+    }
     Ok(())
 }
 
-/// Place and hash of the newest entry; 0 and empty if there is none.
+fn write(connection: &Connection, entry: &AuditEntry, body: &str) -> rusqlite::Result<()> {
+    let call = entry.call.as_ref().map(CallId::as_str);
+    let mut insert = connection.prepare_cached("INSERT INTO audit (seq, call, hash, body) VALUES (?1, ?2, ?3, ?4)")?;
+    insert.execute(params![entry.seq, call, entry.hash, body])?;
+    let mut head = connection.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('audit_head', ?1)")?;
+    head.execute([format!("{} {}", entry.seq, entry.hash)])?;
+    if entry.seq.is_multiple_of(MARK_EVERY) {
+        connection.execute("INSERT INTO audit_marks (seq, hash) VALUES (?1, ?2)", params![entry.seq, entry.hash])?;
+    }
+    Ok(())
+}
+
+/// Place and hash of the newest entry; 0 and empty if there is none. If the trail has lost its end, this is where it
+/// ended: the next entry goes behind the gap, which then can be seen for ever.
 ///
 /// # Errors
 /// The database fails.
 pub fn last(connection: &Connection) -> Result<(u64, String), StoreError> {
     let row = connection
         .query_row("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1", [], |row| Ok((row.get(0)?, row.get(1)?)));
-    Ok(row.optional()?.unwrap_or_default())
+    let row: (u64, String) = row.optional()?.unwrap_or_default();
+    Ok(head(connection)?.filter(|kept| kept.0 > row.0).unwrap_or(row))
 }
 
-/// Where the chain is broken.
-#[derive(Debug, thiserror::Error)]
-pub enum Broken {
-    #[error("entry {seq} of the audit trail is missing")]
-    Missing { seq: u64 },
-    #[error("entry {seq} of the audit trail was changed after it was written, or one before it was")]
-    Changed { seq: u64 },
-    #[error(transparent)]
-    Unreadable(#[from] StoreError),
+/// What is kept about the newest entry; `None` if that is missing or makes no sense.
+fn head(connection: &Connection) -> rusqlite::Result<Option<(u64, String)>> {
+    let value = connection.query_row("SELECT value FROM meta WHERE key = 'audit_head'", [], |row| row.get(0));
+    let value: Option<String> = value.optional()?;
+    Ok(value.and_then(|v| v.split_once(' ').and_then(|(seq, hash)| Some((seq.parse().ok()?, hash.to_owned())))))
 }
 
-/// Recomputes every hash. Gives the number of entries.
+/// Opens the database of the data folder only for reading, whether or not an exchange is using it.
 ///
 /// # Errors
-/// The first entry that is missing, changed or unreadable.
-pub fn verify(connection: &Connection) -> Result<u64, Broken> {
-    let sql = |e: rusqlite::Error| Broken::Unreadable(e.into());
-    let mut query = connection.prepare("SELECT seq, hash, body FROM audit ORDER BY seq").map_err(sql)?;
-    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?));
-    let mut before = (0, String::new());
-    for read in query.query_map([], row).map_err(sql)? {
-        let (seq, hash, body) = read.map_err(sql)?;
-        if seq != before.0 + 1 {
-            return Err(Broken::Missing { seq: before.0 + 1 });
-        }
-        let entry: AuditEntry = serde_json::from_str(&body).map_err(|e| Broken::Unreadable(e.into()))?;
-        if entry.seq != seq || entry.hash != hash || entry.chained(&before.1) != hash {
-            return Err(Broken::Changed { seq });
-        }
-        before = (seq, hash);
-    }
-    Ok(before.0)
+/// There is no database, or it can't be read.
+pub fn open(data: &Path) -> Result<Connection, StoreError> {
+    let path = data.join("exchange.db");
+    // SQLite would only say that it can't open it.
+    std::fs::metadata(&path).map_err(|cause| StoreError::Io { path: path.clone(), cause })?;
+    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    Ok(connection)
 }

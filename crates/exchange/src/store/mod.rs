@@ -32,6 +32,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(voicemail::V1),
     M::up(devices::V1),
     M::up(sessions::V1),
+    M::up(audit::V2),
 ];
 
 #[derive(Debug, thiserror::Error)]
