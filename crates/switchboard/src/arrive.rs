@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{CallId, DepartmentId, Direction, JourneyEvent, LegId, Party, Reason, Target, UserId, UserRef};
+use protocol::{
+    CallId, DepartmentId, DeviceId, Direction, JourneyEvent, LegId, Party, Reason, Target, UserId, UserRef,
+};
 
 use crate::{
     Order, Origin, Switchboard,
-    call::{AgentLeg, Call, CallKey, Caller, Goal, Mailbox, State},
+    call::{AgentLeg, Call, CallKey, Caller, Goal, Mailbox, Moved, State},
     directory::dialable,
 };
 
@@ -32,7 +34,7 @@ impl Switchboard {
         let dialled = bounded(dialled);
         match origin {
             Origin::Trunk => self.outside_arrived(leg, caller, dialled),
-            Origin::Device { user, device: _ } => self.device_arrived(leg, &user, dialled),
+            Origin::Device { user, device } => self.device_arrived(leg, &user, &device, dialled),
         }
     }
 
@@ -41,7 +43,7 @@ impl Switchboard {
         let department = self.directory.number(&dialled).cloned();
         let caller = Caller { leg, party, user: None, up: false, holds: false };
         let mut call = self.new_call(Direction::Inbound, caller, dialled);
-        self.know_leg(leg, call.key, None);
+        self.know_outside_leg(leg, call.key);
         match department {
             Some(department) => self.ring_department(&mut call, &department),
             None => self.announce_closing(&mut call, Reason::Unreachable),
@@ -49,18 +51,18 @@ impl Switchboard {
         self.put_back(call);
     }
 
-    fn device_arrived(&mut self, leg: LegId, user: &UserId, dialled: String) {
+    fn device_arrived(&mut self, leg: LegId, user: &UserId, device: &DeviceId, dialled: String) {
         let Some(state) = self.directory.users.get(user).filter(|u| !u.config.disabled) else {
             return self.order(Order::HangUp { leg, reason: Reason::Declined });
         };
         let party = Party { name: state.config.name.clone(), number: state.config.extension.clone() };
         let inside = self.directory.inside(&dialled);
         if let (None, Some(number)) = (&inside, dialable(&dialled)) {
-            return self.dial(leg, user, party, number);
+            return self.dial(leg, (user, device), party, number);
         }
         let caller = Caller { leg, party, user: Some(user.clone()), up: false, holds: false };
         let mut call = self.new_call(Direction::Internal, caller, dialled);
-        self.know_leg(leg, call.key, Some(user));
+        self.know_leg(leg, call.key, user, device);
         self.leg_is_busy(leg, call.key, user);
         match inside {
             Some(Target::User(target)) if target == *user => self.end(&mut call, Reason::Busy),
@@ -72,15 +74,15 @@ impl Switchboard {
     }
 
     /// To the outside: the outside party is the transferee, the user the agent.
-    fn dial(&mut self, leg: LegId, user: &UserId, from: Party, number: String) {
+    fn dial(&mut self, leg: LegId, (user, device): (&UserId, &DeviceId), from: Party, number: String) {
         let outside = self.new_leg();
         let party = Party { name: String::new(), number: number.clone() };
         let caller = Caller { leg: outside, party, user: None, up: false, holds: false };
         let mut call = self.new_call(Direction::Outbound, caller, number.clone());
         let agent = self.directory.user_ref(user);
-        self.know_leg(leg, call.key, Some(user));
+        self.know_leg(leg, call.key, user, device);
         self.leg_is_busy(leg, call.key, user);
-        self.know_leg(outside, call.key, None);
+        self.know_outside_leg(outside, call.key);
         self.order(Order::Dial { leg: outside, number, from });
         call.agent = Some(agent.clone());
         call.enter(
@@ -144,6 +146,8 @@ impl Switchboard {
             voicemail: None,
             timer: None,
             shown: None,
+            moved: Moved::default(),
+            news: None,
         };
         self.step(&mut call, JourneyEvent::Arrived { dialled });
         call

@@ -1,16 +1,18 @@
 //! One call and the states it can be in.
 
+mod state;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    AuditEntry, Bounce, CallId, CallOutcome, DepartmentId, DepartmentRef, DeviceId, Direction, JourneyStep, LegId,
-    LiveCall, Party, Reason, TargetRef, Timestamp, TransferId, UserId, UserRef, VoicemailRef,
+    AuditEntry, Bounce, CallId, CallOutcome, DepartmentRef, Direction, JourneyStep, LegId, LiveCall, Party, Timestamp,
+    UserId, UserRef, VoicemailRef,
+};
+pub(crate) use state::{
+    ConsultStage, Consulted, Dial, Goal, Kept, Mailbox, Ring, RungDevice, Stage, State, Transfer, Typed, Wait,
 };
 
-use crate::{
-    timer::{Deadline, TimerReason},
-    transfer::Course,
-};
+use crate::timer::Deadline;
 
 /// A call inside this switchboard; its [`CallId`] is made from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +45,9 @@ pub(crate) struct Call {
     pub timer: Option<Deadline>,
     /// What was last published.
     pub shown: Option<LiveCall>,
+    pub moved: Moved,
+    /// What has just been done to it, for the next revision.
+    pub news: Option<String>,
 }
 
 /// The transferee: the party that the promise is about.
@@ -65,256 +70,56 @@ pub(crate) struct AgentLeg {
     pub user: UserRef,
 }
 
-#[derive(Debug)]
-pub(crate) enum State {
-    /// The outside party is being rung; the agent hears it.
-    Dialling {
-        agent: AgentLeg,
-        until: Timestamp,
-    },
-    /// The first ring of an arriving call; the caller hears ringing.
-    Ringing {
-        ring: Ring,
-        goal: Goal,
-    },
-    Talking {
-        agent: AgentLeg,
-        held: bool,
-    },
-    Queued(Wait),
-    Transferring {
-        transfer: Box<Transfer>,
-        stage: Stage,
-    },
-    Voicemail {
-        mailbox: Mailbox,
-        because: Reason,
-        from: Option<Box<Transfer>>,
-        until: Timestamp,
-    },
-    Closing {
-        because: Reason,
-        until: Timestamp,
-    },
-    /// The caller has left; the engine still owes us what they said.
-    AwaitingRecording {
-        mailbox: Mailbox,
-        because: Reason,
-        until: Timestamp,
-    },
-    Over {
-        because: Reason,
-    },
-}
-
-/// Where an arriving call wants to go, for when its ring comes to nothing.
+/// The answered leg at the other side of the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Goal {
-    User(UserRef),
-    Department(DepartmentId),
+pub(crate) enum Other {
+    Agent(AgentLeg),
+    /// Somebody outside the account: the call was transferred to a number, or joined with another one.
+    Outside {
+        leg: LegId,
+        party: Party,
+    },
 }
 
-/// Devices that are being rung, all at once.
-#[derive(Debug)]
-pub(crate) struct Ring {
-    pub legs: BTreeMap<LegId, RungDevice>,
-    /// Users whose devices still ring.
-    pub towards: Vec<UserRef>,
-    pub since: Timestamp,
-    pub until: Timestamp,
-    /// Why the last user fell out, if any.
-    pub last: Option<Reason>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RungDevice {
-    pub user: UserId,
-    pub device: DeviceId,
-}
-
-/// A place in a department's line.
-#[derive(Debug)]
-pub(crate) struct Wait {
-    pub department: DepartmentRef,
-    pub ticket: u64,
-    pub position: u32,
-    pub until: Timestamp,
-    /// When somebody who is cooling down may be asked again.
-    pub retry_at: Option<Timestamp>,
-    /// Agents who became free and are being asked; the place in the line is kept meanwhile.
-    pub offer: Option<Ring>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Transfer {
-    pub id: TransferId,
-    pub by: UserRef,
-    pub from: UserRef,
-    pub target: TargetRef,
-    pub note: Option<String>,
-    pub since: Timestamp,
-    /// What has been tried and what comes next.
-    pub course: Course,
-    /// Why the target has not taken it; final once `bounced_after_ms` is set.
-    pub because: Reason,
-    pub bounced_after_ms: Option<u64>,
-    /// The leg whose device asked by REFER; told how it goes, then released.
-    pub referrer: Option<AgentLeg>,
-}
-
-#[derive(Debug)]
-pub(crate) enum Stage {
-    Holding,
-    Ringing(Ring),
-    Recalling(Ring),
-    NextAgent(Ring),
-    Queued(Wait),
-}
-
-/// `id` names it to the engine, `name` to people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mailbox {
-    pub id: String,
-    pub name: String,
-}
-
-impl State {
-    /// When this state must be looked at again. Only talking may go on for ever.
-    pub(crate) fn deadline(&self) -> Option<Deadline> {
+impl Other {
+    pub(crate) fn leg(&self) -> LegId {
         match self {
-            Self::Dialling { until, .. } => Some((*until, TimerReason::RingEnds)),
-            Self::Ringing { ring, .. } => Some((ring.until, TimerReason::RingEnds)),
-            Self::Talking { .. } | Self::Over { .. } => None,
-            Self::Queued(wait) => Some(wait.deadline()),
-            Self::Transferring { stage, transfer } => Some(match stage {
-                Stage::Holding => (transfer.since, TimerReason::RingEnds),
-                Stage::Ringing(ring) | Stage::Recalling(ring) | Stage::NextAgent(ring) => {
-                    (ring.until, TimerReason::RingEnds)
-                }
-                Stage::Queued(wait) => wait.deadline(),
-            }),
-            Self::Voicemail { until, .. } | Self::AwaitingRecording { until, .. } => {
-                Some((*until, TimerReason::RecordingOverdue))
-            }
-            Self::Closing { until, .. } => Some((*until, TimerReason::ClosingOverdue)),
+            Self::Agent(agent) => agent.leg,
+            Self::Outside { leg, .. } => *leg,
         }
     }
 
-    /// The ring that goes on now, if any.
-    pub(crate) fn ring(&self) -> Option<&Ring> {
+    pub(crate) fn agent(&self) -> Option<&AgentLeg> {
         match self {
-            Self::Ringing { ring, .. } => Some(ring),
-            Self::Queued(wait) => wait.offer.as_ref(),
-            Self::Transferring { stage, .. } => match stage {
-                Stage::Holding => None,
-                Stage::Ringing(ring) | Stage::Recalling(ring) | Stage::NextAgent(ring) => Some(ring),
-                Stage::Queued(wait) => wait.offer.as_ref(),
-            },
-            Self::Dialling { .. }
-            | Self::Talking { .. }
-            | Self::Voicemail { .. }
-            | Self::Closing { .. }
-            | Self::AwaitingRecording { .. }
-            | Self::Over { .. } => None,
+            Self::Agent(agent) => Some(agent),
+            Self::Outside { .. } => None,
         }
     }
 
-    pub(crate) fn ring_mut(&mut self) -> Option<&mut Ring> {
+    /// In words.
+    pub(crate) fn name(&self) -> &str {
         match self {
-            Self::Ringing { ring, .. } => Some(ring),
-            Self::Queued(wait) => wait.offer.as_mut(),
-            Self::Transferring { stage, .. } => match stage {
-                Stage::Holding => None,
-                Stage::Ringing(ring) | Stage::Recalling(ring) | Stage::NextAgent(ring) => Some(ring),
-                Stage::Queued(wait) => wait.offer.as_mut(),
-            },
-            Self::Dialling { .. }
-            | Self::Talking { .. }
-            | Self::Voicemail { .. }
-            | Self::Closing { .. }
-            | Self::AwaitingRecording { .. }
-            | Self::Over { .. } => None,
-        }
-    }
-
-    /// The place in a line, if any.
-    pub(crate) fn wait(&self) -> Option<&Wait> {
-        match self {
-            Self::Queued(wait) | Self::Transferring { stage: Stage::Queued(wait), .. } => Some(wait),
-            Self::Transferring {
-                stage: Stage::Holding | Stage::Ringing(_) | Stage::Recalling(_) | Stage::NextAgent(_),
-                ..
-            }
-            | Self::Dialling { .. }
-            | Self::Ringing { .. }
-            | Self::Talking { .. }
-            | Self::Voicemail { .. }
-            | Self::Closing { .. }
-            | Self::AwaitingRecording { .. }
-            | Self::Over { .. } => None,
-        }
-    }
-
-    pub(crate) fn wait_mut(&mut self) -> Option<&mut Wait> {
-        match self {
-            Self::Queued(wait) | Self::Transferring { stage: Stage::Queued(wait), .. } => Some(wait),
-            Self::Transferring {
-                stage: Stage::Holding | Stage::Ringing(_) | Stage::Recalling(_) | Stage::NextAgent(_),
-                ..
-            }
-            | Self::Dialling { .. }
-            | Self::Ringing { .. }
-            | Self::Talking { .. }
-            | Self::Voicemail { .. }
-            | Self::Closing { .. }
-            | Self::AwaitingRecording { .. }
-            | Self::Over { .. } => None,
-        }
-    }
-
-    /// The answered (or calling) leg of a user who is not the transferee.
-    pub(crate) fn agent_leg(&self) -> Option<&AgentLeg> {
-        match self {
-            Self::Dialling { agent, .. } | Self::Talking { agent, .. } => Some(agent),
-            Self::Transferring { transfer, .. } => transfer.referrer.as_ref(),
-            Self::Ringing { .. }
-            | Self::Queued(_)
-            | Self::Voicemail { .. }
-            | Self::Closing { .. }
-            | Self::AwaitingRecording { .. }
-            | Self::Over { .. } => None,
-        }
-    }
-
-    pub(crate) fn transfer(&self) -> Option<&Transfer> {
-        match self {
-            Self::Transferring { transfer, .. } => Some(transfer),
-            Self::Dialling { .. }
-            | Self::Ringing { .. }
-            | Self::Talking { .. }
-            | Self::Queued(_)
-            | Self::Voicemail { .. }
-            | Self::Closing { .. }
-            | Self::AwaitingRecording { .. }
-            | Self::Over { .. } => None,
+            Self::Agent(agent) => &agent.user.name,
+            Self::Outside { party, .. } if party.name.is_empty() => &party.number,
+            Self::Outside { party, .. } => &party.name,
         }
     }
 }
 
-impl Wait {
-    fn deadline(&self) -> Deadline {
-        match (&self.offer, self.retry_at) {
-            (Some(ring), _) => (ring.until, TimerReason::RingEnds),
-            (None, Some(retry)) if retry < self.until => (retry, TimerReason::QueueRetry),
-            (None, _) => (self.until, TimerReason::QueueEnds),
-        }
-    }
+/// What last changed who has a call: for whoever decided on an older revision.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Moved {
+    /// The first revision that shows it.
+    pub revision: u32,
+    /// Who did what, if somebody did it: "Maya Lindqvist transferred it to Ravi Kumar".
+    pub what: Option<String>,
 }
 
 impl Call {
     /// Users who are a party of this call now.
     pub(crate) fn parties(&self) -> BTreeSet<&UserId> {
-        self.caller.user.iter().chain(self.state.agent_leg().map(|a| &a.user.id)).collect()
+        let other = self.state.legs().into_iter().filter_map(|(_, user)| user);
+        self.caller.user.iter().chain(other).collect()
     }
 
     /// Replaces the state, keeping the old one for the caller of this function to take apart.

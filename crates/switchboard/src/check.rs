@@ -58,7 +58,8 @@ impl Switchboard {
         if let State::Over { .. } = call.state {
             return Err(Violation::NotPutAway(call.id.clone()));
         }
-        let may_go_on = matches!(call.state, State::Talking { .. });
+        // A caller on hold has the live leg of an agent, or a timer.
+        let may_go_on = matches!(call.state, State::Talking { .. }) || call.state.consulted().is_some();
         if call.timer != call.state.deadline() || (call.timer.is_none() && !may_go_on) {
             return Err(Violation::Timer(call.id.clone()));
         }
@@ -105,8 +106,10 @@ impl Switchboard {
             if let Some(user) = &call.caller.user {
                 busy.entry(user).or_default().insert(call.caller.leg);
             }
-            if let Some(agent) = call.state.agent_leg() {
-                busy.entry(&agent.user.id).or_default().insert(agent.leg);
+            for (leg, user) in call.state.legs() {
+                if let Some(user) = user {
+                    busy.entry(user).or_default().insert(leg);
+                }
             }
         }
         for (id, user) in &self.directory.users {
@@ -152,7 +155,7 @@ impl Switchboard {
 
 fn legs_of(call: &Call) -> Vec<(LegId, Option<&UserId>)> {
     let mut legs = vec![(call.caller.leg, call.caller.user.as_ref())];
-    legs.extend(call.state.agent_leg().map(|a| (a.leg, Some(&a.user.id))));
+    legs.extend(call.state.legs());
     legs.extend(call.state.ring().into_iter().flat_map(|r| &r.legs).map(|(leg, rung)| (*leg, Some(&rung.user))));
     legs
 }

@@ -100,6 +100,13 @@ impl Directory {
         self.by_number.get(&dialable(dialled)?)
     }
 
+    /// Whether keys pressed so far could become the extension of somebody.
+    pub(crate) fn extension_goes_on(&self, typed: &str) -> bool {
+        use std::ops::Bound;
+        let next = self.by_extension.range::<str, _>((Bound::Excluded(typed), Bound::Unbounded)).next();
+        next.is_some_and(|(extension, _)| extension.starts_with(typed))
+    }
+
     /// Who inside the account is meant by an extension or id.
     pub(crate) fn inside(&self, dialled: &str) -> Option<Target> {
         if let Some(target) = self.by_extension.get(dialled) {

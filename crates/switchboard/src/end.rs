@@ -3,7 +3,7 @@
 use protocol::{AuditOutcome, CallOutcome, CallRecord, Direction, JourneyEvent, Reason};
 
 use crate::{
-    Fact, ReferProgress, Switchboard,
+    Fact, Fault, ReferProgress, Switchboard,
     call::{Call, Stage, State},
     talk::why,
 };
@@ -18,11 +18,18 @@ impl Switchboard {
     pub(crate) fn end(&mut self, call: &mut Call, mut because: Reason) {
         let mut ended_at = self.now;
         match self.take(call) {
-            State::Dialling { agent, .. } | State::Talking { agent, .. } => self.hang_up(agent.leg, because),
+            State::Dialling { agent, .. } => self.hang_up(agent.leg, because),
+            State::Talking { with, .. } => self.hang_up(with.leg(), because),
             State::Ringing { ring, .. } => self.withdraw(ring, because),
             State::Queued(wait) => {
                 self.leave_line(&wait);
                 wait.offer.into_iter().for_each(|ring| self.withdraw(ring, because));
+            }
+            State::Consulting { transfer, agent, stage, .. } => {
+                self.end_consult_stage(stage, because);
+                self.hang_up(agent.leg, because);
+                let rule = because.phrase().to_owned();
+                self.settle(call, *transfer, AuditOutcome::FellBack, rule, ReferProgress::Failed(because));
             }
             State::Transferring { transfer, stage } => {
                 self.end_stage(stage, because);
@@ -38,8 +45,7 @@ impl Switchboard {
             }
             State::Voicemail { .. } | State::Closing { .. } | State::Over { .. } => {}
         }
-        #[cfg(test)]
-        if self.fault == Some(crate::testkit::Fault::LeavesCallerLeg) {
+        if self.planted(Fault::LeaveCallerLeg) {
             self.legs.remove(&call.caller.leg);
         }
         self.hang_up(call.caller.leg, because);
@@ -51,6 +57,7 @@ impl Switchboard {
     pub(crate) fn end_stage(&mut self, stage: Stage, because: Reason) {
         match stage {
             Stage::Holding => {}
+            Stage::Dialling(dial) => self.hang_up(dial.leg, because),
             Stage::Ringing(ring) | Stage::Recalling(ring) | Stage::NextAgent(ring) => self.withdraw(ring, because),
             Stage::Queued(wait) => {
                 self.leave_line(&wait);

@@ -58,7 +58,7 @@ impl Switchboard {
             let until = self.now.plus_ms(HAND_OVER_MS);
             // The leg is over; only its number lives on, for the engine to name the message by.
             self.forget_leg(call.caller.leg);
-            self.know_leg(call.caller.leg, call.key, None);
+            self.know_outside_leg(call.caller.leg, call.key);
             call.caller.user = None;
             call.enter(self.now, State::AwaitingRecording { mailbox, because: Reason::CallerGone, until });
         }
@@ -77,6 +77,7 @@ impl Switchboard {
             | State::Talking { .. }
             | State::Queued(_)
             | State::Transferring { .. }
+            | State::Consulting { .. }
             | State::Closing { .. }
             | State::Over { .. } => return,
         };
@@ -102,6 +103,7 @@ impl Switchboard {
             | State::Talking { .. }
             | State::Queued(_)
             | State::Transferring { .. }
+            | State::Consulting { .. }
             | State::Over { .. } => {}
         }
     }
@@ -119,6 +121,7 @@ impl Switchboard {
             | State::Talking { .. }
             | State::Queued(_)
             | State::Transferring { .. }
+            | State::Consulting { .. }
             | State::Voicemail { .. }
             | State::Closing { .. }
             | State::AwaitingRecording { .. }

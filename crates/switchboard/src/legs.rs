@@ -1,7 +1,7 @@
 //! Which leg belongs to which call and user. A leg is known from the order or event that makes it until its end, or
 //! until we order its end: whatever the engine says of it after that is late and means nothing.
 
-use protocol::{LegId, Reason, UserId};
+use protocol::{DeviceId, LegId, Reason, UserId};
 
 use crate::{Order, Switchboard, call::CallKey};
 
@@ -9,6 +9,7 @@ use crate::{Order, Switchboard, call::CallKey};
 pub(crate) struct LegUse {
     pub key: CallKey,
     pub user: Option<UserId>,
+    pub device: Option<DeviceId>,
 }
 
 impl Switchboard {
@@ -18,8 +19,25 @@ impl Switchboard {
         LegId(self.counters.leg)
     }
 
-    pub(crate) fn know_leg(&mut self, leg: LegId, key: CallKey, user: Option<&UserId>) {
-        self.legs.insert(leg, LegUse { key, user: user.cloned() });
+    /// A leg of the network's.
+    pub(crate) fn know_outside_leg(&mut self, leg: LegId, key: CallKey) {
+        self.legs.insert(leg, LegUse { key, user: None, device: None });
+    }
+
+    /// A leg of a user's device.
+    pub(crate) fn know_leg(&mut self, leg: LegId, key: CallKey, user: &UserId, device: &DeviceId) {
+        self.legs.insert(leg, LegUse { key, user: Some(user.clone()), device: Some(device.clone()) });
+    }
+
+    /// The leg goes over to another call, doing there what it did.
+    pub(crate) fn hand_over(&mut self, leg: LegId, to: CallKey) {
+        let Some(of) = self.legs.get_mut(&leg) else { return };
+        of.key = to;
+        if let Some(state) = of.user.as_ref().and_then(|u| self.directory.users.get_mut(u)) {
+            for legs in [&mut state.busy, &mut state.ringing] {
+                legs.entry(leg).and_modify(|key| *key = to);
+            }
+        }
     }
 
     /// The user takes part in the leg's call from now on.

@@ -11,10 +11,13 @@ mod account;
 mod arrive;
 mod audit;
 mod call;
+mod card;
 mod check;
 mod directory;
 mod eligibility;
 mod end;
+mod faults;
+mod hold;
 mod input;
 mod journey;
 mod leave;
@@ -25,6 +28,7 @@ mod permission;
 mod publish;
 mod queue;
 mod ring;
+mod stale;
 mod talk;
 mod timer;
 mod transfer;
@@ -41,6 +45,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use account::*;
 pub use check::Violation;
+#[cfg(feature = "faults")]
+pub use faults::Fault;
+#[cfg(not(feature = "faults"))]
+pub(crate) use faults::Fault;
 pub use input::*;
 pub use output::*;
 use protocol::{CallId, Department, DepartmentId, LegId, LiveCall, Reason, Timestamp, TransferId, User, UserId};
@@ -48,10 +56,11 @@ pub use timer::TimerReason;
 
 use crate::{
     audit::Trail,
-    call::{Call, CallKey, State},
+    call::{Call, CallKey, Stage, State},
     directory::Directory,
     legs::LegUse,
     timer::Timers,
+    transfer::{Request, Settled, Wish},
 };
 
 /// Everything an account's calls are doing now.
@@ -66,11 +75,12 @@ pub struct Switchboard {
     trail: Trail,
     instance: String,
     counters: Counters,
+    settled: Settled,
     changed: Changed,
     now: Timestamp,
     stopped: bool,
-    #[cfg(test)]
-    fault: Option<testkit::Fault>,
+    #[cfg(any(test, feature = "faults"))]
+    fault: Option<Fault>,
 }
 
 #[derive(Debug, Default)]
@@ -112,10 +122,11 @@ impl Switchboard {
             trail: Trail::after(last_audit),
             instance,
             counters: Counters { record: last_record_seq, ..Counters::default() },
+            settled: Settled::default(),
             changed: Changed::default(),
             now: Timestamp::default(),
             stopped: false,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "faults"))]
             fault: None,
         };
         board.directory.show_all();
@@ -173,13 +184,11 @@ impl Switchboard {
             EngineEvent::Ringing { leg } => self.on_leg(leg, |board, call| board.rings(call, leg)),
             EngineEvent::Answered { leg } => self.on_leg(leg, |board, call| board.answered(call, leg)),
             EngineEvent::Held { leg, held } => self.on_leg(leg, |board, call| board.held(call, leg, held)),
-            EngineEvent::ReferRequested { leg, to, replaces: _ } => {
-                self.on_leg(leg, |board, call| board.refer_requested(call, leg, &to));
+            EngineEvent::ReferRequested { leg, to, replaces } => {
+                self.on_leg(leg, |board, call| board.refer_requested(call, leg, &to, replaces));
             }
-            EngineEvent::Diverted { leg, to: _ } => {
-                self.on_leg(leg, |board, call| board.ended(call, leg, Reason::Declined));
-            }
-            EngineEvent::Digit { .. } => {}
+            EngineEvent::Diverted { leg, to } => self.on_leg(leg, |board, call| board.diverted(call, leg, &to)),
+            EngineEvent::Digit { leg, digit } => self.on_leg(leg, |board, call| board.key_pressed(call, leg, digit)),
             EngineEvent::Ended { leg, reason } => self.on_leg(leg, |board, call| board.ended(call, leg, reason)),
             EngineEvent::PromptFinished { leg } => self.on_leg(leg, |board, call| board.prompt_finished(call, leg)),
             EngineEvent::Recorded { leg, duration_ms, file: _ } => {
@@ -202,13 +211,13 @@ impl Switchboard {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Transfer { by, call, revision, target, kind: _, note } => {
-                self.transfer(&by, &call, revision, &target, note);
+            Command::Transfer { by, call, revision, target, kind, note } => {
+                let wish = Wish { by: &by, target: &target, kind, revision: Some(revision) };
+                self.transfer(&call, &wish, note);
             }
-            Command::CompleteTransfer { by: _, transfer } | Command::SwapTransfer { by: _, transfer } => {
-                self.fact(Fact::StepAnswer { transfer, answer: Err(Refusal::Denied(protocol::Denied::NotConsulting)) });
-            }
-            Command::CancelTransfer { by, transfer } => self.cancel_transfer(&by, &transfer),
+            Command::CompleteTransfer { by, transfer } => self.step_transfer(&by, &transfer, Request::Complete),
+            Command::SwapTransfer { by, transfer } => self.step_transfer(&by, &transfer, Request::Swap),
+            Command::CancelTransfer { by, transfer } => self.step_transfer(&by, &transfer, Request::Cancel),
             Command::SetPresence { by, presence } => self.set_presence(&by, presence),
             Command::SignedIn { user, accepted, rule } => self.signed_in(&user, accepted, rule),
             Command::SignedOut { user } => self.signed_out(&user),
@@ -230,6 +239,7 @@ impl Switchboard {
         match why {
             TimerReason::RingEnds => self.rang_out(call),
             TimerReason::QueueEnds => self.waited_out(call),
+            TimerReason::KeysEnd => self.keys_end(call),
             TimerReason::QueueRetry => self.ask_again(call),
             TimerReason::ClosingOverdue | TimerReason::RecordingOverdue => self.overdue(call),
         }
@@ -265,7 +275,9 @@ impl Switchboard {
         let deadline = call.state.deadline();
         if call.timer != deadline {
             call.timer.inspect(|old| self.timers.stop(call.key, *old));
-            deadline.inspect(|new| self.timers.start(call.key, *new));
+            let drop = self.planted(Fault::DropRecallTimer)
+                && matches!(call.state, State::Transferring { stage: Stage::Recalling(_), .. });
+            deadline.filter(|_| !drop).inspect(|new| self.timers.start(call.key, *new));
             call.timer = deadline;
         }
         self.publish(&mut call);

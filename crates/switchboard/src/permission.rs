@@ -170,7 +170,8 @@ impl<'a> Stake<'a> {
         self.owners.extend(call.parties());
         self.handlers.extend(&call.caller.user);
         if let Some(transfer) = call.state.transfer() {
-            self.owners.extend([&transfer.by.id, &transfer.from.id]);
+            self.owners.extend([&transfer.by.id]);
+            self.owners.extend(transfer.from.iter().map(|from| &from.id));
         }
     }
 }
@@ -178,9 +179,9 @@ impl<'a> Stake<'a> {
 /// Whether a call in this state can be transferred at all.
 pub(crate) fn movable(state: &State) -> Result<(), Denied> {
     match state {
-        State::Talking { .. } => Ok(()),
-        State::Dialling { .. } | State::Ringing { .. } | State::Queued(_) => Err(Denied::NotAnsweredYet),
-        State::Transferring { transfer, .. } => {
+        State::Talking { .. } | State::Ringing { .. } | State::Queued(_) => Ok(()),
+        State::Dialling { .. } => Err(Denied::NotAnsweredYet),
+        State::Transferring { transfer, .. } | State::Consulting { transfer, .. } => {
             Err(Denied::AlreadyTransferring { by: transfer.by.clone(), to: transfer.target.name().to_owned() })
         }
         State::Voicemail { .. } | State::Closing { .. } => Err(Denied::Leaving),

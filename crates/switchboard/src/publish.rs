@@ -12,6 +12,7 @@ impl Switchboard {
         match view {
             Some(mut view) => {
                 view.revision = call.shown.as_ref().map_or(1, |shown| shown.revision.wrapping_add(1));
+                call.note_move(&view);
                 call.shown = Some(view.clone());
                 self.fact(Fact::CallChanged(view));
             }

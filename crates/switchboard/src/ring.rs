@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{Bounce, JourneyEvent, LegId, Party, Reason, TargetRef, UserId, UserRef};
+use protocol::{Bounce, JourneyEvent, LegId, Reason, TargetRef, Timestamp, UserId, UserRef};
 
 use crate::{
-    AnswerMode, BackFrom, Order, ReferProgress, RingCard, RingKind, Switchboard,
+    Fault, Order, ReferProgress, RingKind, Switchboard,
     call::{AgentLeg, Call, Ring, RungDevice, Stage, State, Transfer},
+    card::ring_card,
 };
 
 /// How many of the newest bounces a call shows.
@@ -21,15 +22,15 @@ impl Switchboard {
         seconds: u32,
         card: Option<(&Transfer, RingKind)>,
     ) -> Ring {
-        let card = ring_card(call, card);
         let mut legs = BTreeMap::new();
         for user in &users {
             let devices = self.directory.users.get(&user.id).map(|u| u.devices.clone()).unwrap_or_default();
             for device in devices {
                 let leg = self.new_leg();
-                self.know_leg(leg, call.key, Some(&user.id));
+                self.know_leg(leg, call.key, &user.id, &device);
                 self.leg_rings(leg, call.key, &user.id);
-                self.order(Order::Ring { leg, device: device.clone(), card: card.clone() });
+                let card = ring_card(call, &device, card);
+                self.order(Order::Ring { leg, device: device.clone(), card });
                 legs.insert(leg, RungDevice { user: user.id.clone(), device });
             }
         }
@@ -46,9 +47,11 @@ impl Switchboard {
                 let order = Order::IndicateRinging { leg: agent.leg };
                 self.order(order);
             }
-            State::Transferring { transfer, stage: Stage::Ringing(ring) } if ring.legs.contains_key(&leg) => {
-                if let Some(referrer) = &transfer.referrer {
-                    let order = Order::ReferProgress { leg: referrer.leg, progress: ReferProgress::Ringing };
+            State::Transferring { transfer, stage: Stage::Ringing(_) | Stage::Dialling(_) } => {
+                let rung = call.state.ring().is_some_and(|r| r.legs.contains_key(&leg));
+                let dialled = call.state.dial().is_some_and(|d| d.leg == leg);
+                if let Some(kept) = transfer.kept.as_ref().filter(|k| k.by_refer && (rung || dialled)) {
+                    let order = Order::ReferProgress { leg: kept.agent.leg, progress: ReferProgress::Ringing };
                     self.order(order);
                 }
             }
@@ -58,6 +61,7 @@ impl Switchboard {
             | State::Talking { .. }
             | State::Queued(_)
             | State::Transferring { .. }
+            | State::Consulting { .. }
             | State::Voicemail { .. }
             | State::Closing { .. }
             | State::AwaitingRecording { .. }
@@ -69,6 +73,9 @@ impl Switchboard {
     pub(crate) fn answered(&mut self, call: &mut Call, leg: LegId) {
         if leg == call.caller.leg {
             return self.outside_answered(call);
+        }
+        if call.state.dial().is_some_and(|d| d.leg == leg) {
+            return self.number_answered(call);
         }
         let Some(ring) = call.state.ring_mut() else { return };
         let Some(won) = ring.legs.remove(&leg) else { return };
@@ -109,6 +116,10 @@ impl Switchboard {
         if let State::Dialling { .. } = &call.state {
             return self.end(call, Reason::NoAnswer);
         }
+        if let Some(leg) = call.state.dial().map(|d| d.leg) {
+            self.hang_up(leg, Reason::NoAnswer);
+            return self.number_failed(call, Reason::NoAnswer);
+        }
         let Some(ring) = call.state.ring_mut() else { return };
         let legs = std::mem::take(&mut ring.legs);
         let users = ring.towards.clone();
@@ -130,57 +141,32 @@ impl Switchboard {
 
     /// A user was asked in vain.
     fn bounced(&mut self, call: &mut Call, user: &UserId, reason: Reason) {
-        let now = self.now;
-        call.bounced.insert(user.clone(), now);
-        if let State::Transferring { transfer, .. } = &mut call.state {
+        call.bounced.insert(user.clone(), self.now);
+        if let Some(transfer) = call.state.transfer_mut() {
             transfer.course.in_vain.insert(user.clone());
         }
         let target = TargetRef::User(self.directory.user_ref(user));
         let Some(ring) = call.state.ring_mut() else { return };
         ring.towards.retain(|u| u.id != *user);
         ring.last = Some(reason);
-        let rang_ms = now.ms_since(ring.since);
+        let since = ring.since;
+        self.note_bounce(call, target, reason, since);
+    }
+
+    /// Adds to the chain of those who were tried in vain.
+    pub(crate) fn note_bounce(&self, call: &mut Call, target: TargetRef, reason: Reason, since: Timestamp) {
         if call.bounces.len() == BOUNCES {
             call.bounces.remove(0);
         }
-        call.bounces.push(Bounce { target, reason, at: now, rang_ms });
+        call.bounces.push(Bounce { target, reason, at: self.now, rang_ms: self.now.ms_since(since) });
     }
 
     /// Nobody is left who could answer this ring.
     fn ring_failed(&mut self, call: &mut Call) {
         let reason = call.state.ring().and_then(|r| r.last).unwrap_or(Reason::NoAnswer);
-        #[cfg(test)]
-        if self.fault == Some(crate::testkit::Fault::ForgetsAfterRing) {
+        if self.planted(Fault::ForgetAfterRing) {
             return;
         }
         self.came_to_nothing(call, reason);
-    }
-}
-
-fn ring_card(call: &Call, transfer: Option<(&Transfer, RingKind)>) -> RingCard {
-    let first = match call.direction {
-        protocol::Direction::Inbound | protocol::Direction::Outbound => RingKind::Outside,
-        protocol::Direction::Internal => RingKind::Internal,
-    };
-    let kind = transfer.map_or(first, |(_, kind)| kind);
-    let back_from = transfer.filter(|(_, kind)| *kind == RingKind::Recall).map(|(transfer, _)| BackFrom {
-        name: transfer.target.name().to_owned(),
-        reason: transfer.because,
-        seconds: (transfer.bounced_after_ms.unwrap_or(0) / 1_000) as u32,
-    });
-    let department = transfer.and_then(|(transfer, kind)| match (&transfer.target, kind) {
-        (TargetRef::Department(department), RingKind::Transfer) => Some(department.name.clone()),
-        (TargetRef::Department(_) | TargetRef::User(_) | TargetRef::Outside { .. }, _) => None,
-    });
-    RingCard {
-        call: call.id.clone(),
-        kind,
-        caller: call.caller.party.clone(),
-        department: department.or_else(|| call.department.as_ref().map(|d| d.name.clone())),
-        transferred_by: transfer
-            .map(|(transfer, _)| Party { name: transfer.by.name.clone(), number: transfer.by.id.to_string() }),
-        note: transfer.and_then(|(transfer, _)| transfer.note.clone()),
-        back_from,
-        answer: AnswerMode::Manual,
     }
 }

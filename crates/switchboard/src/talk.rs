@@ -1,36 +1,41 @@
-//! Talking: connecting, holding, and one side going away.
+//! Talking: connecting, and one side going away.
 
 use protocol::{AuditOutcome, JourneyEvent, LegId, Reason, TargetRef};
 
 use crate::{
     Order, ReferProgress, Switchboard,
-    call::{AgentLeg, Call, Stage, State, Transfer},
+    call::{AgentLeg, Call, ConsultStage, Other, Stage, State, Transfer},
 };
 
 impl Switchboard {
-    /// The agent has answered: whatever was going on, the caller talks with them now.
+    /// A rung agent has answered: whatever was going on, the caller talks with them now; or, if they are consulted, the
+    /// agent does.
     pub(crate) fn connect(&mut self, call: &mut Call, agent: AgentLeg) {
         match self.take(call) {
             State::Ringing { .. } => {}
             State::Queued(wait) => self.leave_line(&wait),
             State::Transferring { transfer, stage } => self.transfer_answered(call, *transfer, stage, &agent),
-            other @ (State::Dialling { .. }
+            state @ State::Consulting { stage: ConsultStage::Ringing(_), .. } => {
+                call.state = state;
+                return self.consult_answered(call, &Other::Agent(agent));
+            }
+            state @ (State::Dialling { .. }
             | State::Talking { .. }
+            | State::Consulting { .. }
             | State::Voicemail { .. }
             | State::Closing { .. }
             | State::AwaitingRecording { .. }
             | State::Over { .. }) => {
                 // None of these rings an agent; `answered` does not come here from them.
-                call.state = other;
+                call.state = state;
                 return self.hang_up(agent.leg, Reason::AnsweredElsewhere);
             }
         }
-        self.answer_caller(call);
-        call.agent = Some(agent.user.clone());
-        self.talk(call, agent);
+        call.news.get_or_insert_with(|| format!("{} answered it", agent.user.name));
+        self.talk(call, Other::Agent(agent), false);
     }
 
-    /// The outside party that we dialled has answered.
+    /// The outside party that we dialled for a user has answered.
     pub(crate) fn outside_answered(&mut self, call: &mut Call) {
         if !matches!(call.state, State::Dialling { .. }) {
             return;
@@ -38,30 +43,46 @@ impl Switchboard {
         let State::Dialling { agent, .. } = self.take(call) else { return };
         call.caller.up = true;
         self.order(Order::Answer { leg: agent.leg });
-        self.talk(call, agent);
+        self.talk(call, Other::Agent(agent), false);
     }
 
-    fn talk(&mut self, call: &mut Call, agent: AgentLeg) {
-        self.bridge(call, &agent);
+    /// The caller begins to talk with somebody new.
+    pub(crate) fn talk(&mut self, call: &mut Call, with: Other, held: bool) {
+        self.answer_caller(call);
         call.answered_at.get_or_insert(self.now);
-        if call.agents.last() != Some(&agent.user) {
-            call.agents.push(agent.user.clone());
+        if let Other::Agent(AgentLeg { user, .. }) = &with {
+            call.agent = Some(user.clone());
+            if call.agents.last() != Some(user) {
+                call.agents.push(user.clone());
+            }
+            self.step(call, JourneyEvent::Answered { by: user.clone() });
         }
-        self.step(call, JourneyEvent::Answered { by: agent.user.clone() });
-        call.enter(self.now, State::Talking { agent, held: false });
+        self.talk_on(call, with, held);
     }
 
-    fn bridge(&mut self, call: &Call, agent: &AgentLeg) {
-        self.order(Order::Bridge { a: call.caller.leg, b: agent.leg });
-        if call.caller.holds {
-            self.order(Order::PlayMusic { leg: agent.leg });
+    /// The caller talks with somebody who has been in the call before, or has just been entered into it.
+    pub(crate) fn talk_on(&mut self, call: &mut Call, with: Other, held: bool) {
+        self.pair((call.caller.leg, call.caller.holds), (with.leg(), held));
+        call.enter(self.now, State::talking(with, held));
+    }
+
+    /// Connects two sides. Who is held hears music; who holds listens to nobody.
+    pub(crate) fn pair(&mut self, (a, a_holds): (LegId, bool), (b, b_holds): (LegId, bool)) {
+        self.order(Order::Bridge { a, b });
+        if a_holds {
+            self.order(Order::PlayMusic { leg: b });
+        }
+        if b_holds {
+            self.order(Order::PlayMusic { leg: a });
         }
     }
 
     fn transfer_answered(&mut self, call: &mut Call, transfer: Transfer, stage: Stage, agent: &AgentLeg) {
         let name = &agent.user.name;
         let (outcome, rule) = match stage {
-            Stage::Holding | Stage::Ringing(_) => (AuditOutcome::Completed, format!("answered by {name}")),
+            Stage::Holding | Stage::Ringing(_) | Stage::Dialling(_) => {
+                (AuditOutcome::Completed, format!("answered by {name}"))
+            }
             Stage::Queued(wait) => {
                 self.leave_line(&wait);
                 (AuditOutcome::Completed, format!("answered by {name} after waiting for {}", wait.department.name))
@@ -76,38 +97,8 @@ impl Switchboard {
                 call.department = Some(department.clone());
             }
         }
+        call.news = Some(format!("{} transferred it to {}", transfer.by.name, transfer.target.name()));
         self.settle(call, transfer, outcome, rule, ReferProgress::Done);
-    }
-
-    /// A far end held us, or took us back: the other side hears music meanwhile.
-    pub(crate) fn held(&mut self, call: &mut Call, leg: LegId, now_held: bool) {
-        if leg == call.caller.leg {
-            if call.caller.holds == now_held {
-                return;
-            }
-            call.caller.holds = now_held;
-            let State::Talking { agent, held } = &call.state else { return };
-            let agent = agent.clone();
-            return match (now_held, held) {
-                (true, _) => self.order(Order::PlayMusic { leg: agent.leg }),
-                (false, false) => self.bridge(call, &agent),
-                (false, true) => self.order(Order::PlayMusic { leg: call.caller.leg }),
-            };
-        }
-        let State::Talking { agent, held } = &mut call.state else { return };
-        if leg != agent.leg || *held == now_held {
-            return;
-        }
-        *held = now_held;
-        let agent = agent.clone();
-        call.state_since = self.now;
-        if now_held {
-            self.order(Order::PlayMusic { leg: call.caller.leg });
-            self.step(call, JourneyEvent::Held { by: agent.user });
-        } else {
-            self.bridge(call, &agent);
-            self.step(call, JourneyEvent::Resumed { by: agent.user });
-        }
     }
 
     /// A leg is over: hung up, refused or broken.
@@ -119,12 +110,18 @@ impl Switchboard {
         if call.state.ring().is_some_and(|r| r.legs.contains_key(&leg)) {
             return self.ring_leg_ended(call, leg, reason);
         }
+        if call.state.dial().is_some_and(|d| d.leg == leg) {
+            return self.number_failed(call, reason);
+        }
         match &mut call.state {
-            State::Talking { agent, .. } if agent.leg == leg => self.agent_ended(call, reason),
+            State::Talking { with, .. } if with.leg() == leg => self.other_ended(call, reason),
             State::Dialling { agent, .. } if agent.leg == leg => self.end(call, Reason::Cancelled),
-            State::Transferring { transfer, .. } if transfer.referrer.as_ref().is_some_and(|r| r.leg == leg) => {
-                transfer.referrer = None;
+            State::Transferring { transfer, .. } if transfer.kept.as_ref().is_some_and(|k| k.agent.leg == leg) => {
+                transfer.kept = None;
+                transfer.course.waits = None;
             }
+            State::Consulting { agent, .. } if agent.leg == leg => self.consultant_ended(call),
+            State::Consulting { .. } => self.consulted_ended(call, leg, reason),
             State::Dialling { .. }
             | State::Ringing { .. }
             | State::Talking { .. }
@@ -137,14 +134,14 @@ impl Switchboard {
         }
     }
 
-    /// Hanging up is the agent's right and ends the call. A leg that broke is not a goodbye: a caller who came to a
+    /// Hanging up is everyone's right and ends the call. A leg that broke is not a goodbye: a caller who came to a
     /// department goes back to its line.
-    fn agent_ended(&mut self, call: &mut Call, reason: Reason) {
+    fn other_ended(&mut self, call: &mut Call, reason: Reason) {
         let broke = matches!(reason, Reason::Failed | Reason::Unreachable);
         let department = call.department.as_ref().map(|d| d.id.clone());
         match department {
             Some(department) if broke && !self.stopped => {
-                if let State::Talking { agent, .. } = self.take(call) {
+                if let State::Talking { with: Other::Agent(agent), .. } = self.take(call) {
                     call.bounced.insert(agent.user.id, self.now);
                 }
                 self.order(Order::PlayMusic { leg: call.caller.leg });
@@ -166,6 +163,7 @@ impl Switchboard {
             | State::Talking { .. }
             | State::Queued(_)
             | State::Transferring { .. }
+            | State::Consulting { .. }
             | State::Closing { .. }
             | State::Over { .. } => {
                 self.forget_leg(call.caller.leg);

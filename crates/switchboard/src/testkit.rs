@@ -13,15 +13,8 @@ use protocol::{
 use crate::{
     Account, Command, DepartmentConfig, EngineEvent, Fact, Fallback, FallbackStep, Input, MailboxOf, Order, Origin,
     Output, OutsideRule, Policy, RecallWhom, Refusal, Release, RingCard, Switchboard, Unavailable, UserConfig,
-    call::{Call, State},
+    call::{Call, ConsultStage, State},
 };
-
-/// Mistakes to be planted, to see that the properties notice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    ForgetsAfterRing,
-    LeavesCallerLeg,
-}
 
 /// What a leg hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -330,23 +323,47 @@ impl Office {
         let right = match &call.state {
             State::Dialling { .. } => matches!(ear, Some(Ear::Rung(None))),
             State::Ringing { .. } => ear == Some(&Ear::Ringback),
-            State::Talking { agent, held } => {
-                let other = self.ears.get(&agent.leg);
-                let together = ear == Some(&Ear::With(agent.leg)) && other == Some(&Ear::With(call.caller.leg));
-                let music = |on: bool, heard: Option<&Ear>| !on || heard == Some(&Ear::Music);
-                let any_held = *held || call.caller.holds;
-                // Who holds listens to nobody; the one held hears music.
-                (any_held || together)
-                    && music(*held && !call.caller.holds, ear)
-                    && music(call.caller.holds && !*held, other)
+            State::Talking { with, held, .. } => {
+                self.together((call.caller.leg, call.caller.holds), (with.leg(), *held))
             }
-            State::Queued(_) | State::Transferring { .. } => ear == Some(&Ear::Music),
+            State::Queued(_) => ear == Some(&Ear::Music),
+            State::Transferring { transfer, .. } => {
+                let kept = transfer.kept.as_ref().filter(|k| !k.held).map(|k| k.agent.leg);
+                let waits = if call.caller.up { Ear::Music } else { Ear::Ringback };
+                ear == Some(&waits) && kept.is_none_or(|leg| self.ears.get(&leg) == Some(&Ear::Ringback))
+            }
+            State::Consulting { agent, held, stage, .. } => {
+                let agent = (agent.leg, *held);
+                let music = |leg: LegId| self.ears.get(&leg) == Some(&Ear::Music);
+                match stage {
+                    ConsultStage::Ringing(_) | ConsultStage::Dialling(_) => {
+                        music(call.caller.leg) && (*held || self.ears.get(&agent.0) == Some(&Ear::Ringback))
+                    }
+                    ConsultStage::Speaking(target) => {
+                        music(call.caller.leg) && self.together(agent, (target.side.leg(), target.holds))
+                    }
+                    ConsultStage::Swapped(target) => {
+                        music(target.side.leg()) && self.together((call.caller.leg, call.caller.holds), agent)
+                    }
+                }
+            }
             State::Voicemail { .. } => ear == Some(&Ear::Mailbox),
             State::Closing { .. } => ear == Some(&Ear::Prompt),
             State::AwaitingRecording { .. } => ear.is_none(),
             State::Over { .. } => false,
         };
         if right { Ok(()) } else { Err(ear.cloned()) }
+    }
+
+    /// Who holds listens to nobody; the one held hears music; else they hear each other.
+    fn together(&self, (a, a_holds): (LegId, bool), (b, b_holds): (LegId, bool)) -> bool {
+        let hears = |leg: LegId, ear: Ear| self.ears.get(&leg) == Some(&ear);
+        match (a_holds, b_holds) {
+            (false, false) => hears(a, Ear::With(b)) && hears(b, Ear::With(a)),
+            (true, false) => hears(b, Ear::Music),
+            (false, true) => hears(a, Ear::Music),
+            (true, true) => true,
+        }
     }
 
     // Questions.
@@ -410,7 +427,8 @@ impl Office {
             return Err(format!("{} calls, {} records", board.counters.call, self.records.len()));
         }
         let settled = |e: &&AuditEntry| {
-            e.action == AuditAction::Transfer && matches!(e.outcome, AuditOutcome::Completed | AuditOutcome::FellBack)
+            matches!(e.action, AuditAction::Transfer | AuditAction::Consult)
+                && matches!(e.outcome, AuditOutcome::Completed | AuditOutcome::FellBack)
         };
         let outcomes = self.trail.iter().filter(settled).count() as u64;
         if outcomes != board.counters.transfer || self.answers.len() != self.asked {

@@ -15,6 +15,8 @@ pub enum TimerReason {
     QueueEnds,
     /// An agent who let this call ring out may be asked again.
     QueueRetry,
+    /// No further key of a feature code is expected.
+    KeysEnd,
     /// The engine owes us the end of an announcement.
     ClosingOverdue,
     /// The engine owes us a recording.

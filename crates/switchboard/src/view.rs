@@ -1,8 +1,8 @@
 //! How a call looks from outside.
 
-use protocol::{CallState, LiveCall, TransferKind, TransferProgress, TransferStage, UserRef};
+use protocol::{CallState, LiveCall, TransferProgress, TransferStage, UserRef};
 
-use crate::call::{Call, Stage, State, Transfer};
+use crate::call::{Call, ConsultStage, Other, Stage, State, Transfer};
 
 impl Call {
     /// `None` once the caller has left.
@@ -12,7 +12,7 @@ impl Call {
             State::Ringing { ring, .. } => {
                 (CallState::Ringing { towards: ring.towards.clone(), until: ring.until }, None)
             }
-            State::Talking { agent, held } => (self.talking(&agent.user, *held), None),
+            State::Talking { with, held, .. } => (self.talking(with, *held), None),
             State::Queued(wait) => match &wait.offer {
                 Some(ring) => (CallState::Ringing { towards: ring.towards.clone(), until: ring.until }, None),
                 None => {
@@ -22,6 +22,15 @@ impl Call {
             },
             State::Transferring { transfer, stage } => {
                 (CallState::Transferring, Some(progress(transfer, shown_stage(transfer, stage), self)))
+            }
+            State::Consulting { transfer, agent, held, stage } => {
+                let state = match stage {
+                    ConsultStage::Ringing(_) | ConsultStage::Dialling(_) | ConsultStage::Speaking(_) => {
+                        CallState::Transferring
+                    }
+                    ConsultStage::Swapped(_) => self.talking(&Other::Agent(agent.clone()), *held),
+                };
+                (state, Some(progress(transfer, consult_stage(stage), self)))
             }
             State::Voicemail { mailbox, because, from, .. } => {
                 let mailbox = mailbox.name.clone();
@@ -47,13 +56,14 @@ impl Call {
         })
     }
 
-    fn talking(&self, agent: &UserRef, held: bool) -> CallState {
-        match &self.caller.user {
-            _ if held => CallState::Held { by: agent.clone() },
-            Some(user) if self.caller.holds => {
+    fn talking(&self, with: &Other, held: bool) -> CallState {
+        match (with, &self.caller.user) {
+            (Other::Agent(agent), _) if held => CallState::Held { by: agent.user.clone() },
+            (_, Some(user)) if self.caller.holds => {
                 CallState::Held { by: UserRef { id: user.clone(), name: self.caller.party.name.clone() } }
             }
-            Some(_) | None => CallState::Talking { with: agent.clone() },
+            (Other::Agent(agent), Some(_) | None) => CallState::Talking { with: agent.user.clone() },
+            (Other::Outside { party, .. }, Some(_) | None) => CallState::TalkingOutside { with: party.clone() },
         }
     }
 }
@@ -62,9 +72,9 @@ fn progress(transfer: &Transfer, stage: TransferStage, call: &Call) -> TransferP
     TransferProgress {
         id: transfer.id.clone(),
         by: transfer.by.clone(),
-        from: Some(transfer.from.clone()),
+        from: transfer.from.clone(),
         target: transfer.target.clone(),
-        kind: TransferKind::Blind,
+        kind: transfer.kind,
         stage,
         since: call.state_since,
         note: transfer.note.clone(),
@@ -76,8 +86,9 @@ fn shown_stage(transfer: &Transfer, stage: &Stage) -> TransferStage {
     match stage {
         Stage::Holding => TransferStage::Holding,
         Stage::Ringing(ring) => TransferStage::Ringing { towards: ring.towards.clone(), until: ring.until },
+        Stage::Dialling(dial) => TransferStage::Ringing { towards: Vec::new(), until: dial.until },
         Stage::Recalling(ring) => {
-            let towards = ring.towards.first().unwrap_or(&transfer.from).clone();
+            let towards = ring.towards.first().or(transfer.from.as_ref()).unwrap_or(&transfer.by).clone();
             TransferStage::Recalling { towards, until: ring.until, because }
         }
         Stage::NextAgent(ring) => {
@@ -87,5 +98,16 @@ fn shown_stage(transfer: &Transfer, stage: &Stage) -> TransferStage {
             Some(ring) => TransferStage::Ringing { towards: ring.towards.clone(), until: ring.until },
             None => TransferStage::Queued { department: wait.department.clone(), until: wait.until },
         },
+    }
+}
+
+fn consult_stage(stage: &ConsultStage) -> TransferStage {
+    match stage {
+        ConsultStage::Ringing(ring) => {
+            TransferStage::ConsultRinging { towards: ring.towards.clone(), until: ring.until }
+        }
+        ConsultStage::Dialling(dial) => TransferStage::ConsultRinging { towards: Vec::new(), until: dial.until },
+        ConsultStage::Speaking(target) => TransferStage::Consulting { with: target.side.target() },
+        ConsultStage::Swapped(target) => TransferStage::Swapped { with: target.side.target() },
     }
 }

@@ -1,159 +1,184 @@
 //! Go: the call is given away at once, without asking the target first.
 
-use protocol::{
-    AuditAction, AuditOutcome, CallId, Denied, JourneyEvent, Party, Reason, Target, TransferId, TransferKind, UserId,
-};
+use protocol::{AuditOutcome, JourneyEvent, Party, Reason, Target, TargetRef, TransferId, TransferKind, UserId};
 
-use super::Course;
+use super::{Asked, Course, Way};
 use crate::{
-    Fact, Order, Refusal, Switchboard,
-    arrive::bounded,
-    audit::Attempt,
-    call::{Call, Stage, State, Transfer},
-    permission::movable,
+    Fault, Order, ReferProgress, Release, Switchboard,
+    call::{AgentLeg, Call, Kept, Mailbox, Other, Stage, State, Transfer},
+    directory::dialable,
 };
 
 impl Switchboard {
-    pub(crate) fn transfer(&mut self, by: &UserId, id: &CallId, revision: u32, target: &Target, note: Option<String>) {
-        let Some(key) = self.by_id.get(id).copied() else {
-            let attempt = self.refused(by, target, &Refusal::UnknownCall);
-            self.audit(Some(id.clone()), attempt);
-            let answer = Err(Refusal::UnknownCall);
-            return self.fact(Fact::TransferAnswer { call: id.clone(), answer });
+    /// Holds the caller, releases the former agent, and takes the first step.
+    pub(crate) fn begin_blind(&mut self, call: &mut Call, asked: Asked) {
+        self.turn_round(call, &asked.by);
+        let (by_refer, kind) = (asked.way == Way::Refer, asked.kind);
+        let (agent, held) = match self.take(call) {
+            State::Talking { with: Other::Agent(agent), held, .. } => (Some(agent), held),
+            State::Talking { with: Other::Outside { leg, .. }, .. } => {
+                self.hang_up(leg, Reason::AnsweredElsewhere);
+                (None, false)
+            }
+            // Whoever is rung has missed nothing: the call is moved.
+            State::Ringing { ring, .. } => {
+                self.withdraw(ring, Reason::AnsweredElsewhere);
+                (None, false)
+            }
+            State::Queued(wait) => {
+                self.leave_line(&wait);
+                wait.offer.into_iter().for_each(|ring| self.withdraw(ring, Reason::AnsweredElsewhere));
+                (None, false)
+            }
+            state @ (State::Dialling { .. }
+            | State::Transferring { .. }
+            | State::Consulting { .. }
+            | State::Voicemail { .. }
+            | State::Closing { .. }
+            | State::AwaitingRecording { .. }
+            | State::Over { .. }) => {
+                self.by_transfer.remove(&asked.id);
+                call.state = state;
+                return;
+            }
         };
-        self.with_call(key, |board, call| match board.may_begin(by, call, Some(revision), target) {
-            Err(refusal) => {
-                let attempt = board.refused(by, target, &refusal);
-                board.audit_call(call, attempt);
-                board.fact(Fact::TransferAnswer { call: call.id.clone(), answer: Err(refusal) });
-            }
-            Ok(rule) => {
-                let transfer = board.accept(call, by, target, rule);
-                board.fact(Fact::TransferAnswer { call: call.id.clone(), answer: Ok(transfer.clone()) });
-                board.begin(call, transfer, by, target, note, false);
-            }
-        });
-    }
-
-    /// Whether the transfer may begin, and the rule that says so.
-    pub(crate) fn may_begin(
-        &self,
-        by: &UserId,
-        call: &Call,
-        revision: Option<u32>,
-        target: &Target,
-    ) -> Result<String, Refusal> {
-        let rule = self.mover(by, Some(call)).map_err(Refusal::Denied)?;
-        movable(&call.state).map_err(Refusal::Denied)?;
-        let now = call.shown.as_ref().map_or(0, |shown| shown.revision);
-        if revision.is_some_and(|seen| seen != now) {
-            return Err(Refusal::Denied(Denied::Stale { now, what: None }));
+        if call.caller.up && !self.planted(Fault::ForgetHold) {
+            self.order(Order::PlayMusic { leg: call.caller.leg });
         }
-        self.eligible(by, call, target).map_err(Refusal::Ineligible)?;
-        Ok(rule)
-    }
-
-    /// Numbers the transfer and writes that it was accepted.
-    pub(crate) fn accept(&mut self, call: &mut Call, by: &UserId, target: &Target, rule: String) -> TransferId {
-        self.counters.transfer += 1;
-        let id = TransferId(format!("{}-t{}", self.instance, self.counters.transfer));
-        self.by_transfer.insert(id.clone(), call.key);
-        let target = Some(self.target_ref(target).name().to_owned());
-        let (action, outcome) = (AuditAction::Transfer, AuditOutcome::Accepted);
-        self.audit_call(call, Attempt { user: by, action, target, outcome, rule });
-        id
-    }
-
-    /// Holds the caller, releases the former agent, and takes the first step. With `by_refer` the former agent's leg
-    /// stays until its device has been told how the transfer goes (RFC 5589 section 6.1).
-    pub(crate) fn begin(
-        &mut self,
-        call: &mut Call,
-        id: TransferId,
-        by: &UserId,
-        target: &Target,
-        note: Option<String>,
-        by_refer: bool,
-    ) {
-        self.turn_round(call, by);
-        let State::Talking { agent, .. } = self.take(call) else { return };
-        let by = self.directory.user_ref(by);
-        let target = self.target_ref(target);
-        let note = note.map(|n| bounded(&n)).filter(|n| !n.is_empty());
-        self.order(Order::PlayMusic { leg: call.caller.leg });
-        if !by_refer {
-            self.hang_up(agent.leg, Reason::AnsweredElsewhere);
+        let mut transfer = self.new_transfer(call, asked, agent.as_ref());
+        if let Some(agent) = agent {
+            self.release_or_keep(&mut transfer, Kept { agent, held, by_refer });
         }
-        self.step(
-            call,
-            JourneyEvent::TransferStarted {
-                transfer: id.clone(),
-                by: by.clone(),
-                from: Some(agent.user.clone()),
-                to: target.clone(),
-                kind: TransferKind::Blind,
-                note: note.clone(),
-            },
-        );
-        let transfer = Box::new(Transfer {
-            id,
-            course: Course::new(target.clone(), by.clone(), agent.user.clone()),
-            by,
-            from: agent.user.clone(),
-            because: match &target {
-                protocol::TargetRef::User(_) | protocol::TargetRef::Outside { .. } => Reason::Unreachable,
-                protocol::TargetRef::Department(_) => Reason::NobodyFree,
-            },
-            target,
-            note,
-            since: self.now,
-            bounced_after_ms: None,
-            referrer: by_refer.then_some(agent),
-        });
+        if kind == TransferKind::Voicemail {
+            return self.go_to_mailbox(call, *transfer);
+        }
         call.enter(self.now, State::Transferring { transfer, stage: Stage::Holding });
         self.publish(call);
         self.proceed(call);
     }
 
+    /// A device that asked by REFER stays until it has been told how the transfer goes (RFC 5589 section 6.1); so does
+    /// any agent where the account wants it.
+    pub(crate) fn release_or_keep(&mut self, transfer: &mut Transfer, kept: Kept) {
+        let waits = self.directory.policy.release == Release::WhenAnswered && transfer.kind == TransferKind::Blind;
+        if !kept.by_refer && !waits {
+            return self.hang_up(kept.agent.leg, Reason::AnsweredElsewhere);
+        }
+        if !kept.held {
+            self.order(Order::PlayRingback { leg: kept.agent.leg });
+            transfer.course.waits = Some(kept.agent.user.id.clone());
+        }
+        transfer.kept = Some(kept);
+    }
+
+    /// A transfer that begins, written into the journey. `agent` talked with the caller.
+    pub(crate) fn new_transfer(&mut self, call: &mut Call, asked: Asked, agent: Option<&AgentLeg>) -> Box<Transfer> {
+        let by = self.directory.user_ref(&asked.by);
+        let target = self.target_ref(&asked.target);
+        let mut course = Course::new(target.clone(), by.clone(), agent.map(|a| a.user.clone()));
+        match asked.way {
+            Way::Command | Way::Refer => {}
+            Way::Divert => course.in_vain.extend([asked.by.clone()]),
+        }
+        let from = agent.map(|a| a.user.clone());
+        call.news = Some(format!("{} {} {}", by.name, did(asked.kind), target.name()));
+        self.step(
+            call,
+            JourneyEvent::TransferStarted {
+                transfer: asked.id.clone(),
+                by: by.clone(),
+                from: from.clone(),
+                to: target.clone(),
+                kind: asked.kind,
+                note: asked.note.clone(),
+            },
+        );
+        Box::new(Transfer {
+            id: asked.id,
+            kind: asked.kind,
+            course,
+            by,
+            from,
+            device: agent.and_then(|a| self.legs.get(&a.leg)).and_then(|of| of.device.clone()),
+            because: match &target {
+                TargetRef::User(_) | TargetRef::Outside { .. } => Reason::Unreachable,
+                TargetRef::Department(_) => Reason::NobodyFree,
+            },
+            target,
+            note: asked.note,
+            since: self.now,
+            bounced_after_ms: None,
+            kept: None,
+            answers_itself: None,
+        })
+    }
+
+    /// Straight to the mailbox of the target.
+    fn go_to_mailbox(&mut self, call: &mut Call, transfer: Transfer) {
+        let mailbox = mailbox_of(&transfer.target);
+        let rule = format!("voicemail of {}", mailbox.name);
+        // Nobody missed the call: it was answered, by a machine.
+        let because = Reason::AnsweredElsewhere;
+        let settled = self.settle(call, transfer, AuditOutcome::Completed, rule, ReferProgress::Done);
+        self.leave_voicemail(call, mailbox, because, Some(Box::new(settled)));
+    }
+
     /// Who transfers their own outgoing internal call moves the other side, so the two change places.
-    fn turn_round(&mut self, call: &mut Call, by: &UserId) {
-        let State::Talking { agent, held } = &mut call.state else { return };
+    pub(crate) fn turn_round(&mut self, call: &mut Call, by: &UserId) {
+        let State::Talking { with, held, .. } = &mut call.state else { return };
         if call.caller.user.as_ref() != Some(by) {
             return;
         }
-        let number = self.directory.users.get(&agent.user.id).map(|u| u.config.extension.clone()).unwrap_or_default();
-        let party = Party { name: agent.user.name.clone(), number };
-        let calling = std::mem::replace(&mut call.caller.leg, agent.leg);
+        let me = Other::Agent(AgentLeg { leg: call.caller.leg, user: self.directory.user_ref(by) });
         std::mem::swap(&mut call.caller.holds, held);
-        call.caller.user = Some(agent.user.id.clone());
-        call.caller.party = party;
-        agent.leg = calling;
-        agent.user = self.directory.user_ref(by);
-        call.agent = Some(agent.user.clone());
+        match std::mem::replace(with, me) {
+            Other::Agent(AgentLeg { leg, user }) => {
+                let number = self.directory.users.get(&user.id).map(|u| u.config.extension.clone());
+                call.caller.party = Party { name: user.name, number: number.unwrap_or_default() };
+                call.caller.user = Some(user.id);
+                call.caller.leg = leg;
+            }
+            Other::Outside { leg, party } => {
+                call.caller.party = party;
+                call.caller.user = None;
+                call.caller.leg = leg;
+            }
+        }
+        call.agent = call.state.agent_leg().map(|a| a.user.clone());
     }
 
-    pub(crate) fn refused<'a>(&self, by: &'a UserId, target: &Target, refusal: &Refusal) -> Attempt<'a> {
-        let rule = match refusal {
-            Refusal::Denied(denied) => format!("denied: {}", code(denied)),
-            Refusal::Ineligible(why) => format!("ineligible: {}", code(why)),
-            Refusal::UnknownCall => "no such call".to_owned(),
-            Refusal::UnknownTransfer => "no such transfer".to_owned(),
-        };
-        let target = Some(self.target_ref(target).name().to_owned());
-        Attempt { user: by, action: AuditAction::Transfer, target, outcome: AuditOutcome::Refused, rule }
+    /// The target as it will be shown and dialled.
+    pub(crate) fn normal(target: &Target) -> Target {
+        match target {
+            Target::Outside(written) => {
+                Target::Outside(dialable(written).unwrap_or_else(|| crate::arrive::bounded(written)))
+            }
+            Target::User(_) | Target::Department(_) => target.clone(),
+        }
+    }
+
+    /// Gives the transfer its number.
+    pub(crate) fn number_transfer(&mut self, call: &Call) -> TransferId {
+        self.counters.transfer += 1;
+        let id = TransferId(format!("{}-t{}", self.instance, self.counters.transfer));
+        self.by_transfer.insert(id.clone(), call.key);
+        id
     }
 }
 
-/// The `code` that the reason has in the API.
-pub(crate) fn code(reason: &impl std::fmt::Debug) -> String {
-    let debug = format!("{reason:?}");
-    let name: String = debug.chars().take_while(char::is_ascii_alphanumeric).collect();
-    let mut code = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && !code.is_empty() {
-            code.push('_');
-        }
-        code.push(c.to_ascii_lowercase());
+fn mailbox_of(target: &TargetRef) -> Mailbox {
+    match target {
+        TargetRef::User(user) => Mailbox { id: user.id.to_string(), name: user.name.clone() },
+        TargetRef::Department(department) => Mailbox { id: department.id.to_string(), name: department.name.clone() },
+        // Refused before it begins.
+        TargetRef::Outside { number } => Mailbox { id: number.clone(), name: number.clone() },
     }
-    code
+}
+
+fn did(kind: TransferKind) -> &'static str {
+    match kind {
+        TransferKind::Blind => "transferred it to",
+        TransferKind::Consult => "consulted",
+        TransferKind::Voicemail => "sent it to the voicemail of",
+    }
 }

@@ -14,10 +14,13 @@ use crate::{
 pub(crate) struct Course {
     pub target: TargetRef,
     pub by: UserRef,
-    pub from: UserRef,
+    /// Nobody, if the call was not answered.
+    pub from: Option<UserRef>,
     pub point: Point,
     /// Whom this transfer rang in vain: the loop guard.
     pub in_vain: BTreeSet<UserId>,
+    /// Who is still on the line and has the caller back without being rung.
+    pub waits: Option<UserId>,
 }
 
 /// What to try next.
@@ -36,6 +39,7 @@ pub(crate) enum Point {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
     Ring { users: Vec<UserRef>, seconds: u32 },
+    Dial { number: String, seconds: u32 },
     Line { department: DepartmentRef, seconds: u32 },
     Recall { user: UserRef, seconds: u32 },
     NextAgent { department: DepartmentRef, users: Vec<UserRef>, seconds: u32 },
@@ -44,13 +48,13 @@ pub(crate) enum Step {
 }
 
 impl Course {
-    pub(crate) fn new(target: TargetRef, by: UserRef, from: UserRef) -> Self {
-        Self { target, by, from, point: Point::Target, in_vain: BTreeSet::new() }
+    pub(crate) fn new(target: TargetRef, by: UserRef, from: Option<UserRef>) -> Self {
+        Self { target, by, from, point: Point::Target, in_vain: BTreeSet::new(), waits: None }
     }
 
     /// Who is not asked as an agent of the target department: those who just gave the call away.
     pub(crate) fn gave_away(&self, user: &UserId) -> bool {
-        *user == self.by.id || *user == self.from.id
+        *user == self.by.id || self.from.as_ref().is_some_and(|from| *user == from.id)
     }
 }
 
@@ -83,7 +87,7 @@ impl Switchboard {
                 let step = self.can_be_rung(call, course, &user.id);
                 (step.then(|| Step::Ring { users: vec![user.clone()], seconds }), Point::Fallback(0))
             }
-            TargetRef::Outside { .. } => (None, Point::Fallback(0)),
+            TargetRef::Outside { number } => (Some(Step::Dial { number: number.clone(), seconds }), Point::Fallback(0)),
             TargetRef::Department(department) => {
                 let mut users = self.free_agents(call, course, department);
                 users.retain(|u| !course.gave_away(&u.id));
@@ -107,7 +111,8 @@ impl Switchboard {
             | FallbackStep::Announcement => None,
         });
         let seconds = configured.unwrap_or(self.directory.policy.transfer_ring_seconds);
-        let user = [&course.from, &course.by].into_iter().find(|u| self.can_be_rung(call, course, &u.id))?;
+        let mut users = course.from.iter().chain([&course.by]);
+        let user = users.find(|u| self.can_have_it_back(call, course, &u.id))?;
         Some(Step::Recall { user: user.clone(), seconds })
     }
 
@@ -115,10 +120,10 @@ impl Switchboard {
         match step {
             FallbackStep::Recall { whom, seconds } => {
                 let user = match whom {
-                    RecallWhom::FormerAgent => &course.from,
+                    RecallWhom::FormerAgent => course.from.as_ref()?,
                     RecallWhom::Transferor => &course.by,
                 };
-                let can = self.can_be_rung(call, course, &user.id);
+                let can = self.can_have_it_back(call, course, &user.id);
                 can.then(|| Step::Recall { user: user.clone(), seconds: *seconds })
             }
             FallbackStep::NextAgent { seconds, strategy: _ } => {
@@ -142,6 +147,10 @@ impl Switchboard {
         }
     }
 
+    fn can_have_it_back(&self, call: &Call, course: &Course, user: &UserId) -> bool {
+        course.waits.as_ref() == Some(user) || self.can_be_rung(call, course, user)
+    }
+
     fn can_be_rung(&self, call: &Call, course: &Course, user: &UserId) -> bool {
         !course.in_vain.contains(user) && !is_caller(call, course, user) && self.reachable(user, call).is_ok()
     }
@@ -156,7 +165,7 @@ impl Switchboard {
 /// Whether the user is the transferee of an internal call. Before Go, a calling user who transfers is still `caller`;
 /// Go turns the call round, and then the other side is the transferee.
 fn is_caller(call: &Call, course: &Course, user: &UserId) -> bool {
-    let turned = call.caller.user.as_ref() == Some(&course.from.id);
+    let turned = course.from.as_ref().is_some_and(|from| call.caller.user.as_ref() == Some(&from.id));
     let transferee = if turned { call.state.agent_leg().map(|a| &a.user.id) } else { call.caller.user.as_ref() };
     transferee == Some(user)
 }

@@ -6,10 +6,7 @@ use std::fmt::Write;
 use protocol::{CallId, ForecastStep, Strategy, Target, TargetRef, TransferTarget, UserId};
 
 use super::{Course, Step};
-use crate::{
-    Switchboard,
-    call::{Call, State},
-};
+use crate::{Switchboard, call::Call, permission::movable};
 
 impl Switchboard {
     /// Everyone the call could be given to: users by name, then departments by name; those who can't take it now are
@@ -52,10 +49,13 @@ impl Switchboard {
     /// The steps that would be done if none of them came off and nothing else changed. Empty if the call can't be
     /// transferred now.
     pub(crate) fn forecast(&self, by: &UserId, call: &Call, target: &Target) -> Vec<ForecastStep> {
-        let State::Talking { agent, .. } = &call.state else { return Vec::new() };
+        if movable(&call.state).is_err() {
+            return Vec::new();
+        }
         let by = self.directory.user_ref(by);
         let turned = call.caller.user.as_ref() == Some(&by.id);
-        let from = if turned { by.clone() } else { agent.user.clone() };
+        let agent = call.state.agent_leg().map(|a| a.user.clone());
+        let from = if turned { Some(by.clone()) } else { agent };
         let mut course = Course::new(self.target_ref(target), by, from);
         let mut steps = Vec::new();
         loop {
@@ -84,13 +84,14 @@ impl Step {
         match self {
             Self::Ring { users, .. } | Self::NextAgent { users, .. } => users.iter().map(|u| u.id.clone()).collect(),
             Self::Recall { user, .. } => BTreeSet::from([user.id.clone()]),
-            Self::Line { .. } | Self::Voicemail { .. } | Self::Announcement => BTreeSet::new(),
+            Self::Dial { .. } | Self::Line { .. } | Self::Voicemail { .. } | Self::Announcement => BTreeSet::new(),
         }
     }
 
     fn forecast(self) -> ForecastStep {
         match self {
             Self::Ring { users, seconds } => ForecastStep::Ring { users, seconds },
+            Self::Dial { number, seconds } => ForecastStep::Dial { number, seconds },
             Self::Line { department, seconds } => ForecastStep::Queue { department: department.name, seconds },
             Self::Recall { user, seconds } => ForecastStep::Recall { user, seconds },
             Self::NextAgent { department, users, seconds } => ForecastStep::NextAgent {

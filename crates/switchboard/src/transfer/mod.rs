@@ -1,11 +1,19 @@
 //! Transfers. Pressing Go puts the caller on hold music and releases the former agent at once: from then on the caller
 //! belongs to the transfer, which follows its [`Course`] until somebody talks with them or no step is left.
 
+mod ask;
+mod attended;
 mod blind;
+mod consult;
 mod course;
 mod fallback;
 mod forecast;
+mod keys;
+mod outside;
 mod recall;
 mod refer;
+mod steps;
 
+pub(crate) use ask::{Asked, Way, Wish, action};
 pub(crate) use course::{Course, Point, Step};
+pub(crate) use steps::{Request, Settled};

@@ -1,64 +1,57 @@
-//! Taking a transfer back: the caller returns to whom they came from.
+//! The caller comes back: to an agent who is still on the line at once, to another by ringing.
 
-use protocol::{AuditAction, AuditOutcome, Reason, TransferId, UserId};
+use protocol::{AuditOutcome, JourneyEvent, Reason, UserId, UserRef};
 
-use super::{Point, blind::code};
+use super::Point;
 use crate::{
-    Switchboard,
-    audit::Attempt,
-    call::{Call, Stage, State},
+    Order, ReferProgress, RingKind, Switchboard,
+    call::{Call, Kept, Other, Stage, State, Transfer},
+    talk::why,
 };
 
 impl Switchboard {
-    /// Allowed to who pressed Go, and to whoever may move the call.
-    pub(crate) fn cancel_transfer(&mut self, by: &UserId, id: &TransferId) {
-        let cancel =
-            |target, outcome, rule| Attempt { user: by, action: AuditAction::CancelTransfer, target, outcome, rule };
-        let Some(key) = self.by_transfer.get(id).copied() else {
-            self.audit(None, cancel(None, AuditOutcome::Refused, "no such transfer, or it is settled".to_owned()));
-            return;
-        };
-        self.with_call(key, |board, call| {
-            let target = call.state.transfer().map(|t| t.target.name().to_owned());
-            match board.may_cancel(by, call) {
-                Err(rule) => board.audit_call(call, cancel(target, AuditOutcome::Refused, rule)),
-                Ok(rule) => {
-                    board.audit_call(call, cancel(target, AuditOutcome::Accepted, rule));
-                    board.take_back(call);
-                }
-            }
-        });
-    }
-
-    fn may_cancel(&self, by: &UserId, call: &Call) -> Result<String, String> {
-        let State::Transferring { transfer, stage } = &call.state else {
-            return Err("no transfer is going on".to_owned());
-        };
-        let enabled = self.directory.users.get(by).is_some_and(|u| !u.config.disabled);
-        let rule = if enabled && transfer.by.id == *by {
-            "who transferred".to_owned()
-        } else {
-            self.mover(by, Some(call)).map_err(|denied| format!("denied: {}", code(&denied)))?
-        };
-        match stage {
-            Stage::Recalling(_) => Err("it is coming back already".to_owned()),
-            Stage::Holding | Stage::Ringing(_) | Stage::NextAgent(_) | Stage::Queued(_) => Ok(rule),
-        }
-    }
-
-    fn take_back(&mut self, call: &mut Call) {
+    /// Undo: the caller returns to whom they came from.
+    pub(crate) fn take_back(&mut self, call: &mut Call, by: &UserId) {
         let State::Transferring { mut transfer, stage } = self.take(call) else { return };
         let rung = match &stage {
             Stage::Ringing(ring) | Stage::NextAgent(ring) | Stage::Recalling(ring) => Some(ring),
             Stage::Queued(wait) => wait.offer.as_ref(),
-            Stage::Holding => None,
+            Stage::Holding | Stage::Dialling(_) => None,
         };
         // Who has just been told that the call is gone is not rung for it again, except to take it back.
         let rung = rung.into_iter().flat_map(|r| &r.towards).map(|u| u.id.clone());
         let rung: Vec<_> = rung.filter(|u| !transfer.course.gave_away(u)).collect();
         transfer.course.in_vain.extend(rung);
         transfer.course.point = Point::Back;
+        if transfer.from.as_ref().is_some_and(|from| from.id == *by) {
+            transfer.answers_itself = transfer.device.clone();
+        }
         self.end_stage(stage, Reason::Cancelled);
         self.step_failed(call, transfer, Reason::Cancelled);
+    }
+
+    /// Back to `user`: connected if they are on the line, rung if not.
+    pub(crate) fn recall(&mut self, call: &mut Call, mut transfer: Box<Transfer>, user: UserRef, seconds: u32) {
+        self.step(call, JourneyEvent::Recalled { transfer: transfer.id.clone(), user: user.clone() });
+        if let Some(kept) = transfer.kept.take_if(|k| k.agent.user == user) {
+            if !kept.held {
+                return self.back_on_line(call, *transfer, kept);
+            }
+            // Who holds us would not hear the caller.
+            self.hang_up(kept.agent.leg, Reason::AnsweredElsewhere);
+        }
+        let ring = self.start_ring(call, vec![user], seconds, Some((&transfer, RingKind::Recall)));
+        call.enter(self.now, State::Transferring { transfer, stage: Stage::Recalling(ring) });
+    }
+
+    fn back_on_line(&mut self, call: &mut Call, transfer: Transfer, kept: Kept) {
+        let because = transfer.because;
+        if kept.by_refer {
+            self.order(Order::ReferProgress { leg: kept.agent.leg, progress: ReferProgress::Failed(because) });
+        }
+        let rule = format!("{}; back with {}", why(&transfer), kept.agent.user.name);
+        self.settle(call, transfer, AuditOutcome::FellBack, rule, ReferProgress::Failed(because));
+        self.answer_caller(call);
+        self.talk_on(call, Other::Agent(kept.agent), false);
     }
 }
