@@ -25,7 +25,7 @@ const screens: Record<string, View> = {
     ...widget,
     phone: { calls: [office.ownCall, { ...office.ownCall, id: 4, held: true, muted: true, with: { name: "", number: "+4420" } }], trouble: null },
     rings: [office.ring],
-    notices: [{ id: 1, at: office.at, tone: "bad", sentence: "Ravi Kumar did not answer. Priya Nair is back with Mina Shah." }],
+    notices: [{ id: 1, at: office.at, tone: "bad", sentence: "Ravi Kumar did not answer. Priya Nair is back with Mina Shah.", undo: null }],
   },
   offline: office.offline(),
   long: office.long(),

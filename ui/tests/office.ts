@@ -37,7 +37,7 @@ export const transferring: LiveRow = {
   ...live("c1", "Priya Nair", { kind: "transferring" }, {
     revision: 5,
     transfer: {
-      id: "t1", by: ref(maya), from: ref(mina), target: { kind: "user", ...ref(ravi) },
+      id: "t1", by: ref(maya), from: ref(mina), target: { kind: "user", ...ref(ravi) }, kind: "blind",
       stage: { kind: "ringing", towards: [ref(ravi)], until: at + 20_000 }, since: at + 5000, note: "Refund question",
     },
   }),
@@ -89,7 +89,7 @@ export const moved: CallRecord = record(0, {
     { at: at - 3000, event: "queued", department: support },
     { at: at - 2000, event: "rang", users: [ref(mina), ref(ravi)] },
     { at: at + 2000, event: "answered", by: ref(mina) },
-    { at: at + 62_000, event: "transfer_started", transfer: "t1", by: ref(maya), from: ref(mina), to: { kind: "user", ...ref(ravi) }, note: "Refund question" },
+    { at: at + 62_000, event: "transfer_started", transfer: "t1", by: ref(maya), from: ref(mina), to: { kind: "user", ...ref(ravi) }, kind: "blind", note: "Refund question" },
     { at: at + 82_000, event: "transfer_bounced", transfer: "t1", target: { kind: "user", ...ref(ravi) }, reason: "no_answer" },
     { at: at + 82_000, event: "recalled", transfer: "t1", user: ref(mina) },
     { at: at + 90_000, event: "transfer_done", transfer: "t1", with: ref(mina) },
@@ -118,10 +118,11 @@ export const targets: TransferTarget[] = [
   { target: { kind: "department", id: "billing" }, name: "Billing", extension: "400", departments: [], presence: null,
     ineligible: { code: "nobody_there" }, forecast: [], forecast_line: "" },
   { target: { kind: "department", id: "support" }, name: "Support", extension: "200", departments: [], presence: null, ineligible: null,
-    forecast: [{ step: "next_agent", department: "Support", free: 2, seconds: 30 }], forecast_line: "rings the next free agent of Support (2 free) 30 s, then voicemail of Support" },
+    forecast: [{ step: "next_agent", department: "Support", free: 2, seconds: 30, strategy: "all_at_once" }], forecast_line: "rings the next free agent of Support (2 free) 30 s, then voicemail of Support" },
 ];
 export const dialog: TransferDialog = {
-  call: "c1", revision: 3, caller: talking.call.caller, body: { kind: "ready", targets }, sending: false, error: null,
+  call: "c1", revision: 3, caller: talking.call.caller, body: { kind: "ready", targets, consult: { right: "allowed" }, outside: { right: "allowed" } },
+  sending: false, error: null, changed: null,
 };
 
 export const ring: RingView = {
@@ -134,13 +135,13 @@ export const secondRing: RingView = {
 };
 export const ownCall: PhoneCall = {
   id: 3, call: "c1", with: { name: "Priya Nair", number: "+919812345678" }, state: "talking", since: at, muted: false, held: false,
-  held_by_other: false, codec: "opus", quality: "good", transfer_right: { right: "allowed" },
+  held_by_other: false, codec: "opus", quality: "good", transfer_right: { right: "allowed" }, consult: null,
 };
 
 export function view(rest: Partial<View> = {}): View {
   return {
     session: { kind: "signed_in", account: "Northwind Desk", me: maya, address: "https://exchange.northwind.example:7443", keyring_warning: null },
-    link: { control: { kind: "up" }, registration: { kind: "up" } },
+    link: { control: { kind: "up" }, registration: { kind: "up" }, exchange: null },
     live: { as_of: at, calls: [] },
     phone: { calls: [], trouble: null },
     rings: [],
@@ -165,7 +166,7 @@ export const fingerprint: View = view({
 });
 export const offline = (): View => view({
   link: { control: { kind: "down", since: at, why: "The exchange does not answer.", retry_at: at + 60_000 },
-    registration: { kind: "down", since: at, why: "The registrar does not answer.", retry_at: null } },
+    registration: { kind: "down", since: at, why: "The registrar does not answer.", retry_at: null }, exchange: null },
   live: { as_of: at, calls: few }, logs: { ...logs(12), sync: { kind: "offline" } },
 });
 /** Every part with names as long as they come. */

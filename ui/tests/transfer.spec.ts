@@ -21,7 +21,7 @@ test("a transfer by keyboard alone", async ({ desk, page }) => {
   await expect(page.getByTestId("forecast")).toContainText("rings Ravi Kumar 20 s, then back to Mina Shah");
   await page.keyboard.press("Enter");
   await expect.poll(() => desk.wishes()).toContainEqual(
-    { kind: "transfer", call: "c1", revision: 3, target: { kind: "user", id: "ravi" }, note: null });
+    { kind: "transfer", call: "c1", revision: 3, target: { kind: "user", id: "ravi" }, transfer: "blind", note: null });
 
   await desk.push({ dialog: { open: null }, live: { as_of: office.at, reset: false, changed: [office.transferring], gone: [] } });
   await expect(page.getByTestId("transfer-dialog")).toBeHidden();
@@ -92,5 +92,5 @@ test("a second call that comes in leaves a half-typed transfer alone", async ({ 
   await page.keyboard.type("eipt");
   await page.keyboard.press("Enter");
   await expect.poll(() => desk.wishes()).toEqual(
-    [{ kind: "transfer", call: "c1", revision: 4, target: { kind: "user", id: "ravi" }, note: "She has the receipt" }]);
+    [{ kind: "transfer", call: "c1", revision: 4, target: { kind: "user", id: "ravi" }, transfer: "blind", note: "She has the receipt" }]);
 });

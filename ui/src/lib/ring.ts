@@ -19,4 +19,5 @@ export const ringMood: Record<RingKind, Mood> = {
   internal: "ringing",
   transfer: "moving",
   recall: "bad",
+  consult: "held",
 };

@@ -1,7 +1,7 @@
 // The product's words for what the desk reports. One place, so that every screen calls a thing the same.
 import type {
   AuditEntry, CallOutcome, CallState, Direction, Ineligible, JourneyEvent, LinkState, LiveCall, Party, Presence,
-  Reason, Role, TargetRef, TransferStage, UserRef,
+  Reason, Role, TargetRef, TransferKind, TransferProgress, UserRef,
 } from "../bindings";
 
 /** Which colour and icon go with a word. */
@@ -46,6 +46,9 @@ export const reasonWords: Record<Reason, string> = {
   cancelled: "cancelled",
   answered_elsewhere: "answered elsewhere",
   shutdown: "the exchange was stopped",
+  do_not_disturb: "do not disturb",
+  joined: "joined with another call",
+  exchange_failed: "the exchange failed",
 };
 
 export const ineligibleWords: Record<Ineligible["code"], string> = {
@@ -58,11 +61,17 @@ export const ineligibleWords: Record<Ineligible["code"], string> = {
   in_this_call: "Already in this call",
   nobody_there: "Nobody signed in",
   unknown: "Not in this account",
+  not_a_number: "Not a telephone number",
+  no_trunk: "No line to the outside",
 };
 
 export const auditActionWords: Record<AuditEntry["action"], string> = {
   transfer: "Transfer",
-  cancel_transfer: "Cancel transfer",
+  cancel_transfer: "Take back the transfer",
+  consult: "Consult",
+  complete_transfer: "Complete the transfer",
+  swap_transfer: "Swap",
+  recover: "Close after a failure of the exchange",
   set_presence: "Presence",
   sign_in: "Sign in",
   sign_out: "Sign out",
@@ -77,6 +86,11 @@ export const auditOutcomeWords: Record<AuditEntry["outcome"], string> = {
 
 export const partyName = (party: Party): string => party.name || party.number || "Number withheld";
 
+export const targetName = (target: TargetRef): string => (target.kind === "outside" ? target.number : target.name);
+
+/** How a person or department is called in few words; a number stays whole. */
+const shortName = (target: TargetRef): string => (target.kind === "user" ? firstName(target.name) : targetName(target));
+
 export const firstName = (name: string): string => name.split(/\s+/)[0] || name;
 
 function people(users: UserRef[]): string {
@@ -89,15 +103,18 @@ function people(users: UserRef[]): string {
 /** The state of a live call in a few words. `moved`: it came where it is by a transfer. */
 export function stateWords(call: LiveCall, moved: boolean): Said {
   const state: CallState = call.state;
+  const transfer = call.transfer;
   switch (state.kind) {
     case "ringing":
       return { words: state.towards.length > 0 ? `Ringing ${people(state.towards)}` : "Ringing", mood: "ringing" };
     case "talking":
-      return { words: moved ? `Talking with ${state.with.name}` : "Talking", mood: "talking" };
+      return { words: swapped(transfer) ?? (moved ? `Talking with ${state.with.name}` : "Talking"), mood: "talking" };
+    case "talking_outside":
+      return { words: `Talking with ${partyName(state.with)}, outside`, mood: "talking" };
     case "held":
       return { words: "On hold", mood: "held" };
     case "transferring":
-      return call.transfer ? stageWords(call.transfer.stage, call.transfer.target) : { words: "On hold", mood: "held" };
+      return transfer ? stageWords(transfer) : { words: "On hold", mood: "held" };
     case "queued":
       return { words: `Waiting, number ${state.position}`, mood: "ringing" };
     case "voicemail":
@@ -107,13 +124,19 @@ export function stateWords(call: LiveCall, moved: boolean): Said {
   }
 }
 
-function stageWords(stage: TransferStage, target: TargetRef): Said {
-  const to = firstName(target.name);
+/** While the transferor speaks with the caller again, the colleague waits. */
+function swapped(transfer: TransferProgress | null): string | null {
+  if (transfer?.stage.kind !== "swapped") return null;
+  return `Talking with ${firstName(transfer.by.name)}, ${shortName(transfer.stage.with)} waits`;
+}
+
+function stageWords({ stage, target, by }: TransferProgress): Said {
+  const to = shortName(target);
   switch (stage.kind) {
     case "holding":
-      return { words: `On hold → ${target.name}`, mood: "moving" };
+      return { words: `On hold → ${targetName(target)}`, mood: "moving" };
     case "ringing":
-      return { words: `On hold → ringing ${target.name}`, mood: "moving" };
+      return { words: `On hold → ${target.kind === "outside" ? "dialling" : "ringing"} ${targetName(target)}`, mood: "moving" };
     case "recalling":
       return { words: `${to}: ${reasonWords[stage.because]} → back to ${firstName(stage.towards.name)}`, mood: "ringing" };
     case "next_agent":
@@ -122,8 +145,20 @@ function stageWords(stage: TransferStage, target: TargetRef): Said {
       return { words: `On hold → waiting for ${stage.department.name}`, mood: "ringing" };
     case "voicemail":
       return { words: `${to}: ${reasonWords[stage.because]} → voicemail`, mood: "quiet" };
+    case "consult_ringing":
+      return { words: `${firstName(by.name)} rings ${to} to consult`, mood: "held" };
+    case "consulting":
+      return { words: `${firstName(by.name)} consults ${shortName(stage.with)}`, mood: "held" };
+    case "swapped":
+      return { words: swapped({ stage, target, by } as TransferProgress) ?? "", mood: "talking" };
   }
 }
+
+const startedWords: Record<TransferKind, string> = {
+  blind: "transferred to",
+  consult: "asked first, for a transfer to",
+  voicemail: "sent to the voicemail of",
+};
 
 /** One step of a call's journey as a sentence. */
 export function journeyWords(event: JourneyEvent): Said & { note?: string } {
@@ -141,15 +176,21 @@ export function journeyWords(event: JourneyEvent): Said & { note?: string } {
     case "resumed":
       return { words: `Taken off hold by ${event.by.name}`, mood: "talking" };
     case "transfer_started": {
-      const words = `${event.by.name} transferred to ${event.to.name}`;
+      const words = `${event.by.name} ${startedWords[event.kind ?? "blind"]} ${targetName(event.to)}`;
       return { words, mood: "moving", ...(event.note ? { note: event.note } : {}) };
     }
     case "transfer_bounced":
-      return { words: `${event.target.name}: ${reasonWords[event.reason]}`, mood: "bad" };
+      return { words: `${targetName(event.target)}: ${reasonWords[event.reason]}`, mood: "bad" };
     case "recalled":
       return { words: `Came back to ${event.user.name}`, mood: "ringing" };
     case "transfer_done":
       return { words: `Talking with ${event.with.name}`, mood: "talking" };
+    case "transfer_done_outside":
+      return { words: `Talking with ${event.number}, outside`, mood: "talking" };
+    case "consulted":
+      return { words: `Waited on hold while ${targetName(event.with)} was consulted`, mood: "held" };
+    case "joined":
+      return { words: `Joined with ${event.with}`, mood: "moving" };
     case "voicemail_started":
       return { words: `Reached the voicemail of ${event.mailbox}`, mood: "quiet" };
     case "voicemail_left":
