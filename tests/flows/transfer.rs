@@ -53,7 +53,7 @@ async fn a_watching_manager_moves_a_call_and_everybody_hears_it() -> Result<()> 
     assert!(record.journey.iter().any(|step| matches!(&step.what,
         JourneyEvent::TransferStarted { note: Some(note), .. } if note == "wants a quote")));
     assert!(maya.live().await?.is_empty());
-    let verify = office.exchange.run(&["audit"]).await?;
+    let verify = office.exchange.run(&["audit", "verify"]).await?;
     assert!(verify.status.success(), "{verify:?}");
     office.exchange.stop().await
 }

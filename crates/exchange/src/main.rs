@@ -1,19 +1,20 @@
 //! `patchcord-exchange`: writes a first configuration, checks one, serves it, and looks after users and devices.
 
 use std::{
-    io::{IsTerminal, Write as _},
+    io::{BufWriter, ErrorKind, IsTerminal, Write as _},
+    ops::Range,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::{Context, bail};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use exchange::{
     config::{self, Config, Init},
     serve::{self, Exchange},
     store::{self, Store, audit, devices},
 };
-use protocol::{DeviceId, UserId};
+use protocol::{DeviceId, Timestamp, UserId};
 use tracing_subscriber::EnvFilter;
 
 #[derive(Parser)]
@@ -58,8 +59,49 @@ enum Verb {
     /// Look after users
     #[command(subcommand)]
     User(UserVerb),
-    /// Check that no entry of the audit trail was changed or removed
-    Audit(ConfigFile),
+    /// Check or export the audit trail; the exchange may be running
+    #[command(subcommand)]
+    Audit(AuditVerb),
+}
+
+#[derive(Subcommand)]
+enum AuditVerb {
+    /// Find out whether any entry was changed, removed, moved or added. Exit status 1: the first bad entry is named;
+    /// 2: it could not be checked
+    Verify {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Answer with one JSON object
+        #[arg(long)]
+        json: bool,
+        /// What an earlier `audit verify` printed as the newest entry: tells whether anything up to it was rewritten
+        #[arg(long, value_name = "NUMBER:HASH")]
+        expect: Option<audit::Head>,
+    },
+    /// Write the entries, oldest first
+    Export {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[arg(long, value_enum, default_value = "csv")]
+        format: Format,
+        /// From this day (UTC), or this moment, on: 2026-01-31 or 2026-01-31T17:30:00Z
+        #[arg(long, value_name = "DATE")]
+        from: Option<String>,
+        /// Up to and with this day, or up to this moment
+        #[arg(long, value_name = "DATE")]
+        to: Option<String>,
+        /// A new file that only its owner may read, in place of standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// For spreadsheets; what they would take for a formula has a ' in front
+    Csv,
+    /// One JSON object a line, exactly as stored
+    Jsonl,
 }
 
 #[derive(Subcommand)]
@@ -84,7 +126,7 @@ struct ConfigFile {
 
 fn main() -> ExitCode {
     match run(Cli::parse().verb) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let mut out = std::io::stderr();
             // Nobody may be reading.
@@ -94,15 +136,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(verb: Verb) -> anyhow::Result<()> {
-    match verb {
+fn run(verb: Verb) -> anyhow::Result<ExitCode> {
+    let done = match verb {
         Verb::Init { dir, sample, loopback } => init(&Init { dir, sample, loopback }),
         Verb::Check(file) => check(&file.config),
         Verb::Serve(file) => serve(&file.config),
         Verb::Device { file, user, name, revoke } => device(&file.config, user, &name, revoke),
         Verb::User(UserVerb::Password { file, user, stdin }) => password(&file.config, &user, stdin),
-        Verb::Audit(file) => verify(&file.config),
-    }
+        Verb::Audit(AuditVerb::Verify { file, json, expect }) => return verify(&file.config, json, expect.as_ref()),
+        Verb::Audit(AuditVerb::Export { file, format, from, to, out }) => {
+            let when = from_to(from.as_deref(), to.as_deref())?;
+            export(&file.config, format, &when, out.as_deref())
+        }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 fn init(init: &Init) -> anyhow::Result<()> {
@@ -215,8 +262,88 @@ fn password(file: &Path, user: &str, stdin: bool) -> anyhow::Result<()> {
     println("It holds from the next start of the exchange.")
 }
 
-fn verify(file: &Path) -> anyhow::Result<()> {
-    let config = config::load(file)?;
-    let entries = audit::verify(&Store::open_shared(&config.data)?.connection()?)?;
-    println(&format!("The audit trail is whole: {entries} entries."))
+const NOT_CHECKED: u8 = 2;
+
+fn verify(file: &Path, json: bool, expect: Option<&audit::Head>) -> anyhow::Result<ExitCode> {
+    let opened = config::load(file).map_err(anyhow::Error::from).and_then(|c| Ok(audit::open(&c.data)?));
+    let connection = match opened {
+        Ok(connection) => connection,
+        Err(error) => {
+            let mut out = std::io::stderr();
+            // Nobody may be reading; the exit status says it too.
+            let _ = writeln!(out, "{error:#}");
+            return Ok(ExitCode::from(NOT_CHECKED));
+        }
+    };
+    match audit::verify(&connection, expect) {
+        Ok(whole) => {
+            println(&if json { said(&serde_json::to_value(&whole)?, true).to_string() } else { told(&whole) })?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(broken) => {
+            let what = serde_json::json!({
+                "code": broken.code(), "entry": broken.entry(), "message": broken.to_string()
+            });
+            println(&if json { said(&what, false).to_string() } else { format!("{broken}.") })?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// The answer with `whole` as its first word.
+fn said(what: &serde_json::Value, whole: bool) -> serde_json::Value {
+    let mut all = serde_json::json!({ "whole": whole });
+    if let (Some(all), Some(what)) = (all.as_object_mut(), what.as_object()) {
+        all.extend(what.clone());
+    }
+    all
+}
+
+fn told(whole: &audit::Whole) -> String {
+    let mut text = format!("The audit trail is whole: {} entries.", whole.entries);
+    if whole.end_is_unknown {
+        text.push_str(" Whether its end was cut off can't be told: this database was last used by an older version.");
+    }
+    if let Some(head) = &whole.head {
+        text.push_str(&format!(" The newest, to be kept elsewhere for --expect:\n{head}"));
+    }
+    text
+}
+
+fn from_to(from: Option<&str>, to: Option<&str>) -> anyhow::Result<Range<Timestamp>> {
+    let moment = |text: Option<&str>| text.map(audit::day_or_moment).transpose();
+    let from = moment(from).context("--from")?.map_or(Timestamp(0), |(begins, _)| begins);
+    let to = moment(to).context("--to")?.map_or(Timestamp(u64::MAX), |(_, ends)| ends);
+    if from >= to {
+        bail!("--from is not before --to; change one of them");
+    }
+    Ok(from..to)
+}
+
+fn export(file: &Path, format: Format, when: &Range<Timestamp>, out: Option<&Path>) -> anyhow::Result<()> {
+    let connection = audit::open(&config::load(file)?.data)?;
+    let format = match format {
+        Format::Csv => audit::Format::Csv,
+        Format::Jsonl => audit::Format::Jsonl,
+    };
+    let mut progress = |seen: u64, all: u64| {
+        let mut err = std::io::stderr();
+        // Nobody may be reading.
+        let _ = writeln!(err, "{seen} of {all} entries");
+    };
+    let Some(path) = out else {
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        return match audit::export(&connection, format, when, &mut out, &mut progress) {
+            // Whoever reads has read enough.
+            Err(audit::ExportError::Io(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            done => Ok(done.map(drop)?),
+        };
+    };
+    let new = config::new_private_file(path).with_context(|| format!("--out {}", path.display()))?;
+    let written = audit::export(&connection, format, when, &mut BufWriter::new(new), &mut progress);
+    if written.is_err() {
+        // Half an export must not be taken for one.
+        let _ = std::fs::remove_file(path);
+    }
+    println(&format!("{} entries are in {}.", written?, path.display()))
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
     net::{IpAddr, UdpSocket},
     path::{Path, PathBuf},
@@ -70,13 +70,9 @@ pub fn init(init: &Init) -> Result<Initialised, InitError> {
 
 /// Writes a file that only its owner may read, all of it or nothing.
 pub(super) fn write_secret(path: &Path, text: &str, replace: bool) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let part = path.with_extension("part");
     let target = if replace { &part } else { path };
-    let mut file = options.open(target)?;
+    let mut file = new_private_file(target)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     let done = written.and_then(|()| if replace { fs::rename(target, path) } else { Ok(()) });
     if done.is_err() {
@@ -84,6 +80,18 @@ pub(super) fn write_secret(path: &Path, text: &str, replace: bool) -> io::Result
         let _ = fs::remove_file(target);
     }
     done
+}
+
+/// Makes a file that only its owner may read.
+///
+/// # Errors
+/// It exists already, or cannot be made.
+pub fn new_private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// The address from which this machine would reach the outside. Connecting a UDP socket sends nothing.

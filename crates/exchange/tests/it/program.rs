@@ -108,7 +108,7 @@ async fn the_sample_is_written_checked_served_and_stopped() {
     assert_eq!(sign_in(passwords["maya"].as_str().unwrap()).await.unwrap().status(), 200);
     serving.terminate().await;
 
-    let (ok, out, err) = run(&["audit", "--config", &config]).await;
+    let (ok, out, err) = run(&["audit", "verify", "--config", &config]).await;
     assert!(ok && out.contains("whole: 1 entries"), "{out}{err}");
 }
 

