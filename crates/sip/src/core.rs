@@ -1,7 +1,7 @@
 //! The one task of an endpoint: takes orders, packets and timers, and hands each to whom it concerns.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -16,12 +16,12 @@ use tokio::{
 };
 
 use crate::{
-    EndpointConfig, Event, Flow, LegKey, RegisterKey, RegistrationKey, Replaces,
+    EndpointConfig, Event, Flow, LegKey, NameAddr, RegisterKey, RegistrationKey, Replaces, Uri,
     auth::{Challenger, Verdict},
     endpoint::{LegOrder, Order},
-    io::{Io, random_tag},
+    io::{Io, RUN, random_tag},
     leg::Leg,
-    message::Message,
+    message::{Message, split_list},
     net::{Net, NetEvent},
     registrar,
     registration::Client,
@@ -41,6 +41,8 @@ pub(crate) struct Core {
     legs: HashMap<LegKey, Leg>,
     /// By Call-ID and our tag.
     dialogs: HashMap<(String, String), LegKey>,
+    /// Calls of devices whose connection was lost.
+    orphans: HashSet<LegKey>,
     registrations: HashMap<RegistrationKey, Client>,
     /// Server transactions of REGISTERs that the owner has to answer.
     registers: HashMap<RegisterKey, u64>,
@@ -68,11 +70,13 @@ impl Core {
         if challenger.is_some() {
             timers.at(now + Challenger::forget_every(), Timer::Nonces);
         }
-        let io = Io { net, txs: Transactions::default(), timers, now, user_agent: config.user_agent, events, inbox };
+        let (user_agent, run) = (config.user_agent, random_tag());
+        let io = Io { net, txs: Transactions::default(), timers, now, user_agent, run, events, inbox };
         Self {
             io,
             legs: HashMap::new(),
             dialogs: HashMap::new(),
+            orphans: HashSet::new(),
             registrations: HashMap::new(),
             registers: HashMap::new(),
             challenger,
@@ -144,6 +148,11 @@ impl Core {
                 let client = Client::start(key, *registration, &mut self.io);
                 self.registrations.insert(key, client);
             }
+            Order::Refresh(key) => {
+                if let Some(client) = self.registrations.get_mut(&key) {
+                    client.refresh(&mut self.io);
+                }
+            }
             Order::Unregister(key) => {
                 if let Some(client) = self.registrations.get_mut(&key) {
                     client.stop(&mut self.io);
@@ -152,6 +161,7 @@ impl Core {
             }
             Order::AcceptRegister(request, bindings) => {
                 if let Some(tx) = self.registers.remove(&request) {
+                    self.adopt_orphans(tx);
                     registrar::accept(&mut self.io, tx, &bindings);
                 }
             }
@@ -162,6 +172,22 @@ impl Core {
             }
             Order::ShutDown(tell) => self.shut_down(Some(tell)),
         }
+    }
+
+    /// A device whose connection was lost has registered over a new one: its calls go on over that.
+    fn adopt_orphans(&mut self, register: u64) {
+        if self.orphans.is_empty() {
+            return;
+        }
+        let Some((request, flow)) = self.io.txs.pending(register) else { return };
+        let contacts: Vec<Uri> = request.all("Contact").flat_map(split_list).filter_map(uri_of).collect();
+        for key in &self.orphans {
+            if let Some(leg) = self.legs.get_mut(key) {
+                contacts.iter().for_each(|contact| leg.adopt(contact, flow));
+            }
+        }
+        let (legs, io) = (&self.legs, &self.io);
+        self.orphans.retain(|key| legs.get(key).is_some_and(|leg| leg.is_orphan(io)));
     }
 
     fn shut_down(&mut self, tell: Option<oneshot::Sender<()>>) {
@@ -190,6 +216,7 @@ impl Core {
             && let Some(leg) = self.legs.remove(&key)
         {
             self.dialogs.remove(&leg.dialog());
+            self.orphans.remove(&key);
         }
     }
 
@@ -233,6 +260,8 @@ impl Core {
             NetEvent::Accepted { connection, writer, stop } => self.io.net.accepted(connection, writer, stop),
             NetEvent::Closed { connection } => {
                 self.io.net.closed(connection);
+                let (legs, io) = (&self.legs, &self.io);
+                self.orphans.extend(legs.iter().filter(|(_, leg)| leg.is_orphan(io)).map(|(key, _)| *key));
                 self.io.txs.connection_closed(&mut self.io.timers, self.io.now, connection);
                 for client in self.registrations.values_mut() {
                     client.connection_closed(connection, &mut self.io);
@@ -350,7 +379,9 @@ impl Core {
     }
 
     fn options(&mut self, tx: u64) {
+        let run = self.io.run.clone();
         self.io.respond(tx, 200, &random_tag(), |mut m| {
+            m.add(RUN, run);
             m.add("Accept", "application/sdp");
             m
         });
@@ -359,9 +390,9 @@ impl Core {
     fn cancel(&mut self, tx: u64, cancel: &Message) {
         let found = self.io.txs.cancelled_by(cancel);
         self.io.refuse(tx, if found.is_some() { 200 } else { 481 });
-        let Some(invite) = found else { return };
-        let Some(key) = self.legs.values().find(|l| l.waits_on(invite)).map(|l| l.key) else { return };
-        self.with_leg(key, |leg, io| leg.cancelled(cancel.reason(), io));
+        if let Some((invite, Some(key))) = found {
+            self.with_leg(key, |leg, io| leg.cancelled(invite, cancel.reason(), io));
+        }
     }
 
     /// The digest user name if the request may pass; otherwise it has been answered.
@@ -400,6 +431,7 @@ impl Core {
         let key = LegKey(self.keys.fetch_add(1, Ordering::Relaxed));
         let user = (!user.is_empty()).then_some(user);
         if let Some(leg) = Leg::arrive(key, tx, flow, request, user, &mut self.io) {
+            self.io.txs.made(tx, key);
             self.dialogs.insert(leg.dialog(), key);
             self.legs.insert(key, leg);
         }
@@ -435,3 +467,11 @@ impl Core {
         }
     }
 }
+
+fn uri_of(name_addr: &str) -> Option<Uri> {
+    name_addr.parse::<NameAddr>().ok().map(|n| n.uri)
+}
+
+#[cfg(test)]
+#[path = "core_tests/mod.rs"]
+mod tests;

@@ -29,6 +29,7 @@ pub(crate) enum Order {
     Leg(LegKey, LegOrder),
     ReferReplacing { leg: LegKey, other: LegKey, early_only: bool, referred_by: Option<String> },
     Register(RegistrationKey, Box<Registration>),
+    Refresh(RegistrationKey),
     Unregister(RegistrationKey),
     AcceptRegister(RegisterKey, Vec<ContactBinding>),
     RefuseRegister { request: RegisterKey, status: u16, min_expires: Option<u32> },
@@ -48,6 +49,7 @@ pub(crate) enum LegOrder {
     AcceptRefer(Result<(), u16>),
     NotifyRefer(u16),
     Dtmf(char),
+    Probe,
 }
 
 impl Endpoint {
@@ -69,6 +71,13 @@ impl Endpoint {
         let core = Core::new(config, net, inbox, events, keys);
         tokio::spawn(core.run(ordered, from_net));
         Ok((endpoint, heard))
+    }
+
+    /// One whose orders a test carries out.
+    #[cfg(test)]
+    pub(crate) fn loose(keys: Arc<AtomicU64>) -> (Self, mpsc::UnboundedReceiver<Order>) {
+        let (orders, ordered) = mpsc::unbounded_channel();
+        (Self { orders, keys, udp: None, tcp: None }, ordered)
     }
 
     /// The first address listened on.
@@ -159,12 +168,23 @@ impl Endpoint {
         self.leg(leg, LegOrder::Dtmf(digit));
     }
 
+    /// Asks the far end whether it still knows this call, for want of any other sign of life. If it does not, or does
+    /// not answer within 8 s, the leg ends by [`crate::EndedBy::Network`] with 481, 408 or 503.
+    pub fn probe(&self, leg: LegKey) {
+        self.leg(leg, LegOrder::Probe);
+    }
+
     /// Registers and stays registered until [`Self::unregister`].
     #[must_use]
     pub fn register(&self, registration: Registration) -> RegistrationKey {
         let key = RegistrationKey(self.next_key());
         self.post(Order::Register(key, Box::new(registration)));
         key
+    }
+
+    /// Registers anew at once: something suggests that the registrar has forgotten us, or is back.
+    pub fn refresh(&self, registration: RegistrationKey) {
+        self.post(Order::Refresh(registration));
     }
 
     /// Ends a registration; [`crate::RegistrationState::Unregistered`] follows.

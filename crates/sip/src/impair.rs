@@ -107,7 +107,7 @@ mod tests {
         assert_ne!(fates(0), fates(1));
         let all = fates(0);
         let share = |wanted: fn(&Vec<Duration>) -> bool| all.iter().filter(|f| wanted(f)).count();
-        assert!((900..1100).contains(&share(|f| f.is_empty())));
+        assert!((900..1100).contains(&share(Vec::is_empty)));
         assert!((1600..2000).contains(&share(|f| f.len() == 2)));
         assert!((2800..3900).contains(&share(|f| f.iter().any(|d| !d.is_zero()))));
     }

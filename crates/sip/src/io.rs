@@ -11,9 +11,13 @@ use crate::{
     auth::hex,
     message::{ALLOW, Message},
     net::{Net, NetEvent},
-    timer::{Timer, Timers},
+    timer::{GIVE_UP, Timer, Timers},
     transaction::{Owner, Transactions},
 };
+
+/// Header of our own in answers to REGISTER and OPTIONS: another value than before means that the registrar has been
+/// started anew and knows no bindings any more.
+pub(crate) const RUN: &str = "X-Patchcord-Run";
 
 pub(crate) struct Io {
     pub net: Net,
@@ -21,6 +25,8 @@ pub(crate) struct Io {
     pub timers: Timers,
     pub now: Instant,
     pub user_agent: String,
+    /// Tells one run of this endpoint from the next.
+    pub run: String,
     pub events: mpsc::UnboundedSender<Event>,
     pub inbox: mpsc::Sender<NetEvent>,
 }
@@ -62,7 +68,7 @@ impl Io {
             cancel.add("Reason", reason.to_string());
         }
         self.txs.send(&mut self.net, &mut self.timers, self.now, (Owner::Nobody, flow), cancel);
-        self.txs.limit(&mut self.timers, self.now, tx);
+        self.txs.limit(&mut self.timers, self.now, (tx, GIVE_UP));
     }
 
     /// A fresh Via with a branch of its own, and who we are.

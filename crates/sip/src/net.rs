@@ -68,6 +68,9 @@ pub(crate) struct Net {
     tasks: TaskTracker,
     trace: Option<Trace>,
     impaired: Option<Impaired>,
+    /// A network of the tests' own instead of sockets.
+    #[cfg(test)]
+    pub caught: Option<Vec<(SocketAddr, Bytes)>>,
 }
 
 struct Connection {
@@ -108,6 +111,8 @@ impl Net {
             tasks: TaskTracker::new(),
             trace: config.trace.clone(),
             impaired: config.impairment.map(|how| Impaired::new(how, 0)),
+            #[cfg(test)]
+            caught: None,
         };
         for address in &config.udp {
             let failed = |source| Error::Bind { transport: "UDP", address: *address, source };
@@ -134,6 +139,29 @@ impl Net {
         Ok((net, inbox, events))
     }
 
+    /// Sends nothing: what would be sent can be taken out of `caught`.
+    #[cfg(test)]
+    pub fn caught_at(address: SocketAddr) -> (Self, mpsc::Sender<NetEvent>) {
+        let (inbox, _) = mpsc::channel(1);
+        let net = Self {
+            udp: Vec::new(),
+            udp_addrs: vec![address],
+            tcp_addrs: Vec::new(),
+            connections: HashMap::new(),
+            by_remote: HashMap::new(),
+            advertised: None,
+            routes: HashMap::new(),
+            inbox: inbox.clone(),
+            ids: Ids::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            trace: None,
+            impaired: None,
+            caught: Some(Vec::new()),
+        };
+        (net, inbox)
+    }
+
     fn ear(&self) -> Ear {
         Ear { inbox: self.inbox.clone(), trace: self.trace.clone() }
     }
@@ -155,9 +183,7 @@ impl Net {
             }
             Transport::Tcp => {
                 let connection = self.by_remote.get(&remote).copied().unwrap_or_else(|| self.connect(remote));
-                let any = SocketAddr::new(unspecified(remote.ip()), 0);
-                let local = self.tcp_addrs.iter().find(|a| a.is_ipv4() == remote.is_ipv4()).copied().unwrap_or(any);
-                Some(Flow { transport, local, remote, connection })
+                Some(Flow { transport, local: self.local_to(remote), remote, connection })
             }
         }
     }
@@ -169,6 +195,11 @@ impl Net {
     pub fn send(&mut self, flow: &Flow, bytes: &Bytes) -> io::Result<()> {
         if let Some(trace) = &self.trace {
             trace.show(Way::Out, bytes);
+        }
+        #[cfg(test)]
+        if let Some(caught) = &mut self.caught {
+            caught.push((flow.remote, bytes.clone()));
+            return Ok(());
         }
         match flow.transport {
             Transport::Udp => {
@@ -196,6 +227,19 @@ impl Net {
         flow.transport == Transport::Udp || self.connections.contains_key(&flow.connection)
     }
 
+    /// Where a connection leads that we opened, so that it could be opened again.
+    pub fn opened_to(&self, flow: &Flow) -> Option<SocketAddr> {
+        self.connections.get(&flow.connection)?.remote
+    }
+
+    /// Gives a connection up that seems dead; [`NetEvent::Closed`] follows.
+    pub fn abandon(&mut self, flow: &Flow) {
+        if let Some(connection) = self.connections.get(&flow.connection) {
+            connection.stop.cancel();
+        }
+        self.closed(flow.connection);
+    }
+
     pub fn accepted(&mut self, connection: u64, writer: mpsc::Sender<Bytes>, stop: CancellationToken) {
         self.connections.insert(connection, Connection { writer, remote: None, stop });
     }
@@ -203,6 +247,7 @@ impl Net {
     pub fn closed(&mut self, connection: u64) {
         if let Some(gone) = self.connections.remove(&connection)
             && let Some(remote) = gone.remote
+            && self.by_remote.get(&remote) == Some(&connection)
         {
             self.by_remote.remove(&remote);
         }
@@ -233,8 +278,15 @@ impl Net {
         self.tasks.wait().await;
     }
 
+    /// What we call ourselves on a TCP connection that we open: the address that we listen on.
+    fn local_to(&self, remote: SocketAddr) -> SocketAddr {
+        let listening = self.tcp_addrs.iter().find(|a| a.is_ipv4() == remote.is_ipv4());
+        listening.copied().unwrap_or(SocketAddr::new(unspecified(remote.ip()), 0))
+    }
+
     fn connect(&mut self, remote: SocketAddr) -> u64 {
         let connection = self.ids.next();
+        let flow = Flow { transport: Transport::Tcp, local: self.local_to(remote), remote, connection };
         let (writer, outbox) = mpsc::channel(OUTBOX);
         let stop = self.stop.child_token();
         let entry = Connection { writer, remote: Some(remote), stop: stop.clone() };
@@ -244,7 +296,7 @@ impl Net {
         self.tasks.spawn(until(stop.clone(), {
             async move {
                 match TcpStream::connect(remote).await {
-                    Ok(stream) => run_tcp(stream, connection, outbox, ear).await,
+                    Ok(stream) => run_tcp(stream, flow, outbox, ear).await,
                     Err(error) => tracing::debug!(%remote, %error, "TCP connection refused"),
                 }
             }
@@ -397,17 +449,17 @@ async fn accept(listener: TcpListener, ear: Ear, ids: Ids, all: CancellationToke
         let ear_of_stream = ear.clone();
         tasks.spawn(until(stop.clone(), async move {
             let _place = place;
-            run_tcp(stream, connection, outbox, ear_of_stream).await;
+            let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
+            let flow = Flow { transport: Transport::Tcp, local, remote, connection };
+            run_tcp(stream, flow, outbox, ear_of_stream).await;
         }));
         tasks.spawn(report_closed(stop, all.clone(), connection, ear.inbox.clone()));
     }
 }
 
 /// Reads and writes one connection until either side ends.
-async fn run_tcp(stream: TcpStream, connection: u64, outbox: mpsc::Receiver<Bytes>, ear: Ear) {
-    let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
+async fn run_tcp(stream: TcpStream, flow: Flow, outbox: mpsc::Receiver<Bytes>, ear: Ear) {
     let _ = stream.set_nodelay(true);
-    let flow = Flow { transport: Transport::Tcp, local, remote, connection };
     let (reader, writer) = stream.into_split();
     tokio::select! {
         () = write_tcp(writer, outbox) => {}
@@ -432,7 +484,7 @@ async fn read_tcp(mut reader: tcp::OwnedReadHalf, flow: Flow, ear: Ear) {
             Ok(_) => {}
         }
         loop {
-            let whole = ear.trace.is_some().then(|| buffer.clone()).unwrap_or_default();
+            let whole = if ear.trace.is_some() { buffer.clone() } else { BytesMut::new() };
             match wire::read_stream(&mut buffer) {
                 Ok(Some(received)) => {
                     let frame = &whole[..whole.len().saturating_sub(buffer.len())];

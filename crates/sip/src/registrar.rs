@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     ContactBinding, Flow, NameAddr, Register, RegisterKey,
-    io::{Io, random_tag},
+    io::{Io, RUN, random_tag},
     message::{Message, split_list},
 };
 
@@ -40,7 +40,9 @@ pub(crate) fn read(key: RegisterKey, request: &Message, auth_user: String, flow:
 }
 
 pub(crate) fn accept(io: &mut Io, tx: u64, bindings: &[ContactBinding]) {
+    let run = io.run.clone();
     io.respond(tx, 200, &random_tag(), |mut m| {
+        m.add(RUN, run);
         for b in bindings {
             let mut value = String::new();
             let _ = write!(value, "<{}>;expires={}", b.uri, b.expires);

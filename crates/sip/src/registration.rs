@@ -10,17 +10,21 @@ use tokio::time::Instant;
 use crate::{
     Event, Flow, Registration, RegistrationKey, RegistrationState, Transport,
     auth::answer_challenge,
-    io::{Io, NextHop, random_tag},
+    io::{Io, NextHop, RUN, random_tag},
     message::{Message, split_list},
     timer::Timer,
     transaction::{Outcome, Owner},
 };
 
-/// First and longest pause after a failure.
-const PAUSE_MIN: Duration = Duration::from_secs(2);
-const PAUSE_MAX: Duration = Duration::from_secs(120);
-/// How often a packet keeps a NAT's door open (RFC 5626 section 4.4.2 asks for less than 29 s with UDP).
-const KEEP_ALIVE: Duration = Duration::from_secs(25);
+/// First and longest pause after the registrar refused …
+const REFUSED: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(120)];
+/// … and after it could not be reached: most often it is just being started anew.
+const UNREACHED: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(30)];
+/// How often the registrar is asked whether it is there and still the same. Keeps a NAT's door open too (RFC 5626
+/// section 4.4.2 asks for less than 29 s with UDP).
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long it may take to answer that.
+const PING: Duration = Duration::from_secs(6);
 /// Longest Min-Expires that we follow, seconds.
 const MAX_EXPIRES: u32 = 86_400;
 
@@ -35,6 +39,18 @@ pub(crate) struct Client {
     failures: u32,
     /// What we ask for: at first as ordered, after a 423 as the registrar wants.
     expires: u32,
+    pings: Pings,
+    /// Which run of the registrar has our binding, if it says so.
+    run: Option<String>,
+}
+
+/// Whether the registrar answers OPTIONS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pings {
+    Untried,
+    Answered,
+    /// It never did: then silence says nothing, and only the NAT is kept open.
+    Ignored,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +82,8 @@ impl Client {
             state: State::Asking,
             failures: 0,
             expires,
+            pings: Pings::Untried,
+            run: None,
         };
         client.tell(io, RegistrationState::Registering);
         client.ask(io);
@@ -101,9 +119,7 @@ impl Client {
                 self.ask(io);
             }
             State::Registered { refresh_at, keep_alive_at } if keep_alive_at == due => {
-                if let Some(flow) = &self.flow {
-                    let _ = io.net.send(flow, &Bytes::from_static(b"\r\n\r\n"));
-                }
+                self.ping(io);
                 let keep_alive_at = io.timer(KEEP_ALIVE, Timer::Registration(self.key));
                 self.state = State::Registered { refresh_at, keep_alive_at };
             }
@@ -117,6 +133,68 @@ impl Client {
         if ours && matches!(self.state, State::Registered { .. }) {
             self.fail(503, io);
         }
+    }
+
+    /// Registers anew at once.
+    pub fn refresh(&mut self, io: &mut Io) {
+        match self.state {
+            State::Registered { .. } => self.ask_again(io),
+            State::Pausing { until } => self.timer(until, io),
+            State::Asking | State::Leaving | State::Over => {}
+        }
+    }
+
+    fn ask_again(&mut self, io: &mut Io) {
+        self.state = State::Asking;
+        self.ask(io);
+    }
+
+    /// OPTIONS to the registrar; to one that ignores it, an empty packet.
+    fn ping(&mut self, io: &mut Io) {
+        let Some(flow) = self.flow else { return };
+        if self.pings == Pings::Ignored {
+            let _lost = io.net.send(&flow, &Bytes::from_static(b"\r\n\r\n"));
+            return;
+        }
+        let aor = &self.registration.aor;
+        let mut m = Message::request(Method::Options, self.request_uri());
+        m.add("Max-Forwards", "70");
+        m.add("From", format!("{aor};tag={}", random_tag()));
+        m.add("To", format!("<{}>", self.request_uri()));
+        m.add("Call-ID", random_tag());
+        m.add("CSeq", "1 OPTIONS");
+        let tx = io.send(Owner::Registration(self.key), flow, m);
+        io.txs.limit(&mut io.timers, io.now, (tx, PING));
+    }
+
+    fn pinged(&mut self, outcome: &Outcome, io: &mut Io) {
+        if !outcome.from_network {
+            self.pings = Pings::Answered;
+            let run = outcome.response.get(RUN);
+            if matches!(self.state, State::Registered { .. }) && run.is_some() && run != self.run.as_deref() {
+                self.ask_again(io);
+            }
+            return;
+        }
+        match self.pings {
+            Pings::Untried => self.pings = Pings::Ignored,
+            Pings::Answered if matches!(self.state, State::Registered { .. }) => {
+                if let Some(flow) = self.flow.take() {
+                    io.net.abandon(&flow);
+                }
+                self.tell(io, RegistrationState::Registering);
+                self.ask_again(io);
+            }
+            Pings::Answered | Pings::Ignored => {}
+        }
+    }
+
+    /// The registrar, as REGISTER and OPTIONS address it.
+    fn request_uri(&self) -> String {
+        let mut uri = self.registration.registrar.clone();
+        uri.user = None;
+        uri.params.clear();
+        uri.to_string()
     }
 
     pub fn resolved(&mut self, hop: Option<Flow>, io: &mut Io) {
@@ -143,10 +221,7 @@ impl Client {
     }
 
     fn send(&mut self, flow: Flow, expires: u32, io: &mut Io) {
-        let mut uri = self.registration.registrar.clone();
-        uri.user = None;
-        uri.params.clear();
-        let mut m = Message::request(Method::Register, uri.to_string());
+        let mut m = Message::request(Method::Register, self.request_uri());
         let aor = &self.registration.aor;
         let contact = io.contact(aor.uri.user(), &flow);
         m.add("Max-Forwards", "70");
@@ -167,6 +242,12 @@ impl Client {
     pub fn outcome(&mut self, outcome: &Outcome, io: &mut Io) {
         let response = &outcome.response;
         let status = response.status();
+        if response.cseq().1 == "OPTIONS" {
+            if status >= 200 {
+                self.pinged(outcome, io);
+            }
+            return;
+        }
         // A late answer to a request that was overtaken.
         if status < 200 || response.cseq().0 != self.cseq {
             return;
@@ -204,6 +285,7 @@ impl Client {
 
     fn registered(&mut self, response: &Message, io: &mut Io) {
         self.failures = 0;
+        self.run = response.get(RUN).map(str::to_owned);
         let expires = self.granted(response, io).clamp(1, MAX_EXPIRES);
         let refresh = Duration::from_secs(u64::from(expires)) / 2;
         let refresh_at = io.timer(refresh, Timer::Registration(self.key));
@@ -239,7 +321,8 @@ impl Client {
 
     fn fail(&mut self, status: u16, io: &mut Io) {
         // Half of the pause is left to chance, so that a thousand phones do not come back at once.
-        let pause = PAUSE_MIN.saturating_mul(1 << self.failures.min(10)).min(PAUSE_MAX);
+        let [least, most] = if matches!(status, 408 | 503) { UNREACHED } else { REFUSED };
+        let pause = least.saturating_mul(1 << self.failures.min(10)).min(most);
         let pause = pause.mul_f64(rand::rng().random_range(0.5..1.0));
         self.failures = self.failures.saturating_add(1);
         let until = io.timer(pause, Timer::Registration(self.key));

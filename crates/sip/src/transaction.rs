@@ -68,6 +68,8 @@ struct Server {
     last: Option<Bytes>,
     flow: Flow,
     state: ServerState,
+    /// Of an INVITE that made a call: whose it is.
+    leg: Option<LegKey>,
     interval: Duration,
     resend_at: Option<Instant>,
     end_at: Option<Instant>,
@@ -111,6 +113,14 @@ impl Transactions {
         self.last_id
     }
 
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+            && self.servers.is_empty()
+            && self.client_keys.is_empty()
+            && self.server_keys.is_empty()
+    }
+
     /// Requests of ours that wait for a final answer.
     pub fn waiting(&self) -> usize {
         let open = |c: &&Client| matches!(c.state, ClientState::Waiting | ClientState::Proceeding);
@@ -150,10 +160,12 @@ impl Transactions {
         id
     }
 
-    /// Gives an INVITE that is being cancelled a time to end (RFC 3261 section 9.1).
-    pub fn limit(&mut self, timers: &mut Timers, now: Instant, tx: u64) {
+    /// Gives a request another time to end: an INVITE that is being cancelled (RFC 3261 section 9.1), a probe.
+    pub fn limit(&mut self, timers: &mut Timers, now: Instant, (tx, after): (u64, Duration)) {
         if let Some(client) = self.clients.get_mut(&tx) {
-            client.end_at = Some(timers.at(now + GIVE_UP, Timer::ClientEnd(tx)));
+            // One that could not even be sent has ended.
+            let until = (now + after).min(client.end_at.filter(|at| *at <= now).unwrap_or(now + after));
+            client.end_at = Some(timers.at(until, Timer::ClientEnd(tx)));
         }
     }
 
@@ -253,6 +265,7 @@ impl Transactions {
                 let response = Message::response(&client.request, status, "none");
                 let mut out = outcome(id, &client, response);
                 out.from_network = true;
+                out.request = Some(client.request);
                 Some(out)
             }
             ClientState::Completed | ClientState::Accepted => None,
@@ -316,6 +329,7 @@ impl Transactions {
             last: None,
             flow,
             state: ServerState::Proceeding,
+            leg: None,
             interval: T1,
             resend_at: None,
             end_at: None,
@@ -330,9 +344,17 @@ impl Transactions {
         server.request.as_ref().map(|r| (r, server.flow))
     }
 
-    /// The INVITE transaction that a CANCEL means.
-    pub fn cancelled_by(&self, cancel: &Message) -> Option<u64> {
-        self.server_keys.get(&server_key(cancel, Method::Invite)).copied()
+    /// Notes whose call an INVITE made.
+    pub fn made(&mut self, tx: u64, leg: LegKey) {
+        if let Some(server) = self.servers.get_mut(&tx) {
+            server.leg = Some(leg);
+        }
+    }
+
+    /// The INVITE transaction that a CANCEL means, and whose call it made.
+    pub fn cancelled_by(&self, cancel: &Message) -> Option<(u64, Option<LegKey>)> {
+        let tx = *self.server_keys.get(&server_key(cancel, Method::Invite))?;
+        self.servers.get(&tx).map(|server| (tx, server.leg))
     }
 
     /// Answers. `with` may add headers and a body. Gives the bytes, for a 2xx that a leg must send again.

@@ -41,6 +41,7 @@ impl Leg {
             routes: Vec::new(),
             flow: Some(flow),
             stay_on_flow: behind_nat(request, &flow),
+            reconnect_to: io.net.opened_to(&flow),
             we_called: false,
             credentials: None,
             local_sdp: String::new(),
@@ -48,6 +49,7 @@ impl Leg {
             confirming: None,
             modify: Modify::Idle,
             next_offer: None,
+            turns: super::Turns::default(),
             refer_out: None,
             refer_in: ReferIn::None,
             told_end: false,
@@ -67,11 +69,6 @@ impl Leg {
         };
         let _ = io.events.send(Event::Incoming(Box::new(incoming)));
         Some(leg)
-    }
-
-    /// Whether this leg is an INVITE that waits for its final answer in the given transaction.
-    pub fn waits_on(&self, invite: u64) -> bool {
-        matches!(self.state, State::Arriving { tx, .. } if tx == invite)
     }
 
     pub(super) fn ring(&mut self, io: &mut Io) {
@@ -117,10 +114,12 @@ impl Leg {
         self.tell_end(EndCause::new(EndedBy::Us, Some(302), None), io);
     }
 
-    /// The caller gave up.
-    pub fn cancelled(&mut self, reason: Option<ReasonHeader>, io: &mut Io) {
-        let State::Arriving { tx, .. } = self.state else { return };
-        self.reply(tx, 487, io);
+    /// The caller gave up; too late if it has been answered.
+    pub fn cancelled(&mut self, invite: u64, reason: Option<ReasonHeader>, io: &mut Io) {
+        if !matches!(self.state, State::Arriving { tx, .. } if tx == invite) {
+            return;
+        }
+        self.reply(invite, 487, io);
         self.state = State::Over;
         self.tell_end(EndCause::new(EndedBy::Them, Some(487), reason), io);
     }

@@ -33,6 +33,7 @@ impl Leg {
             routes: Vec::new(),
             flow: invite.via_flow,
             stay_on_flow: invite.via_flow.is_some(),
+            reconnect_to: invite.via_flow.and_then(|f| io.net.opened_to(&f)),
             we_called: true,
             credentials: invite.credentials.clone(),
             local_sdp: invite.sdp.clone(),
@@ -40,6 +41,7 @@ impl Leg {
             confirming: None::<Confirming>,
             modify: Modify::Idle,
             next_offer: None,
+            turns: super::Turns::default(),
             refer_out: None,
             refer_in: ReferIn::None,
             told_end: false,
@@ -113,7 +115,7 @@ impl Leg {
             State::Resolving(_)
             | State::Arriving { .. }
             | State::Up
-            | State::HangUpOnAck(_)
+            | State::HangUpLater(_)
             | State::Closing
             | State::Over => {}
         }
@@ -131,7 +133,7 @@ impl Leg {
             other @ (State::Resolving(_)
             | State::Arriving { .. }
             | State::Up
-            | State::HangUpOnAck(_)
+            | State::HangUpLater(_)
             | State::Closing
             | State::Over) => {
                 self.state = other;
@@ -144,7 +146,7 @@ impl Leg {
         self.acknowledge(outcome, io);
         // A 200 that crossed our CANCEL: the call stands, so it is ended as one (RFC 3261 section 9.1).
         if let Some(reason) = cancelled {
-            return self.bye(reason.as_ref(), io);
+            return self.bye(reason, io);
         }
         match response.sdp().map(str::to_owned).or(early) {
             Some(sdp) => io.leg_event(self.key, LegEvent::Answered { sdp }),
@@ -209,7 +211,7 @@ impl Leg {
             | State::Resolving(_)
             | State::Arriving { .. }
             | State::Up
-            | State::HangUpOnAck(_)
+            | State::HangUpLater(_)
             | State::Closing
             | State::Over => {}
         }

@@ -23,22 +23,31 @@ impl Leg {
                 self.refuse(603, reason, io);
             }
             State::Up => {
-                if self.confirming.as_ref().is_some_and(|c| c.first) {
-                    self.state = State::HangUpOnAck(reason);
-                } else {
-                    self.bye(reason.as_ref(), io);
-                }
+                self.bye(reason, io);
                 self.tell_end(cause, io);
             }
-            other @ (State::Cancelling { .. } | State::HangUpOnAck(_) | State::Closing | State::Over) => {
+            other @ (State::Cancelling { .. } | State::HangUpLater(_) | State::Closing | State::Over) => {
                 self.state = other;
             }
         }
     }
 
-    /// Sends BYE; the leg lives on until its answer.
-    pub(super) fn bye(&mut self, reason: Option<&ReasonHeader>, io: &mut Io) {
+    /// Sends BYE, after what has to be said before it; the leg lives on until its answer.
+    pub(super) fn bye(&mut self, reason: Option<ReasonHeader>, io: &mut Io) {
         self.drop_their_offer(io);
+        self.turns.keep_last_words();
+        self.state = State::HangUpLater(reason);
+        self.next_turn(io);
+        self.bye_if_said(io);
+    }
+
+    /// Sends the BYE that waits, if nothing has to be said before it any more and they have acknowledged our answer.
+    pub(super) fn bye_if_said(&mut self, io: &mut Io) {
+        let State::HangUpLater(reason) = &self.state else { return };
+        if !self.turns.is_free() || self.confirming.as_ref().is_some_and(|c| c.first) {
+            return;
+        }
+        let reason = reason.clone();
         let mut bye = self.new_request(Method::Bye, io);
         if let Some(reason) = reason {
             bye.add("Reason", reason.to_string());
@@ -58,7 +67,7 @@ impl Leg {
                 Some(487)
             }
             State::Calling { .. } | State::Cancelling { .. } => return,
-            State::Resolving(_) | State::Up | State::HangUpOnAck(_) | State::Closing | State::Over => None,
+            State::Resolving(_) | State::Up | State::HangUpLater(_) | State::Closing | State::Over => None,
         };
         self.state = State::Over;
         self.tell_end(EndCause::new(EndedBy::Them, status, reason), io);

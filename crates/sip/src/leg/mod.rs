@@ -5,6 +5,7 @@ mod call;
 mod end;
 mod modify;
 mod refer;
+mod turn;
 
 use bytes::Bytes;
 use rsipstack::sip::{Header, Method};
@@ -21,6 +22,7 @@ use crate::{
 };
 use modify::Modify;
 use refer::{ReferIn, ReferOut};
+use turn::Turns;
 
 pub(crate) struct Leg {
     pub key: LegKey,
@@ -42,6 +44,8 @@ pub(crate) struct Leg {
     flow: Option<Flow>,
     /// Whether to stay on `flow` whatever the Contact says: the peer is behind a NAT, or we were told so.
     stay_on_flow: bool,
+    /// Where to connect to anew if a TCP connection that we opened is lost.
+    reconnect_to: Option<std::net::SocketAddr>,
     /// Who called whom: the owner of the Call-ID waits longer after glare.
     we_called: bool,
     credentials: Option<Credentials>,
@@ -52,6 +56,7 @@ pub(crate) struct Leg {
     confirming: Option<Confirming>,
     modify: Modify,
     next_offer: Option<String>,
+    turns: Turns,
     refer_out: Option<ReferOut>,
     refer_in: ReferIn,
     told_end: bool,
@@ -78,8 +83,8 @@ enum State {
     },
     /// The dialog stands (their ACK may still be due).
     Up,
-    /// We hung up before their ACK came: BYE follows it (RFC 3261 section 15).
-    HangUpOnAck(Option<ReasonHeader>),
+    /// We hung up before their ACK came (RFC 3261 section 15), or before they answered what we sent: BYE follows.
+    HangUpLater(Option<ReasonHeader>),
     /// BYE sent.
     Closing,
     Over,
@@ -120,7 +125,7 @@ impl Leg {
             State::Resolving(_)
             | State::Calling { .. }
             | State::Cancelling { .. }
-            | State::HangUpOnAck(_)
+            | State::HangUpLater(_)
             | State::Closing
             | State::Over => None,
         }
@@ -158,6 +163,7 @@ impl Leg {
             LegOrder::AcceptRefer(accept) => self.accept_refer(accept, io),
             LegOrder::NotifyRefer(status) => self.notify_refer(status, io),
             LegOrder::Dtmf(digit) => self.dtmf(digit, io),
+            LegOrder::Probe => self.probe(io),
         }
     }
 
@@ -201,6 +207,11 @@ impl Leg {
         {
             return self.transaction_replaced(outcome.tx, tx);
         }
+        if outcome.from_network
+            && let Some(tx) = self.retry_elsewhere(outcome, io)
+        {
+            return self.transaction_replaced(outcome.tx, tx);
+        }
         match method.as_str() {
             "INVITE" if self.modify.is_ours(outcome.tx) => self.offer_outcome(outcome, io),
             "INVITE" => self.invite_outcome(outcome, io),
@@ -208,6 +219,9 @@ impl Leg {
             "REFER" if status >= 200 => self.refer_outcome(outcome, io),
             "NOTIFY" if status >= 300 => self.notify_failed(status),
             _ => {}
+        }
+        if status >= 200 {
+            self.turn_over(outcome, io);
         }
     }
 
@@ -224,6 +238,7 @@ impl Leg {
             }
         }
         self.glare_over(due, io);
+        self.refer_timed_out(due, io);
     }
 
     /// An ACK to a 2xx of ours.
@@ -231,14 +246,11 @@ impl Leg {
         let Some(c) = self.confirming.take_if(|c| c.cseq == ack.cseq().0) else { return };
         let answer = ack.sdp().filter(|_| c.answer_in_ack).map(str::to_owned);
         match &self.state {
-            State::HangUpOnAck(reason) => {
-                let reason = reason.clone();
-                return self.bye(reason.as_ref(), io);
-            }
-            State::Up if c.first => io.leg_event(self.key, LegEvent::Confirmed { sdp: answer }),
+            State::HangUpLater(_) => return self.bye_if_said(io),
+            State::Up if c.first => self.tell(LegEvent::Confirmed { sdp: answer }, io),
             State::Up => {
                 if let Some(sdp) = answer {
-                    io.leg_event(self.key, LegEvent::OfferAnswered { sdp });
+                    self.tell(LegEvent::OfferAnswered { sdp }, io);
                 }
             }
             State::Resolving(_)
@@ -309,7 +321,12 @@ impl Leg {
     /// The leg's flow; a TCP connection that closed is opened anew.
     fn open_flow(&mut self, io: &mut Io) -> Option<Flow> {
         let flow = self.flow?;
-        if !io.net.is_open(&flow) && !self.stay_on_flow {
+        if io.net.is_open(&flow) {
+            return Some(flow);
+        }
+        if let Some(at) = self.reconnect_to {
+            self.flow = io.net.flow_to(Transport::Tcp, at);
+        } else if !self.stay_on_flow {
             let target: Option<Uri> = self.routes.first().map_or(self.target.as_str(), |r| r.as_str()).parse().ok();
             let at = target.and_then(|t| match t.host {
                 crate::Host::Ip(ip) => Some(std::net::SocketAddr::new(ip, t.port.unwrap_or(5060))),
@@ -344,6 +361,38 @@ impl Leg {
             *tx = new;
         }
         self.modify.replaced(old, new);
+        self.turns.replaced(old, new);
+    }
+
+    /// A TCP connection was lost under a request within the dialog: sends it again over another one, once. Not a REFER:
+    /// it may have arrived, and nobody wants to be moved twice.
+    fn retry_elsewhere(&mut self, outcome: &Outcome, io: &mut Io) -> Option<u64> {
+        let standing = matches!(self.state, State::Up | State::HangUpLater(_) | State::Closing);
+        let mut again = outcome.request.clone()?;
+        let method = again.method().filter(|m| *m != Method::Refer)?;
+        let before = self.flow.filter(|f| f.transport == Transport::Tcp && standing && !io.net.is_open(f))?;
+        if outcome.response.status() != 503 || self.turns.was_retried(outcome.tx) {
+            return None;
+        }
+        self.open_flow(io).filter(|now| now.connection != before.connection)?;
+        self.local_cseq += 1;
+        again.set("CSeq", format!("{} {method}", self.local_cseq));
+        let tx = self.send(again, io)?;
+        self.turns.retried(tx);
+        Some(tx)
+    }
+
+    /// Whether this leg's connection is lost and only its peer can come back.
+    pub fn is_orphan(&self, io: &Io) -> bool {
+        self.reconnect_to.is_none() && self.stay_on_flow && self.flow.is_some_and(|f| !io.net.is_open(&f))
+    }
+
+    /// The peer has a new way to it: it registered again from the same Contact.
+    pub fn adopt(&mut self, contact: &Uri, flow: Flow) {
+        let at = |uri: &Uri| (uri.user.clone(), uri.host.clone(), uri.port);
+        if self.target.parse().is_ok_and(|target: Uri| at(&target) == at(contact)) {
+            self.flow = Some(flow);
+        }
     }
 
     /// Takes the remote target and, once, the route set from the message that made or refreshed the dialog.
@@ -397,16 +446,23 @@ impl Leg {
         if let Some(digit) = text.and_then(key)
             && matches!(self.state, State::Up)
         {
-            io.leg_event(self.key, LegEvent::Dtmf { digit });
+            self.tell(LegEvent::Dtmf { digit }, io);
         }
     }
 
     fn dtmf(&mut self, digit: char, io: &mut Io) {
         let Some(digit) = key(&digit.to_string()).filter(|_| matches!(self.state, State::Up)) else { return };
-        let mut info = self.new_request(Method::Info, io);
+        let mut info = self.numbered_request(Method::Info, 0, io);
         info.add("Content-Type", "application/dtmf-relay");
         info.body = format!("Signal={digit}\r\nDuration=160\r\n");
-        self.send(info, io);
+        self.send_in_turn(info, io);
+    }
+
+    /// Tells the owner, unless the end has been told.
+    fn tell(&self, event: LegEvent, io: &Io) {
+        if !self.told_end {
+            io.leg_event(self.key, event);
+        }
     }
 
     /// Tells the end, once.

@@ -7,7 +7,7 @@ use rsipstack::sip::Method;
 use tokio::time::Instant;
 
 use super::{Leg, State};
-use crate::{EndCause, EndedBy, LegEvent, io::Io, message::Message, timer::Timer, transaction::Outcome};
+use crate::{LegEvent, io::Io, message::Message, timer::Timer, transaction::Outcome};
 
 /// How often an offer is tried again after glare.
 const GLARE_TRIES: u8 = 5;
@@ -55,15 +55,18 @@ impl Leg {
                 self.try_next_offer(io);
             }
             State::Resolving(_) | State::Calling { .. } | State::Arriving { .. } => {
-                io.leg_event(self.key, LegEvent::OfferFailed { status: 491 });
+                self.tell(LegEvent::OfferFailed { status: 491 }, io);
             }
-            State::Cancelling { .. } | State::HangUpOnAck(_) | State::Closing | State::Over => {}
+            State::Cancelling { .. } | State::HangUpLater(_) | State::Closing | State::Over => {}
         }
     }
 
     /// Sends the offer that waits, if nothing is under way.
     pub(super) fn try_next_offer(&mut self, io: &mut Io) {
-        let free = matches!(self.state, State::Up) && matches!(self.modify, Modify::Idle) && self.confirming.is_none();
+        let free = matches!(self.state, State::Up)
+            && matches!(self.modify, Modify::Idle)
+            && self.confirming.is_none()
+            && self.turns.is_free();
         if free && let Some(sdp) = self.next_offer.take() {
             self.send_offer(sdp, 0, io);
         }
@@ -74,7 +77,7 @@ impl Leg {
         let m = m.with_sdp(sdp.clone());
         match self.send(m, io) {
             Some(tx) => self.modify = Modify::Ours { tx, sdp, tries },
-            None => io.leg_event(self.key, LegEvent::OfferFailed { status: 503 }),
+            None => self.tell(LegEvent::OfferFailed { status: 503 }, io),
         }
     }
 
@@ -95,7 +98,7 @@ impl Leg {
             200..300 => {
                 self.local_sdp = sdp;
                 let answer = outcome.response.sdp().unwrap_or_default().to_owned();
-                io.leg_event(self.key, LegEvent::OfferAnswered { sdp: answer });
+                self.tell(LegEvent::OfferAnswered { sdp: answer }, io);
             }
             491 if tries < GLARE_TRIES => {
                 // RFC 3261 section 14.1: the owner of the Call-ID waits longer.
@@ -106,11 +109,8 @@ impl Leg {
                 return;
             }
             // The peer knows no such dialog, or is gone (RFC 3261 section 12.2.1.2).
-            408 | 481 => {
-                self.bye(None, io);
-                return self.tell_end(EndCause::new(EndedBy::Network, Some(status), None), io);
-            }
-            _ => io.leg_event(self.key, LegEvent::OfferFailed { status }),
+            408 | 481 => return self.dialog_lost(status, io),
+            _ => self.tell(LegEvent::OfferFailed { status }, io),
         }
         self.try_next_offer(io);
     }
@@ -156,7 +156,7 @@ impl Leg {
                 if let Modify::Glare { sdp, .. } = std::mem::replace(&mut self.modify, Modify::Theirs { tx, invite }) {
                     self.next_offer.get_or_insert(sdp);
                 }
-                io.leg_event(self.key, LegEvent::Offer { sdp: sdp.to_owned() });
+                self.tell(LegEvent::Offer { sdp: sdp.to_owned() }, io);
             }
             // They ask for our offer: what we have stands; their answer comes with the ACK.
             None if invite => {

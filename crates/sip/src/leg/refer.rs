@@ -1,6 +1,9 @@
 //! REFER in and out with its subscription (RFC 3515, RFC 5589).
 
+use std::time::Duration;
+
 use rsipstack::sip::{Method, StatusCode};
+use tokio::time::Instant;
 
 use super::{Leg, State};
 use crate::{
@@ -8,13 +11,22 @@ use crate::{
     io::Io,
     message::{Message, param_of},
     replaces,
+    timer::{GIVE_UP, Timer},
     transaction::Outcome,
 };
+
+/// How long the first NOTIFY may take (RFC 6665 section 4.1.2.4, timer N).
+const FIRST_NOTIFY: Duration = GIVE_UP;
+/// How long a subscription may last that does not say it, and the longest that is believed, seconds.
+const EXPIRES: u64 = 180;
+const MAX_EXPIRES: u64 = 600;
 
 /// Our REFER, until its last NOTIFY.
 pub(super) struct ReferOut {
     /// Its CSeq number, which a NOTIFY may name as the event's id.
     number: u32,
+    /// When we stop to wait for the next NOTIFY.
+    until: Option<Instant>,
 }
 
 /// Their REFER.
@@ -41,17 +53,21 @@ impl Leg {
             (_, _, _) => Some(481),
         };
         if let Some(status) = status {
-            return io.leg_event(self.key, LegEvent::ReferProgress { status });
+            return self.tell(LegEvent::ReferProgress { status }, io);
         }
         let Ok(target) = target else { return };
-        let mut m = self.new_request(Method::Refer, io);
+        let mut m = self.numbered_request(Method::Refer, 0, io);
         m.add("Refer-To", format!("<{}>", target.uri));
         if let Some(by) = referred_by.and_then(|b| b.parse::<NameAddr>().ok()) {
             m.add("Referred-By", by.to_string());
         }
-        self.refer_out = Some(ReferOut { number: self.local_cseq });
-        if self.send(m, io).is_none() {
-            self.refer_over(503, io);
+        self.refer_out = Some(ReferOut { number: 0, until: None });
+        self.send_in_turn(m, io);
+    }
+
+    pub(super) fn refer_sent(&mut self) {
+        if let Some(refer) = &mut self.refer_out {
+            refer.number = self.local_cseq;
         }
     }
 
@@ -60,15 +76,24 @@ impl Leg {
         let Some(refer) = &mut self.refer_out else { return };
         if status < 300 {
             refer.number = outcome.response.cseq().0;
-            io.leg_event(self.key, LegEvent::ReferProgress { status: 100 });
+            let until = io.timer(FIRST_NOTIFY, Timer::Leg(self.key));
+            refer.until.get_or_insert(until);
+            self.tell(LegEvent::ReferProgress { status: 100 }, io);
         } else {
             self.refer_over(status, io);
         }
     }
 
-    fn refer_over(&mut self, status: u16, io: &mut Io) {
+    /// The transferee says nothing any more: as far as we know, the transfer has failed.
+    pub(super) fn refer_timed_out(&mut self, due: Instant, io: &mut Io) {
+        if self.refer_out.as_ref().is_some_and(|r| r.until == Some(due)) {
+            self.refer_over(408, io);
+        }
+    }
+
+    pub(super) fn refer_over(&mut self, status: u16, io: &mut Io) {
         self.refer_out = None;
-        io.leg_event(self.key, LegEvent::ReferProgress { status });
+        self.tell(LegEvent::ReferProgress { status }, io);
     }
 
     /// A NOTIFY within the dialog.
@@ -90,8 +115,13 @@ impl Leg {
             Some(status) if status >= 200 => self.refer_over(status, io),
             // Ended without a result: nobody knows how it went.
             _ if terminated => self.refer_over(408, io),
-            Some(status) if status > 100 => io.leg_event(self.key, LegEvent::ReferProgress { status }),
+            Some(status) if status > 100 => self.tell(LegEvent::ReferProgress { status }, io),
             Some(_) | None => {}
+        }
+        if let Some(refer) = &mut self.refer_out {
+            let seconds = param_of(state, "expires").and_then(|s| s.parse().ok()).unwrap_or(EXPIRES);
+            let lasts = Duration::from_secs(seconds.clamp(1, MAX_EXPIRES));
+            refer.until = Some(io.timer(lasts, Timer::Leg(self.key)));
         }
     }
 
@@ -109,7 +139,7 @@ impl Leg {
         self.refer_in = ReferIn::Asked { tx, number: request.cseq().0 };
         let referred_by = request.name_addr("Referred-By");
         let replaces = dialog.map(|dialog| Replaced { dialog, leg });
-        io.leg_event(self.key, LegEvent::Refer { to, referred_by, replaces });
+        self.tell(LegEvent::Refer { to, referred_by, replaces }, io);
     }
 
     pub(super) fn accept_refer(&mut self, accept: Result<(), u16>, io: &mut Io) {
@@ -134,7 +164,7 @@ impl Leg {
         if !matches!(self.state, State::Up) || !(100..700).contains(&status) {
             return;
         }
-        let mut m = self.new_request(Method::Notify, io);
+        let mut m = self.numbered_request(Method::Notify, 0, io);
         m.add("Event", format!("refer;id={number}"));
         m.add("Subscription-State", if status < 200 { "active;expires=180" } else { "terminated;reason=noresource" });
         m.add("Content-Type", "message/sipfrag;version=2.0");
@@ -142,7 +172,7 @@ impl Leg {
         if status >= 200 {
             self.refer_in = ReferIn::None;
         }
-        self.send(m, io);
+        self.send_in_turn(m, io);
     }
 
     /// The transferor does not want to hear any more.

@@ -1,0 +1,104 @@
+//! Registrations over hours, and registrars that die, come back, or ignore what they are asked.
+
+use super::*;
+use crate::{Registration, RegistrationState};
+
+/// 0 registers with 1.
+fn register(world: &mut World) -> RegistrationKey {
+    let registrar = Uri::at("", world.nodes[1].address, Transport::Udp);
+    let aor = NameAddr::new(None, Uri::at("ravi", world.nodes[1].address, Transport::Udp));
+    let key = world.endpoint(0).register(Registration { registrar, aor, credentials: None, expires: 300 });
+    assert_eq!(state(world), RegistrationState::Registering);
+    grant(world);
+    assert_eq!(state(world), RegistrationState::Registered { expires: 300 });
+    key
+}
+
+fn state(world: &mut World) -> RegistrationState {
+    match world.event(0) {
+        Event::Registration { state, .. } => state,
+        other => panic!("not of a registration: {other:?}"),
+    }
+}
+
+/// The registrar takes the next REGISTER.
+fn grant(world: &mut World) {
+    match world.event(1) {
+        Event::Register(asked) => world.endpoint(1).accept_register(asked.request, asked.contacts),
+        other => panic!("not a REGISTER: {other:?}"),
+    }
+}
+
+#[test]
+fn a_registrar_that_was_restarted_is_noticed_within_15_s() {
+    let mut world = World::perfect(2);
+    register(&mut world);
+    world.pass(Duration::from_secs(40));
+    let asked = world.times(0, "REGISTER").len();
+    world.restart(1);
+    let begun = world.seconds();
+    grant(&mut world);
+    assert_eq!(state(&mut world), RegistrationState::Registered { expires: 300 });
+    assert!(world.seconds() - begun <= 15, "{}", world.seconds() - begun);
+    assert_eq!(world.times(0, "REGISTER").len(), asked + 1);
+}
+
+#[test]
+fn a_registrar_that_was_away_has_us_again_soon_after_it_is_back() {
+    let mut world = World::perfect(2);
+    register(&mut world);
+    world.pass(Duration::from_secs(20));
+    world.loses = Box::new(|p| p.to == 1);
+    assert_eq!(state(&mut world), RegistrationState::Registering, "noticed: the ping has no answer");
+    assert!(world.seconds() <= 20 + 15 + 6);
+    world.pass(Duration::from_secs(200));
+    world.loses = Box::new(|_| false);
+    world.restart(1);
+    let back = world.seconds();
+    grant(&mut world);
+    assert!(world.seconds() - back <= 30, "{}", world.seconds() - back);
+}
+
+#[test]
+fn a_registrar_that_ignores_options_is_not_bothered() {
+    let mut world = World::perfect(2);
+    world.loses = Box::new(|p| p.what().ends_with("OPTIONS"));
+    register(&mut world);
+    world.pass(Duration::from_secs(140));
+    assert_eq!(world.times(0, "REGISTER").len(), 1, "silence says nothing about it");
+    let pings = world.times(0, "OPTIONS").len();
+    world.pass(Duration::from_secs(8));
+    assert_eq!(world.times(0, "OPTIONS").len(), pings, "nor is it asked again");
+    grant(&mut world);
+    assert_eq!(world.seconds(), 150, "the refresh at half time");
+}
+
+#[test]
+fn whoever_knows_better_has_it_register_at_once() {
+    let mut world = World::perfect(2);
+    let key = register(&mut world);
+    let before = world.now;
+    world.endpoint(0).refresh(key);
+    grant(&mut world);
+    assert_eq!(world.now - before, LATENCY);
+}
+
+#[test]
+fn refusals_are_retried_ever_more_rarely() {
+    let mut world = World::perfect(2);
+    let key = register(&mut world);
+    world.endpoint(0).refresh(key);
+    let mut pauses = Vec::new();
+    for _ in 0..9 {
+        let Event::Register(asked) = world.event(1) else { panic!("not a REGISTER") };
+        world.endpoint(1).refuse_register(asked.request, 403, None);
+        loop {
+            match state(&mut world) {
+                RegistrationState::Failed { status: 403, retry_in_seconds: Some(seconds) } => break pauses.push(seconds),
+                RegistrationState::Registered { .. } | RegistrationState::Registering => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert!(pauses[0] <= 2 && (60..=120).contains(&pauses[8]), "{pauses:?}");
+}
