@@ -151,6 +151,72 @@ async fn a_wrong_file_is_never_served() {
     assert!(err.contains(&address) && err.contains("stop the program that uses this port"), "{err}");
 }
 
+#[tokio::test]
+async fn the_audit_trail_is_verified_and_exported_beside_the_running_exchange() {
+    let (dir, config, _) = init(&["--sample"]).await;
+    let passwords: Value = serde_json::from_slice(&std::fs::read(dir.path().join("passwords.json")).unwrap()).unwrap();
+    let code = async |args: &[&str]| {
+        let output = timeout(PATIENCE, program(args).output()).await.unwrap().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    let (status, out, err) = code(&["audit", "verify", "--config", &config]).await;
+    assert!(status == 2 && out.is_empty() && err.contains("exchange.db"), "never served: {out}{err}");
+
+    let serving = serve(&config).await;
+    let url = format!("{}/v1/session", serving.ready["api"].as_str().unwrap());
+    for user in ["maya", "ravi", "maya"] {
+        let body =
+            serde_json::json!({ "user": user, "password": passwords[user], "device_name": "=cmd|' /C calc'!A0" });
+        assert_eq!(http().post(&url).json(&body).send().await.unwrap().status(), 200);
+    }
+    // The answers may be faster than the disk.
+    let mut verified = Value::Null;
+    for _ in 0..200 {
+        let (status, out, err) = code(&["audit", "verify", "--json", "--config", &config]).await;
+        verified = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{status} {out}{err}"));
+        assert!(status == 0 && verified["whole"] == true, "{out}");
+        if verified["entries"] == 3 {
+            break;
+        }
+    }
+    assert_eq!(verified["entries"], 3);
+    let head = format!("{}:{}", verified["head"]["seq"], verified["head"]["hash"].as_str().unwrap());
+    let (status, out, _) = code(&["audit", "verify", "--expect", &head, "--config", &config]).await;
+    assert!(status == 0 && out.ends_with(&format!("\n{head}\n")), "{out}");
+
+    let (status, out, _) = code(&["audit", "export", "--config", &config]).await;
+    assert!(status == 0 && out.starts_with("seq,at,user,") && out.lines().count() == 4, "{out}");
+    let file = dir.path().join("trail.jsonl").display().to_string();
+    let export = ["audit", "export", "--format", "jsonl", "--from", "2026-01-01", "--out", &file, "--config", &config];
+    let (status, out, err) = code(&export).await;
+    assert!(status == 0 && out.starts_with("3 entries are in"), "{out}{err}");
+    let lines = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(lines.lines().count(), 3);
+    #[cfg(unix)]
+    assert_eq!(mode(Path::new(&file)), 0o600);
+    let (status, _, err) = code(&export).await;
+    assert!(status == 1 && err.contains("trail.jsonl"), "nothing is overwritten: {err}");
+    for (from, to) in [("2026-02-30", "2027-01-01"), ("2026-01-02", "2026-01-01")] {
+        let (status, _, err) = code(&["audit", "export", "--from", from, "--to", to, "--config", &config]).await;
+        assert!(status == 1 && err.contains("--from"), "{err}");
+    }
+    let (_, out, _) = code(&["audit", "export", "--to", "2020-01-01", "--config", &config]).await;
+    assert_eq!(out.lines().count(), 1, "nobody signed in by then: {out}");
+    serving.terminate().await;
+
+    let database = rusqlite::Connection::open(dir.path().join("data/exchange.db")).unwrap();
+    database.execute_batch("DROP TRIGGER audit_is_never_changed; UPDATE audit SET call = 'x' WHERE seq = 2").unwrap();
+    let (status, out, _) = code(&["audit", "verify", "--config", &config]).await;
+    assert!(status == 1 && out.starts_with("entry 2 of the audit trail was changed"), "{out}");
+    let (status, out, _) = code(&["audit", "verify", "--json", "--config", &config]).await;
+    let broken: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (status, &broken["whole"], &broken["entry"], &broken["code"]),
+        (1, &false.into(), &2.into(), &"changed".into())
+    );
+}
+
 /// Takes any certificate, and keeps it.
 #[derive(Debug, Default)]
 struct Keep(Mutex<Vec<u8>>);

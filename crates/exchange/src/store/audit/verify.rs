@@ -10,7 +10,7 @@ use protocol::{AuditEntry, CallId};
 use rusqlite::{Connection, Row, types::ValueRef};
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, head};
+use super::{MARK_EVERY, StoreError, head};
 
 /// A trail without a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,7 +56,9 @@ impl std::fmt::Display for Head {
 pub enum Broken {
     #[error("entry {seq} of the audit trail is missing{}", up_to(*seq, *to))]
     Missing { seq: u64, to: u64 },
-    #[error("entry {seq} of the audit trail was changed after it was written")]
+    #[error(
+        "entry {seq} of the audit trail was changed after it was written, or the one before it was exchanged for another"
+    )]
     Changed { seq: u64 },
     #[error("entry {seq} of the audit trail is not in its place: what stands there is entry {holds}")]
     Moved { seq: u64, holds: u64 },
@@ -70,6 +72,8 @@ pub enum Broken {
     Differs { seq: u64, call: CallId },
     #[error("where the audit trail ended is not known any more; after entry {seq} some may be missing")]
     HeadGone { seq: u64 },
+    #[error("the mark of entry {seq} of the audit trail was taken away")]
+    MarkGone { seq: u64 },
     #[error("the database does not guard the audit trail any more: {what} was taken out of it")]
     Unguarded { what: &'static str },
     #[error(transparent)]
@@ -97,7 +101,8 @@ impl Broken {
             | Self::Garbled { seq }
             | Self::Replaced { seq }
             | Self::Differs { seq, .. }
-            | Self::HeadGone { seq } => i64::try_from(*seq).ok(),
+            | Self::HeadGone { seq }
+            | Self::MarkGone { seq } => i64::try_from(*seq).ok(),
             Self::Added { seq } => Some(*seq),
             Self::Unguarded { .. } | Self::Unreadable(_) => None,
         }
@@ -115,6 +120,7 @@ impl Broken {
             Self::Replaced { .. } => "replaced",
             Self::Differs { .. } => "differs",
             Self::HeadGone { .. } => "head_gone",
+            Self::MarkGone { .. } => "mark_gone",
             Self::Unguarded { .. } => "unguarded",
             Self::Unreadable(_) => "unreadable",
         }
@@ -140,12 +146,13 @@ pub fn verify(connection: &Connection, expected: Option<&Head>) -> Result<Whole,
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let old = version <= WITHOUT_MARKS;
     let mut marks = if old { Vec::new() } else { marks(connection)? };
-    let counted = marks.len() as u64;
+    let kept = marks.clone();
     marks.extend(expected.cloned());
     marks.sort_by_key(|mark| mark.seq);
     let chain = walk(connection, &marks).and_then(|last| {
         if !old {
             end(&last, &marks, head(connection)?)?;
+            all_marked(&last, &kept)?;
         }
         Ok(last)
     });
@@ -159,7 +166,7 @@ pub fn verify(connection: &Connection, expected: Option<&Head>) -> Result<Whole,
         guards(connection)?;
     }
     let head = (last.seq > 0).then(|| last.clone());
-    Ok(Whole { entries: last.seq, head, marks: counted, records, end_is_unknown: old })
+    Ok(Whole { entries: last.seq, head, marks: kept.len() as u64, records, end_is_unknown: old })
 }
 
 fn marks(connection: &Connection) -> Result<Vec<Head>, Broken> {
@@ -225,6 +232,13 @@ fn end(last: &Head, marks: &[Head], head: Option<(u64, String)>) -> Result<(), B
         None if last.seq == 0 => Ok(()),
         None => Err(Broken::HeadGone { seq: last.seq }),
     }
+}
+
+fn all_marked(last: &Head, marks: &[Head]) -> Result<(), Broken> {
+    let mut marks = marks.iter();
+    let every = usize::try_from(MARK_EVERY).unwrap_or(usize::MAX);
+    let gone = (MARK_EVERY..=last.seq).step_by(every).find(|seq| marks.next().is_none_or(|mark| mark.seq != *seq));
+    gone.map_or(Ok(()), |seq| Err(Broken::MarkGone { seq }))
 }
 
 /// What of a call's record is compared.
