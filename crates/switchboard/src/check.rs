@@ -20,6 +20,8 @@ pub enum Violation {
     RingsNobody(CallId),
     #[error("{0} is in two calls, or twice in one")]
     SharedLeg(LegId),
+    #[error("somebody is twice in {0}")]
+    TwiceInCall(CallId),
     #[error("{0} belongs to no call, or its call is not in the index")]
     OrphanLeg(LegId),
     #[error("what {0} is said to be doing differs from the calls they are in")]
@@ -65,6 +67,11 @@ impl Switchboard {
         }
         if call.state.ring().is_some_and(|r| r.legs.is_empty() || r.towards.is_empty()) {
             return Err(Violation::RingsNobody(call.id.clone()));
+        }
+        let legs = call.state.legs();
+        if call.parties().len() < legs.iter().filter(|(_, user)| user.is_some()).count() + call.caller.user.iter().len()
+        {
+            return Err(Violation::TwiceInCall(call.id.clone()));
         }
         if call.view() != call.shown {
             return Err(Violation::NotPublished(call.id.clone()));

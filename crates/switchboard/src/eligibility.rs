@@ -2,7 +2,7 @@
 
 use protocol::{DepartmentId, Ineligible, Presence, Role, Target, UserId};
 
-use crate::{Switchboard, call::Call};
+use crate::{OutsideRule, Switchboard, call::Call, directory::dialable};
 
 impl Switchboard {
     /// Whether `target` can be given `call` by `by` now.
@@ -16,7 +16,10 @@ impl Switchboard {
                 self.across(by, &state.config.departments)?;
                 self.reachable(user, call)
             }
-            Target::Outside(_) => Err(Ineligible::NotANumber),
+            Target::Outside(number) => {
+                let everyone = self.directory.policy.outside == OutsideRule::Everyone;
+                if everyone && dialable(number).is_some() { Ok(()) } else { Err(Ineligible::NotANumber) }
+            }
             Target::Department(department) => {
                 let Some(state) = self.directory.departments.get(department) else { return Err(Ineligible::Unknown) };
                 let could = |id: &&UserId| {

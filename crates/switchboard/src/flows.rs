@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod consult;
+
 use protocol::{
     AuditAction, AuditOutcome, CallOutcome, CallState, Denied, ForecastStep, Ineligible, JourneyEvent, Presence,
     Reason, TransferStage,
@@ -230,10 +232,10 @@ fn cancel_rings_the_former_agent_at_once() {
     let mut office = Office::with(&["ravi", "tom"]);
     let (_, _, call) = office.talking_with("ravi");
     let transfer = office.transfer("maya", &call, to_user("tom")).unwrap();
-    office.cancel("tom", &transfer);
+    assert_eq!(office.cancel("tom", &transfer), Err(Refusal::Denied(Denied::NotYourCall)));
     assert_eq!(office.trail.last().unwrap().outcome, AuditOutcome::Refused);
     let rung = office.rung("tom-desk");
-    office.cancel("maya", &transfer);
+    office.cancel("maya", &transfer).unwrap();
     assert_eq!(office.hung_up(rung), Some(Reason::Cancelled));
     let leg = office.rung("ravi-desk");
     assert_eq!(office.cards[&leg].kind, RingKind::Recall);

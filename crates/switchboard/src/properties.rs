@@ -102,7 +102,7 @@ impl Life {
     }
 
     fn leg(&self, pick: &Pick) -> LegId {
-        let live = || self.office.ears.keys().rev().copied();
+        let live = || self.office.ears.live().rev();
         match pick {
             Pick::Live(n) => live().nth(n % live().count().max(1)).unwrap_or(LegId(0)),
             Pick::Any(n) => self.office.legs.get(n % self.office.legs.len().max(1)).copied().unwrap_or(LegId(0)),
@@ -111,7 +111,7 @@ impl Life {
     }
 
     fn live(&self, pick: &Pick) -> bool {
-        self.office.ears.contains_key(&self.leg(pick))
+        self.office.ears.of(self.leg(pick)).is_some()
     }
 
     fn act(&mut self, act: Act) -> Result<(), String> {
@@ -125,11 +125,7 @@ impl Life {
                 return self.arrive(Origin::Device { user: user.into(), device }, place(to));
             }
             Act::Answered(p) => EngineEvent::Answered { leg: self.leg(&p) },
-            Act::Ended(p, reason) => {
-                let leg = self.leg(&p);
-                self.office.silence(leg);
-                EngineEvent::Ended { leg, reason }
-            }
+            Act::Ended(p, reason) => EngineEvent::Ended { leg: self.leg(&p), reason },
             Act::Held(p, held) => EngineEvent::Held { leg: self.leg(&p), held },
             Act::Ringing(p) => EngineEvent::Ringing { leg: self.leg(&p) },
             Act::Refer(p, to) => {
@@ -191,7 +187,6 @@ impl Life {
             to if to % 2 == 0 => to_department("support"),
             _ => to_department("sales"),
         };
-        self.office.asked += 1;
         let command = Command::Transfer {
             by: USERS[by].into(),
             call,

@@ -1,10 +1,12 @@
-//! Plays the engine and the clock. Knows, from the orders alone, what every leg hears, and compares that with the
-//! state the switchboard believes in: silence can't hide behind a state with a good name.
+//! Plays the engine and the clock, and looks at everything that is said in each step.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod ears;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use ears::Ears;
 use protocol::{
     AuditAction, AuditEntry, AuditOutcome, CallId, CallRecord, DepartmentId, DeviceId, LegId, LiveCall, Party,
     Presence, Reason, Role, Strategy, Target, Timestamp, TransferId, TransferKind, UserId,
@@ -13,33 +15,20 @@ use protocol::{
 use crate::{
     Account, Command, DepartmentConfig, EngineEvent, Fact, Fallback, FallbackStep, Input, MailboxOf, Order, Origin,
     Output, OutsideRule, Policy, RecallWhom, Refusal, Release, RingCard, Switchboard, Unavailable, UserConfig,
-    call::{Call, ConsultStage, State},
+    call::{Call, State},
 };
-
-/// What a leg hears.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ear {
-    Nothing,
-    /// We ring it.
-    Rung(Option<DeviceId>),
-    Ringback,
-    Music,
-    Prompt,
-    Mailbox,
-    With(LegId),
-}
 
 pub(crate) struct Office {
     pub board: Switchboard,
     pub now: Timestamp,
-    pub ears: BTreeMap<LegId, Ear>,
+    pub ears: Ears,
     pub legs: Vec<LegId>,
     pub orders: Vec<Order>,
     pub cards: BTreeMap<LegId, RingCard>,
     pub records: Vec<CallRecord>,
     pub trail: Vec<AuditEntry>,
     pub answers: Vec<Result<TransferId, Refusal>>,
-    pub asked: usize,
+    pub steps: Vec<Result<(), Refusal>>,
     pub shown: BTreeMap<CallId, LiveCall>,
     next_leg: u64,
 }
@@ -105,14 +94,14 @@ impl Office {
         Self {
             board: Switchboard::new(account, "test".into(), (0, String::new()), 0),
             now: Timestamp(1_000_000),
-            ears: BTreeMap::new(),
+            ears: Ears::default(),
             legs: Vec::new(),
             orders: Vec::new(),
             cards: BTreeMap::new(),
             records: Vec::new(),
             trail: Vec::new(),
             answers: Vec::new(),
-            asked: 0,
+            steps: Vec::new(),
             shown: BTreeMap::new(),
             next_leg: 1,
         }
@@ -159,7 +148,7 @@ impl Office {
         let leg = LegId(self.next_leg);
         self.next_leg += 2;
         self.legs.push(leg);
-        self.ears.insert(leg, Ear::Nothing);
+        self.ears.arrive(leg);
         let event = EngineEvent::Arrived { leg, origin, caller, dialled: dialled.into() };
         self.try_handle(Input::Engine(event)).map(|()| leg)
     }
@@ -173,9 +162,6 @@ impl Office {
     }
 
     pub(crate) fn engine(&mut self, event: EngineEvent) {
-        if let EngineEvent::Ended { leg, .. } = &event {
-            self.silence(*leg);
-        }
         self.handle(Input::Engine(event));
     }
 
@@ -195,21 +181,42 @@ impl Office {
         revision: u32,
         target: Target,
     ) -> Result<TransferId, Refusal> {
-        self.asked += 1;
-        let (call, note) = (call.clone(), Some("needs an invoice".to_owned()));
-        self.handle(Input::Command(Command::Transfer {
-            by: by.into(),
-            call,
-            revision,
-            target,
-            kind: TransferKind::Blind,
-            note,
-        }));
+        self.ask(by, call, revision, target, TransferKind::Blind)
+    }
+
+    pub(crate) fn consult(&mut self, by: &str, call: &CallId, target: Target) -> Result<TransferId, Refusal> {
+        let revision = self.shown.get(call).map_or(0, |c| c.revision);
+        self.ask(by, call, revision, target, TransferKind::Consult)
+    }
+
+    pub(crate) fn ask(
+        &mut self,
+        by: &str,
+        call: &CallId,
+        revision: u32,
+        target: Target,
+        kind: TransferKind,
+    ) -> Result<TransferId, Refusal> {
+        let (by, call, note) = (by.into(), call.clone(), Some("needs an invoice".to_owned()));
+        self.handle(Input::Command(Command::Transfer { by, call, revision, target, kind, note }));
         self.answers.last().expect("each transfer is answered").clone()
     }
 
-    pub(crate) fn cancel(&mut self, by: &str, transfer: &TransferId) {
-        self.handle(Input::Command(Command::CancelTransfer { by: by.into(), transfer: transfer.clone() }));
+    pub(crate) fn cancel(&mut self, by: &str, transfer: &TransferId) -> Result<(), Refusal> {
+        self.step(Command::CancelTransfer { by: by.into(), transfer: transfer.clone() })
+    }
+
+    pub(crate) fn complete(&mut self, by: &str, transfer: &TransferId) -> Result<(), Refusal> {
+        self.step(Command::CompleteTransfer { by: by.into(), transfer: transfer.clone() })
+    }
+
+    pub(crate) fn swap(&mut self, by: &str, transfer: &TransferId) -> Result<(), Refusal> {
+        self.step(Command::SwapTransfer { by: by.into(), transfer: transfer.clone() })
+    }
+
+    fn step(&mut self, command: Command) -> Result<(), Refusal> {
+        self.handle(Input::Command(command));
+        self.steps.last().expect("each step is answered").clone()
     }
 
     /// Lets time pass, ticking whenever a timer is due.
@@ -229,58 +236,54 @@ impl Office {
     /// One step, with all promises checked after it.
     pub(crate) fn try_handle(&mut self, input: Input) -> Result<(), String> {
         let said = format!("after {input:?}");
+        self.step_of(input).map_err(|wrong| format!("{wrong} {said}"))
+    }
+
+    fn step_of(&mut self, input: Input) -> Result<(), String> {
+        match &input {
+            Input::Engine(EngineEvent::Ended { leg, .. } | EngineEvent::Diverted { leg, .. }) => self.ears.end(*leg),
+            Input::Engine(EngineEvent::Answered { leg }) => self.ears.answer(*leg),
+            Input::Engine(_) | Input::Command(_) | Input::Tick | Input::Shutdown => {}
+        }
+        let before = Before::of(self, &input);
         self.orders.clear();
         self.board.handle(self.now, input);
         while let Some(output) = self.board.poll_output() {
             match output {
-                Output::Order(order) => self.carry_out(order),
+                Output::Order(order) => {
+                    self.ears.carry_out(&order)?;
+                    self.note(order);
+                }
                 Output::Fact(fact) => self.learn(fact)?,
             }
         }
-        self.board.check().map_err(|v| format!("{v} {said}"))?;
-        self.promise().map_err(|v| format!("{v} {said}"))
-    }
-
-    // The engine.
-
-    fn carry_out(&mut self, order: Order) {
-        self.orders.push(order.clone());
-        match order {
-            Order::Ring { leg, device, card } => {
-                self.legs.push(leg);
-                self.cards.insert(leg, card);
-                self.ears.insert(leg, Ear::Rung(Some(device)));
-            }
-            Order::Dial { leg, .. } => {
-                self.legs.push(leg);
-                self.ears.insert(leg, Ear::Rung(None));
-            }
-            Order::IndicateRinging { leg } => self.hears(leg, Ear::Ringback),
-            Order::Answer { .. } | Order::ReferProgress { .. } | Order::Notice { .. } => {}
-            Order::Bridge { a, b } => {
-                self.hears(a, Ear::With(b));
-                self.hears(b, Ear::With(a));
-            }
-            Order::PlayMusic { leg } => self.hears(leg, Ear::Music),
-            Order::PlayRingback { leg } => self.hears(leg, Ear::Ringback),
-            Order::PlayPrompt { leg, .. } => self.hears(leg, Ear::Prompt),
-            Order::RecordVoicemail { leg, .. } => self.hears(leg, Ear::Mailbox),
-            Order::HangUp { leg, .. } => self.silence(leg),
+        self.board.check().map_err(|v| v.to_string())?;
+        self.board.calls.values().try_for_each(|call| self.ears.promise(call))?;
+        if let Some(leg) = self.ears.live().find(|leg| !self.board.legs.contains_key(leg)) {
+            return Err(format!("{leg} lives on, and nobody knows it"));
         }
+        before.compare(self)
     }
 
-    fn hears(&mut self, leg: LegId, ear: Ear) {
-        let Some(now) = self.ears.get_mut(&leg) else { return };
-        if let Ear::With(other) = std::mem::replace(now, ear)
-            && let Some(other) = self.ears.get_mut(&other).filter(|e| **e == Ear::With(leg))
-        {
-            *other = Ear::Nothing;
+    fn note(&mut self, order: Order) {
+        match &order {
+            Order::Ring { leg, card, .. } => {
+                self.legs.push(*leg);
+                self.cards.insert(*leg, card.clone());
+            }
+            Order::Dial { leg, .. } => self.legs.push(*leg),
+            Order::IndicateRinging { .. }
+            | Order::Answer { .. }
+            | Order::Bridge { .. }
+            | Order::PlayMusic { .. }
+            | Order::PlayRingback { .. }
+            | Order::Notice { .. }
+            | Order::PlayPrompt { .. }
+            | Order::RecordVoicemail { .. }
+            | Order::HangUp { .. }
+            | Order::ReferProgress { .. } => {}
         }
-    }
-
-    pub(crate) fn silence(&mut self, leg: LegId) {
-        self.hears(leg, Ear::Nothing);
-        self.ears.remove(&leg);
+        self.orders.push(order);
     }
 
     fn learn(&mut self, fact: Fact) -> Result<(), String> {
@@ -304,65 +307,11 @@ impl Office {
                 self.answers.push(answer);
                 Ok(())
             }
-            Fact::UserChanged(_) | Fact::DepartmentChanged(_) | Fact::Draft(_) | Fact::StepAnswer { .. } => Ok(()),
-        }
-    }
-
-    /// The promise, judged by what is heard.
-    fn promise(&self) -> Result<(), String> {
-        for call in self.board.calls.values() {
-            self.caller_hears(call)
-                .map_err(|ear| format!("{}: {:?} but the caller hears {ear:?}", call.id, call.state))?;
-        }
-        let forgotten = self.ears.keys().find(|leg| !self.board.legs.contains_key(leg));
-        forgotten.map_or(Ok(()), |leg| Err(format!("{leg} lives on, and nobody knows it")))
-    }
-
-    fn caller_hears(&self, call: &Call) -> Result<(), Option<Ear>> {
-        let ear = self.ears.get(&call.caller.leg);
-        let right = match &call.state {
-            State::Dialling { .. } => matches!(ear, Some(Ear::Rung(None))),
-            State::Ringing { .. } => ear == Some(&Ear::Ringback),
-            State::Talking { with, held, .. } => {
-                self.together((call.caller.leg, call.caller.holds), (with.leg(), *held))
+            Fact::StepAnswer { answer, .. } => {
+                self.steps.push(answer);
+                Ok(())
             }
-            State::Queued(_) => ear == Some(&Ear::Music),
-            State::Transferring { transfer, .. } => {
-                let kept = transfer.kept.as_ref().filter(|k| !k.held).map(|k| k.agent.leg);
-                let waits = if call.caller.up { Ear::Music } else { Ear::Ringback };
-                ear == Some(&waits) && kept.is_none_or(|leg| self.ears.get(&leg) == Some(&Ear::Ringback))
-            }
-            State::Consulting { agent, held, stage, .. } => {
-                let agent = (agent.leg, *held);
-                let music = |leg: LegId| self.ears.get(&leg) == Some(&Ear::Music);
-                match stage {
-                    ConsultStage::Ringing(_) | ConsultStage::Dialling(_) => {
-                        music(call.caller.leg) && (*held || self.ears.get(&agent.0) == Some(&Ear::Ringback))
-                    }
-                    ConsultStage::Speaking(target) => {
-                        music(call.caller.leg) && self.together(agent, (target.side.leg(), target.holds))
-                    }
-                    ConsultStage::Swapped(target) => {
-                        music(target.side.leg()) && self.together((call.caller.leg, call.caller.holds), agent)
-                    }
-                }
-            }
-            State::Voicemail { .. } => ear == Some(&Ear::Mailbox),
-            State::Closing { .. } => ear == Some(&Ear::Prompt),
-            State::AwaitingRecording { .. } => ear.is_none(),
-            State::Over { .. } => false,
-        };
-        if right { Ok(()) } else { Err(ear.cloned()) }
-    }
-
-    /// Who holds listens to nobody; the one held hears music; else they hear each other.
-    fn together(&self, (a, a_holds): (LegId, bool), (b, b_holds): (LegId, bool)) -> bool {
-        let hears = |leg: LegId, ear: Ear| self.ears.get(&leg) == Some(&ear);
-        match (a_holds, b_holds) {
-            (false, false) => hears(a, Ear::With(b)) && hears(b, Ear::With(a)),
-            (true, false) => hears(b, Ear::Music),
-            (false, true) => hears(a, Ear::Music),
-            (true, true) => true,
+            Fact::UserChanged(_) | Fact::DepartmentChanged(_) | Fact::Draft(_) => Ok(()),
         }
     }
 
@@ -371,13 +320,17 @@ impl Office {
     /// The leg that rings `NAME-desk` now.
     pub(crate) fn rung(&self, device: &str) -> LegId {
         let device = DeviceId::from(device);
-        let rung = self.ears.iter().find(|(_, ear)| **ear == Ear::Rung(Some(device.clone())));
-        *rung.unwrap_or_else(|| panic!("{device} does not ring")).0
+        let rung = self.ears.rung().find(|(_, rung)| *rung == Some(&device));
+        rung.unwrap_or_else(|| panic!("{device} does not ring")).0
+    }
+
+    /// The leg of the outside number that is dialled now.
+    pub(crate) fn dialled(&self) -> LegId {
+        self.ears.rung().find(|(_, device)| device.is_none()).expect("nobody is dialled").0
     }
 
     pub(crate) fn ringing(&self) -> BTreeSet<String> {
-        let device = |ear: &Ear| if let Ear::Rung(Some(device)) = ear { Some(device.to_string()) } else { None };
-        self.ears.values().filter_map(device).collect()
+        self.ears.rung().filter_map(|(_, device)| device.map(ToString::to_string)).collect()
     }
 
     pub(crate) fn only_call(&self) -> LiveCall {
@@ -407,9 +360,8 @@ impl Office {
 
     /// Everyone hangs up; afterwards nothing may be left, and everything must have been said exactly once.
     pub(crate) fn drain(&mut self) -> Result<(), String> {
-        let live: Vec<LegId> = self.ears.keys().copied().collect();
+        let live: Vec<LegId> = self.ears.live().collect();
         for leg in live {
-            self.silence(leg);
             self.try_handle(Input::Engine(EngineEvent::Ended { leg, reason: Reason::CallerGone }))?;
         }
         while let Some((at, _)) = self.board.poll_timeout() {
@@ -431,7 +383,7 @@ impl Office {
                 && matches!(e.outcome, AuditOutcome::Completed | AuditOutcome::FellBack)
         };
         let outcomes = self.trail.iter().filter(settled).count() as u64;
-        if outcomes != board.counters.transfer || self.answers.len() != self.asked {
+        if outcomes != board.counters.transfer {
             return Err(format!("{} transfers, {outcomes} outcomes", board.counters.transfer));
         }
         self.chain()
@@ -447,6 +399,77 @@ impl Office {
         }
         Ok(())
     }
+}
+
+/// What a step must be compared with.
+struct Before {
+    input: Input,
+    answers: (usize, usize),
+    refused: usize,
+    /// The callers who wait for somebody, and their legs.
+    waiting: Vec<(CallId, LegId)>,
+}
+
+impl Before {
+    fn of(office: &Office, input: &Input) -> Self {
+        let waits = |call: &&Call| match &call.state {
+            State::Ringing { .. } | State::Queued(_) | State::Transferring { .. } | State::Consulting { .. } => true,
+            State::Dialling { .. }
+            | State::Talking { .. }
+            | State::Voicemail { .. }
+            | State::Closing { .. }
+            | State::AwaitingRecording { .. }
+            | State::Over { .. } => false,
+        };
+        Self {
+            input: input.clone(),
+            answers: (office.answers.len(), office.steps.len()),
+            refused: refusals(office),
+            waiting: office.board.calls.values().filter(waits).map(|c| (c.id.clone(), c.caller.leg)).collect(),
+        }
+    }
+
+    fn compare(&self, office: &Office) -> Result<(), String> {
+        let owed = match &self.input {
+            Input::Command(Command::Transfer { .. }) => (1, 0),
+            Input::Command(
+                Command::CancelTransfer { .. } | Command::CompleteTransfer { .. } | Command::SwapTransfer { .. },
+            ) => (0, 1),
+            Input::Command(Command::SetPresence { .. } | Command::SignedIn { .. } | Command::SignedOut { .. })
+            | Input::Engine(_)
+            | Input::Tick
+            | Input::Shutdown => (0, 0),
+        };
+        let given = (office.answers.len() - self.answers.0, office.steps.len() - self.answers.1);
+        if given != owed {
+            return Err(format!("answers {given:?} instead of {owed:?}"));
+        }
+        let no = office.answers[self.answers.0..].iter().any(Result::is_err)
+            || office.steps[self.answers.1..].iter().any(Result::is_err)
+            || office.orders.iter().any(|o| matches!(o, Order::Notice { .. }));
+        if no && refusals(office) != self.refused + 1 {
+            return Err("a refusal is not in the trail".to_owned());
+        }
+        self.waiting.iter().try_for_each(|(call, leg)| self.not_dropped(office, call, *leg))
+    }
+
+    /// Who waits for somebody is not hung up on, unless everything stops.
+    fn not_dropped(&self, office: &Office, call: &CallId, leg: LegId) -> Result<(), String> {
+        let stops = match &self.input {
+            Input::Shutdown => true,
+            Input::Engine(EngineEvent::OrderFailed { leg: failed, fatal: true, .. }) => *failed == leg,
+            Input::Engine(_) | Input::Command(_) | Input::Tick => false,
+        };
+        let joined = office.records.last().is_some_and(|r| r.id == *call && r.ended_because == Reason::Joined);
+        if office.hung_up(leg).is_some() && !stops && !joined {
+            return Err(format!("{call}: the caller was hung up on"));
+        }
+        Ok(())
+    }
+}
+
+fn refusals(office: &Office) -> usize {
+    office.trail.iter().filter(|e| e.outcome == AuditOutcome::Refused).count()
 }
 
 pub(crate) fn to_user(user: &str) -> Target {
