@@ -356,7 +356,6 @@ impl Core {
                     let replaced = self.replaced_by(&request);
                     self.with_leg(key, |leg, io| leg.request(tx, method, (&request, replaced), io));
                 }
-                None if method == Method::Options => self.io.refuse(tx, 200),
                 None => self.io.refuse(tx, 481),
             };
         }

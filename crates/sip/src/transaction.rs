@@ -115,10 +115,7 @@ impl Transactions {
 
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
-        self.clients.is_empty()
-            && self.servers.is_empty()
-            && self.client_keys.is_empty()
-            && self.server_keys.is_empty()
+        self.clients.is_empty() && self.servers.is_empty() && self.client_keys.is_empty() && self.server_keys.is_empty()
     }
 
     /// Requests of ours that wait for a final answer.

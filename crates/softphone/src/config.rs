@@ -1,6 +1,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use media::Codec;
 use sip::{Impairment, Trace};
@@ -19,6 +20,9 @@ pub struct PhoneConfig {
     pub codecs: Vec<Codec>,
     pub sound: Sound,
     pub answer_mode: AnswerMode,
+    /// After so long without a packet the far end of a call is asked whether it is still there; if it is not, or does
+    /// not answer for 8 s, the call ends.
+    pub patience: Duration,
     /// Is shown every SIP message.
     pub trace: Option<Trace>,
     /// Makes SIP over UDP as bad as this, both ways. For tests.
@@ -47,6 +51,7 @@ impl PhoneConfig {
             codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma],
             sound: Sound::SILENT,
             answer_mode: AnswerMode::default(),
+            patience: Duration::from_secs(10),
             trace: None,
             impairment: None,
         }

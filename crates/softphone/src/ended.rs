@@ -14,7 +14,8 @@ pub(crate) fn ended(cause: &EndCause, incoming: bool, talked: Option<Duration>) 
         _ if answered_elsewhere => "answered elsewhere".to_owned(),
         (Some(_), EndedBy::Us, _) => "hung up".to_owned(),
         (Some(_), EndedBy::Them, _) => "hung up by the other side".to_owned(),
-        (Some(_), EndedBy::Network, _) => "the connection was lost".to_owned(),
+        (Some(_), EndedBy::Network, _) if cause.status == Some(481) => "the other side has lost this call".to_owned(),
+        (Some(_), EndedBy::Network, _) => "the connection was lost: no sound and no answer".to_owned(),
         (None, EndedBy::Us, true) => "declined".to_owned(),
         (None, EndedBy::Us, false) => "given up".to_owned(),
         (None, EndedBy::Them, true) => "the caller gave up".to_owned(),
@@ -56,6 +57,13 @@ mod tests {
         assert!(ended(&cause, true, None).answered_elsewhere);
         assert!(!ended(&cause, false, None).answered_elsewhere, "only for who was called");
         assert!(!ended(&cause, true, Some(Duration::from_secs(1))).answered_elsewhere, "it was answered here");
+    }
+
+    #[test]
+    fn a_call_that_was_lost_says_how() {
+        let words = |status| ended(&by(EndedBy::Network, Some(status), None), false, Some(Duration::ZERO)).cause;
+        assert_eq!(words(481), "the other side has lost this call");
+        assert_eq!(words(408), "the connection was lost: no sound and no answer");
     }
 
     #[test]

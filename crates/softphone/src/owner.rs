@@ -6,15 +6,16 @@ mod start;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use media::Codec;
 use sip::{Credentials, Endpoint, LegKey, NameAddr, RegistrationKey, Uri};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
 
 use crate::answers::Answers;
 use crate::call::{Call, Flow, Input};
@@ -22,7 +23,7 @@ use crate::config::SoundChoice;
 use crate::event::{CallEvent, CallKey, PhoneEvent, RegistrationState};
 use crate::incoming::RingKind;
 use crate::session::{Agreed, Session};
-use crate::voice::{Ringing, Voice};
+use crate::voice::{Heard, Ringing, Voice};
 
 /// More calls at once than anybody can talk to; the next one hears busy.
 const MAX_CALLS: usize = 8;
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     },
     /// This call of the account may be answered by itself when it comes.
     Expect(protocol::CallId),
+    RegisterNow,
     ChooseSound(SoundChoice),
     RingLevel(f32),
     Stop(oneshot::Sender<()>),
@@ -76,9 +78,13 @@ pub(crate) struct Owner {
     /// … and this is what the far end is told.
     advertised: IpAddr,
     us: NameAddr,
+    /// Where calls reach us directly.
+    listen: SocketAddr,
     transport: sip::Transport,
     account: Option<Registered>,
     answers: Answers,
+    /// How long a call may be without a sign of life.
+    patience: Duration,
 }
 
 /// The registrar that carries our calls.
@@ -106,6 +112,9 @@ struct Line {
     answered_at: Option<Instant>,
     /// Whom they ask us to call, until that is decided.
     asked: Option<Asked>,
+    heard: Heard,
+    /// How much had been heard when we last looked.
+    heard_before: u64,
     /// The call whose REFER this one follows.
     follows: Option<CallKey>,
     flow: Flow,
@@ -125,8 +134,12 @@ impl Owner {
         mut inbox: mpsc::UnboundedReceiver<Command>,
         mut network: mpsc::UnboundedReceiver<sip::Event>,
     ) {
+        let mut watch = tokio::time::interval(self.patience);
+        watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let idle = self.lines.is_empty();
             tokio::select! {
+                _ = watch.tick(), if !idle => self.watch(),
                 command = inbox.recv() => match command.map(|command| self.obey(command)) {
                     Some(ControlFlow::Continue(())) => {}
                     Some(ControlFlow::Break(done)) => {
@@ -143,6 +156,25 @@ impl Owner {
                     None => return self.stop(network).await,
                 },
             }
+        }
+    }
+
+    /// Asks after calls of which nothing has been heard since the last time: an exchange that died says no goodbye.
+    fn watch(&mut self) {
+        let patience = self.patience;
+        let old = |line: &&mut Line| line.answered_at.is_some_and(|since| since.elapsed() >= patience);
+        for line in self.lines.values_mut().filter(old) {
+            let heard = line.heard.count();
+            if std::mem::replace(&mut line.heard_before, heard) == heard {
+                self.endpoint.probe(line.leg);
+            }
+        }
+    }
+
+    /// Asks the registrar to note us again: something suggests that it has forgotten us, or is back.
+    fn register_now(&self) {
+        if let Some(account) = &self.account {
+            self.endpoint.refresh(account.key);
         }
     }
 
@@ -177,7 +209,7 @@ impl Owner {
             sip::RegistrationState::Unregistered => RegistrationState::Off,
             sip::RegistrationState::Failed { status, retry_in_seconds } => RegistrationState::Down {
                 why: refused(*status, &registrar),
-                retry_in: retry_in_seconds.map(|s| std::time::Duration::from_secs(s.into())),
+                retry_in: retry_in_seconds.map(|s| Duration::from_secs(s.into())),
             },
         }));
     }

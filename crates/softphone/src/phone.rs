@@ -123,6 +123,11 @@ impl Phone {
         self.send(Command::Expect(call));
     }
 
+    /// Registers anew at once: the exchange is back, or has forgotten this device.
+    pub fn register_now(&self) {
+        self.send(Command::RegisterNow);
+    }
+
     /// Changes the sound devices, during calls too. No effect on a phone that plays files.
     pub fn choose_sound(&self, choice: SoundChoice) {
         self.send(Command::ChooseSound(choice));

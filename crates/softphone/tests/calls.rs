@@ -2,107 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::{SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use media::Codec;
-use softphone::{CallEvent, CallKey, Ended, HeldBy, IncomingCall, Phone, PhoneConfig, PhoneEvent, Play, Sound};
-use tokio::sync::mpsc::UnboundedReceiver;
+use softphone::{CallEvent, HeldBy, Phone, PhoneConfig, PhoneEvent, Play, Sound};
 
-/// Longer than anything here may take, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(30);
+mod common;
 
-/// A phone and what it reports.
-struct Desk {
-    phone: Phone,
-    events: UnboundedReceiver<PhoneEvent>,
-}
-
-impl Desk {
-    async fn start(play: Play, record: Option<PathBuf>, codecs: &[Codec]) -> Self {
-        let mut config = PhoneConfig::new("127.0.0.1:0".parse().unwrap());
-        config.sound = Sound::Files { play, record, loopback: false };
-        config.codecs = codecs.to_vec();
-        let (phone, events) = Phone::start(config).await.unwrap();
-        Self { phone, events }
-    }
-
-    async fn silent() -> Self {
-        Self::start(Play::Silence, None, &[Codec::Pcmu]).await
-    }
-
-    async fn speaking() -> Self {
-        Self::start(Play::Tone, None, &[Codec::Pcmu]).await
-    }
-
-    fn uri(&self) -> String {
-        format!("sip:desk@{}", self.phone.listen())
-    }
-
-    /// The next event that `wanted` makes something of; the ones before are let go.
-    async fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(PhoneEvent) -> Option<T>) -> T {
-        let mut seen = Vec::new();
-        let search = async {
-            loop {
-                let event = self.events.recv().await.expect("the phone stopped");
-                seen.push(format!("{event:?}"));
-                if let Some(found) = wanted(event) {
-                    return found;
-                }
-            }
-        };
-        let found = tokio::time::timeout(PATIENCE, search).await;
-        found.unwrap_or_else(|_| panic!("no {what} after {seen:#?}"))
-    }
-
-    async fn rung(&mut self) -> IncomingCall {
-        self.until("incoming call", |event| match event {
-            PhoneEvent::Incoming(call) => Some(call),
-            _ => None,
-        })
-        .await
-    }
-
-    async fn call(&mut self, call: CallKey, what: &str, wanted: impl Fn(&CallEvent) -> bool) -> CallEvent {
-        self.until(what, |event| match event {
-            PhoneEvent::Call { call: c, event } if c == call && wanted(&event) => Some(event),
-            _ => None,
-        })
-        .await
-    }
-
-    async fn answered(&mut self, call: CallKey) -> Codec {
-        match self.call(call, "answer", |e| matches!(e, CallEvent::Answered { .. })).await {
-            CallEvent::Answered { codec } => codec,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn ended(&mut self, call: CallKey) -> Ended {
-        match self.call(call, "end", |e| matches!(e, CallEvent::Ended(_))).await {
-            CallEvent::Ended(ended) => ended,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn hears(&mut self, call: CallKey) {
-        self.call(call, "sound", |e| *e == CallEvent::FirstAudio).await;
-    }
-
-    async fn told(&mut self, call: CallKey, event: CallEvent) {
-        self.call(call, &format!("{event:?}"), |e| *e == event).await;
-    }
-}
-
-/// `from` calls `to`, who answers.
-async fn connect(from: &mut Desk, to: &mut Desk) -> (CallKey, CallKey) {
-    let out = from.phone.call(&to.uri());
-    let call = to.rung().await.key;
-    to.phone.answer(call);
-    to.answered(call).await;
-    from.answered(out).await;
-    (out, call)
-}
+use common::{Desk, PATIENCE, connect};
 
 fn samples(path: &Path) -> Vec<i16> {
     hound::WavReader::open(path).unwrap().samples::<i16>().map(Result::unwrap).collect()
@@ -425,7 +333,7 @@ async fn a_ring_card_travels_whole_and_a_call_answered_elsewhere_is_not_missed()
     assert!(ended.answered_elsewhere, "{ended:?}");
 }
 
-async fn exchange() -> (sip::Endpoint, UnboundedReceiver<sip::Event>) {
+async fn exchange() -> (sip::Endpoint, tokio::sync::mpsc::UnboundedReceiver<sip::Event>) {
     let udp = vec!["127.0.0.1:0".parse().unwrap()];
     sip::Endpoint::bind(sip::EndpointConfig { udp, ..sip::EndpointConfig::default() }).await.unwrap()
 }

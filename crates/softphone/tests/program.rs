@@ -108,3 +108,66 @@ async fn mistakes_on_the_command_line_are_a_sentence_and_status_2() {
         assert!(output.stdout.is_empty());
     }
 }
+
+#[tokio::test]
+async fn a_trace_shows_every_message_and_no_credentials() {
+    let dir = tempfile::tempdir().unwrap();
+    let (trace, secret) = (dir.path().join("trace.jsonl"), dir.path().join("secret"));
+    std::fs::write(&secret, "s3cret\n").unwrap();
+    let registrar = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let at = format!("sip:{}", registrar.local_addr().unwrap());
+    let account = ["--registrar", &at, "--user", "ravi", "--password-file", secret.to_str().unwrap()];
+    let mut phone =
+        Program::start(&[&account[..], &["--play", "silence", "--trace", trace.to_str().unwrap()]].concat()).await;
+    let mut buffer = [0; 4096];
+    let (n, from) = registrar.recv_from(&mut buffer).await.unwrap();
+    let asked = String::from_utf8(buffer[..n].to_vec()).unwrap();
+    let copied = |name: &str| asked.lines().find(|l| l.starts_with(name)).unwrap().to_owned();
+    let challenge = format!(
+        "SIP/2.0 401 Unauthorized\r\n{}\r\n{}\r\n{};tag=1\r\n{}\r\n{}\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n\
+         Content-Length: 0\r\n\r\n",
+        copied("Via: "),
+        copied("From: "),
+        copied("To: "),
+        copied("Call-ID: "),
+        copied("CSeq: ")
+    );
+    registrar.send_to(challenge.as_bytes(), from).await.unwrap();
+    let n = registrar.recv(&mut buffer).await.unwrap();
+    assert!(String::from_utf8_lossy(&buffer[..n]).contains("\r\nAuthorization: Digest username=\"ravi\""));
+    // Each line is written before its message is sent or worked on.
+    phone.child.start_kill().unwrap();
+    let lines: Vec<Value> = std::fs::read_to_string(&trace).unwrap().lines().map(|l| l.parse().unwrap()).collect();
+    let seen = |at: usize, dir: &str, start: &str, has: &str| {
+        let text = lines[at]["text"].as_str().unwrap();
+        assert!(lines[at]["dir"] == dir && text.starts_with(start) && text.contains(has), "{}", lines[at]);
+        assert!(lines[at]["at_ms"].as_u64().is_some_and(|t| t > 1_600_000_000_000));
+        assert!(!text.contains("response="), "{text}");
+    };
+    seen(0, "out", "REGISTER sip:127.0.0.1", "CSeq: 1 REGISTER");
+    seen(1, "in", "SIP/2.0 401 ", "WWW-Authenticate: Digest realm");
+    seen(2, "out", "REGISTER sip:127.0.0.1", "Authorization: …\r\n");
+}
+
+#[tokio::test]
+async fn programs_talk_across_a_bad_network_and_obey_the_commands_of_transfers() {
+    let bad = ["--impair", "loss=5,dup=5,reorder=5,seed=3", "--codec", "pcmu"];
+    let mut callee = Program::start(&[&bad[..], &["--play", "silence"]].concat()).await;
+    let mut caller = Program::start(&[&bad[..], &["--play", "tone"]].concat()).await;
+    caller.say(&format!("call sip:1@{}", callee.listen)).await;
+    callee.event("incoming").await;
+    callee.say("divert 1 sip:2@127.0.0.1:9").await;
+    assert_eq!(caller.event("ended").await["status"], 302);
+    caller.say(&format!("call sip:1@{}", callee.listen)).await;
+    callee.event("incoming").await;
+    callee.say("answer").await;
+    caller.event("answered").await;
+    caller.say("dtmf-info 12#").await;
+    for digit in ["1", "2", "#"] {
+        assert_eq!(callee.event("dtmf").await["digit"], digit);
+    }
+    caller.say("refer-replaces 2 7").await;
+    assert!(caller.event("error").await["message"].as_str().unwrap().contains("call 7"));
+    caller.say("hangup").await;
+    callee.event("ended").await;
+}

@@ -229,7 +229,9 @@ fn a_probe_tells_the_living_from_the_dead_and_the_forgetful() {
 
 #[test]
 fn a_dialog_that_the_far_end_has_forgotten_ends_with_the_first_request() {
-    for act in [Endpoint::probe, |e: &Endpoint, leg| e.info_dtmf(leg, '1'), |e: &Endpoint, leg| e.offer(leg, OFFER.into())] {
+    for act in
+        [Endpoint::probe, |e: &Endpoint, leg| e.info_dtmf(leg, '1'), |e: &Endpoint, leg| e.offer(leg, OFFER.into())]
+    {
         let mut world = World::perfect(2);
         let (out, _) = world.talk();
         world.restart(1);

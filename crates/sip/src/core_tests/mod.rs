@@ -9,12 +9,11 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use super::*;
 use crate::{
-    CallHeaders, Endpoint, EndCause, Impairment, Incoming, Invite, LegEvent, NameAddr, Transport,
-    impair::Impaired, wire,
+    CallHeaders, EndCause, Endpoint, Impairment, Incoming, Invite, LegEvent, NameAddr, Transport, impair::Impaired,
+    wire,
 };
 
-const OFFER: &str =
-    "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 const ANSWER: &str =
     "v=0\r\no=- 2 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\nm=audio 5000 RTP/AVP 0\r\n";
 

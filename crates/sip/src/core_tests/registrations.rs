@@ -94,7 +94,9 @@ fn refusals_are_retried_ever_more_rarely() {
         world.endpoint(1).refuse_register(asked.request, 403, None);
         loop {
             match state(&mut world) {
-                RegistrationState::Failed { status: 403, retry_in_seconds: Some(seconds) } => break pauses.push(seconds),
+                RegistrationState::Failed { status: 403, retry_in_seconds: Some(seconds) } => {
+                    break pauses.push(seconds);
+                }
                 RegistrationState::Registered { .. } | RegistrationState::Registering => {}
                 other => panic!("{other:?}"),
             }

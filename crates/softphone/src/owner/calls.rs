@@ -16,7 +16,7 @@ use crate::config::SoundChoice;
 use crate::event::{CallEvent, CallKey, Ended};
 use crate::incoming::party;
 use crate::session::{Agreed, Session};
-use crate::voice::{Order, Ring, Sockets};
+use crate::voice::{Heard, Order, Ring, Sockets};
 
 impl Owner {
     pub(super) fn obey(&mut self, command: Command) -> ControlFlow<oneshot::Sender<()>> {
@@ -36,6 +36,7 @@ impl Owner {
                 Err(sentence) => self.tell_call(call, CallEvent::Trouble { sentence }),
             },
             Command::InfoKeys { call, digits } => self.press_by_info(call, &digits),
+            Command::RegisterNow => self.register_now(),
             Command::Expect(call) => self.answers.expect(call),
             Command::ChooseSound(choice) => self.choose_sound(choice),
             Command::RingLevel(level) => self.ringing.iter().for_each(|ringing| ringing.level(level)),
@@ -102,9 +103,10 @@ impl Owner {
     }
 
     pub(super) fn open(&mut self, call: CallKey, line: Line, sockets: Sockets) {
+        let heard = line.heard.clone();
         self.legs.insert(line.leg, call);
         self.lines.insert(call, line);
-        self.voice.order(Order::Open { call, sockets });
+        self.voice.order(Order::Open { call, sockets, heard });
     }
 
     pub(super) fn new_key(&self) -> CallKey {
@@ -316,13 +318,21 @@ impl Line {
             codec: None,
             answered_at: None,
             asked: None,
+            heard: Heard::default(),
+            heard_before: 0,
             follows: None,
             flow: Flow::default(),
         }
     }
 }
 
-/// Whether a REFER's target can be called.
-pub(super) fn can_follow(to: &Uri) -> bool {
-    to.scheme == sip::Scheme::Sip && !matches!(&to.host, Host::Name(name) if name.is_empty())
+impl Owner {
+    /// Whether a REFER's target can be called: an address, and not our own.
+    pub(super) fn can_follow(&self, to: &Uri) -> bool {
+        let callable = to.scheme == sip::Scheme::Sip && !matches!(&to.host, Host::Name(name) if name.is_empty());
+        let here = to.host == Host::Ip(self.listen.ip()) && to.port.unwrap_or(5060) == self.listen.port();
+        let us = &self.us.uri;
+        let ours = to.user == us.user && to.host == us.host && to.port.unwrap_or(5060) == us.port.unwrap_or(5060);
+        callable && !here && !ours
+    }
 }

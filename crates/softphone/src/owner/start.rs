@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use sip::{Credentials, Endpoint, EndpointConfig, Host, NameAddr, Registration, Scheme, Uri};
 use tokio::sync::mpsc;
@@ -58,6 +59,8 @@ impl Owner {
             transport,
             account,
             answers: Answers::new(config.answer_mode),
+            listen: contact,
+            patience: config.patience.max(Duration::from_millis(10)),
         };
         tokio::spawn(owner.run(inbox, network));
         Ok(listen)

@@ -1,8 +1,7 @@
 //! What the far ends do.
 
-use sip::{EndCause, Incoming, LegEvent};
+use sip::{EndCause, EndedBy, Incoming, LegEvent};
 
-use super::calls::can_follow;
 use super::{Asked, Line, MAX_CALLS, Owner};
 use crate::call::{Call, Input, State};
 use crate::event::{CallEvent, CallKey, PhoneEvent};
@@ -58,8 +57,9 @@ impl Owner {
             LegEvent::OfferAnswered { sdp } => self.offer_answered(call, &sdp),
             LegEvent::OfferFailed { status } => self.input(call, Input::OfferFailed { status }),
             LegEvent::Refer { to, referred_by, replaces } => {
+                let follow = self.can_follow(&to.uri);
                 let Some(line) = self.lines.get_mut(&call) else { return };
-                if can_follow(&to.uri) {
+                if follow {
                     let replaces = replaces.map(|r| r.dialog);
                     line.asked = Some(Asked { to: to.uri, referred_by, replaces });
                     self.input(call, Input::Referred);
@@ -141,6 +141,10 @@ impl Owner {
         let Some(mut line) = self.lines.remove(&call) else { return };
         self.legs.remove(&line.leg);
         line.call.handle(Input::Gone);
+        // Whoever lost a call of ours may have lost our registration too.
+        if cause.by == EndedBy::Network && line.answered_at.is_some() {
+            self.register_now();
+        }
         debug_assert_eq!(*line.call.state(), State::Over);
         self.close(call, &line, cause);
         if let Some(referrer) = line.follows.filter(|_| line.answered_at.is_none()) {

@@ -10,6 +10,7 @@ use media::{Frame, ReceiverConfig, RtpReceiver, RtpSender, SILENCE, SenderConfig
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
+use super::Heard;
 use super::recorder::Recorder;
 use super::source::Source;
 use crate::call::Flow;
@@ -33,6 +34,7 @@ pub(crate) struct Line {
     ringback: Tone,
     audible: bool,
     cname: String,
+    heard: Heard,
 }
 
 /// What exists once both sides have agreed.
@@ -63,7 +65,13 @@ pub(crate) struct Ticked {
 impl Line {
     /// # Errors
     /// If the sockets can't be given to the runtime of the voice thread.
-    pub(crate) fn new(sockets: super::Sockets, source: Source, loopback: bool, ringback: Tone) -> io::Result<Self> {
+    pub(crate) fn new(
+        sockets: super::Sockets,
+        heard: Heard,
+        source: Source,
+        loopback: bool,
+        ringback: Tone,
+    ) -> io::Result<Self> {
         Ok(Self {
             rtp: UdpSocket::from_std(sockets.rtp)?,
             rtcp: UdpSocket::from_std(sockets.rtcp)?,
@@ -76,6 +84,7 @@ impl Line {
             ringback,
             audible: false,
             cname: format!("{:016x}@patchcord", rand::random::<u64>()),
+            heard,
         })
     }
 
@@ -151,12 +160,14 @@ impl Line {
             }
         } else if streams.may_come_from(from) && streams.receiver.packet(now, bytes).is_ok() {
             streams.latched = Some(from);
+            self.heard.note();
         }
     }
 
     fn report(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) {
         let Some(streams) = &mut self.streams else { return };
         if from.ip() == streams.agreed.remote_rtcp.ip() {
+            self.heard.note();
             // Rubbish is not worth a word.
             let _rubbish = rtcp::read(now, bytes, &mut streams.sender, &mut streams.receiver);
         }

@@ -16,6 +16,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -55,6 +56,7 @@ pub(crate) enum Order {
     Open {
         call: CallKey,
         sockets: Sockets,
+        heard: Heard,
     },
     Agree {
         call: CallKey,
@@ -87,6 +89,20 @@ pub(crate) enum Order {
         call: CallKey,
         ended: Ended,
     },
+}
+
+/// How many packets of the far end have come: a sign of life for the owner.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Heard(Arc<AtomicU64>);
+
+impl Heard {
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn note(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// A pair of ports for one call.
@@ -277,7 +293,7 @@ impl Studio {
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Open { call, sockets } => self.open(call, sockets),
+            Order::Open { call, sockets, heard } => self.open(call, sockets, heard),
             Order::Agree { call, agreed } => self.agree(call, agreed),
             Order::Record { call } => self.record(call),
             Order::Flow { call, flow } => self.on_line(call, |line| line.flow = flow),
@@ -306,13 +322,13 @@ impl Studio {
         self.tell(call, CallEvent::Trouble { sentence });
     }
 
-    fn open(&mut self, call: CallKey, sockets: Sockets) {
+    fn open(&mut self, call: CallKey, sockets: Sockets, heard: Heard) {
         let (material, loopback) = match &self.desk {
             Desk::Devices { .. } => (Material::Silence, false),
             Desk::Files { files, .. } => (files.material.clone(), files.loopback),
         };
         let ringback = Tone::new(Arc::clone(&self.ringback));
-        match Line::new(sockets, Source::new(material), loopback, ringback) {
+        match Line::new(sockets, heard, Source::new(material), loopback, ringback) {
             Ok(line) => {
                 self.lines.insert(call, line);
             }
