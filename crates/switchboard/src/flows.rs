@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod attended;
 mod consult;
+mod divert;
+mod keys;
+mod stale;
+mod undo;
 
 use protocol::{
     AuditAction, AuditOutcome, CallOutcome, CallState, Denied, ForecastStep, Ineligible, JourneyEvent, Presence,

@@ -134,6 +134,10 @@ impl Switchboard {
         let mut stake = Stake { department: call.department.as_ref().map(|d| &d.id), ..Stake::default() };
         stake.handlers.extend(call.agent.iter().map(|a| &a.id));
         stake.add_live(call);
+        // Whoever is asked first may send it elsewhere.
+        if matches!(call.state, State::Ringing { .. } | State::Queued(_)) {
+            stake.owners.extend(call.state.ring().into_iter().flat_map(|r| &r.towards).map(|u| &u.id));
+        }
         let whose = self.whose(mover, &stake);
         match verdict(mover.config.role, whose, Kind::Move) {
             Verdict::Yes => Ok(rule(mover, whose, call)),

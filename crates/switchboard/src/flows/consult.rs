@@ -42,14 +42,14 @@ impl Asking {
         asking
     }
 
-    fn is_back(mut self, rule: &str) {
+    fn ends_back(mut self, rule: &str) {
         assert!(self.office.ordered(&Order::Bridge { a: self.caller, b: self.ravi }));
         assert!(matches!(&self.office.only_call().state, CallState::Talking { with } if with.id.as_str() == "ravi"));
         assert_eq!(ended(&self.office), (AuditOutcome::FellBack, rule.to_owned()));
         self.office.drain().unwrap();
     }
 
-    fn is_with_tom(mut self) {
+    fn ends_with_tom(mut self) {
         assert!(self.office.ordered(&Order::Bridge { a: self.caller, b: self.tom }));
         assert_eq!(ended(&self.office), (AuditOutcome::Completed, "talking with Tom Okafor".to_owned()));
         assert_eq!(self.office.only_call().agent.unwrap().id.as_str(), "tom");
@@ -110,14 +110,14 @@ fn complete_connects_caller_and_target() {
     let mut asking = Asking::speaking();
     asking.office.complete("ravi", &asking.transfer).unwrap();
     assert!(asking.office.hung_up(asking.ravi).is_some());
-    asking.is_with_tom();
+    asking.ends_with_tom();
 }
 
 #[test]
 fn complete_after_a_swap_connects_them_too() {
     let mut asking = Asking::swapped();
     asking.office.complete("ravi", &asking.transfer).unwrap();
-    asking.is_with_tom();
+    asking.ends_with_tom();
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn the_agent_hanging_up_hands_the_caller_over() {
     for reason in [Reason::AgentGone, Reason::Unreachable] {
         for mut asking in [Asking::speaking(), Asking::swapped()] {
             asking.office.end(asking.ravi, reason);
-            asking.is_with_tom();
+            asking.ends_with_tom();
         }
     }
 }
@@ -165,7 +165,7 @@ fn cancel_brings_the_caller_back_at_every_stage() {
     for mut asking in [Asking::ringing(), Asking::speaking(), Asking::swapped()] {
         asking.office.cancel("ravi", &asking.transfer).unwrap();
         assert_eq!(asking.office.hung_up(asking.tom), Some(Reason::Cancelled));
-        asking.is_back("cancelled; back with Ravi Kumar");
+        asking.ends_back("cancelled; back with Ravi Kumar");
     }
 }
 
@@ -174,24 +174,24 @@ fn a_target_who_refuses_or_does_not_answer_gives_the_caller_back_at_once() {
     let mut asking = Asking::ringing();
     asking.office.end(asking.tom, Reason::Declined);
     assert_eq!(asking.office.only_call().bounces[0].reason, Reason::Declined);
-    asking.is_back("declined; back with Ravi Kumar");
+    asking.ends_back("declined; back with Ravi Kumar");
     let mut asking = Asking::ringing();
     asking.office.wait(20);
-    asking.is_back("no answer after 20 s; back with Ravi Kumar");
+    asking.ends_back("no answer after 20 s; back with Ravi Kumar");
     let mut asking = Asking::ringing();
     asking.office.vanish("tom", "desk");
-    asking.is_back("not reachable; back with Ravi Kumar");
+    asking.ends_back("not reachable; back with Ravi Kumar");
 }
 
 #[test]
 fn a_target_who_hangs_up_leaves_the_agent_with_the_caller() {
     for mut asking in [Asking::speaking(), Asking::swapped()] {
         asking.office.end(asking.tom, Reason::CallerGone);
-        asking.is_back("the colleague hung up; back with Ravi Kumar");
+        asking.ends_back("the colleague hung up; back with Ravi Kumar");
     }
     let mut asking = Asking::speaking();
     asking.office.engine(EngineEvent::OrderFailed { leg: asking.tom, detail: "no sound".into(), fatal: true });
-    asking.is_back("the call could not be set up; back with Ravi Kumar");
+    asking.ends_back("the call could not be set up; back with Ravi Kumar");
 }
 
 #[test]

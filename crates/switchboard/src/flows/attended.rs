@@ -1,0 +1,200 @@
+//! A phone with two calls takes itself out of both.
+
+use protocol::{AuditOutcome, CallState, Reason, TargetRef, TransferStage};
+
+use super::stage;
+use crate::{
+    EngineEvent, Order, ReferProgress, Replaces,
+    testkit::{Office, account},
+};
+use protocol::{CallId, LegId};
+
+/// Ravi talks with a caller, holds them, and has `second` as another call.
+fn ravi_and(users: &[&str]) -> (Office, LegId, LegId, CallId) {
+    let mut account = account();
+    account.policy.outside = crate::OutsideRule::Everyone;
+    let mut office = Office::of(account, &["ravi"]);
+    let (caller, ravi, call) = office.talking_with("ravi");
+    users.iter().for_each(|user| office.register(user, "desk"));
+    office.engine(EngineEvent::Held { leg: ravi, held: true });
+    (office, caller, ravi, call)
+}
+
+fn refer(office: &mut Office, leg: LegId, replaces: Replaces) {
+    office.engine(EngineEvent::ReferRequested { leg, to: "104".into(), replaces });
+}
+
+fn is_joined(office: &Office, first: LegId, second: LegId) {
+    let said = |progress| Order::ReferProgress { leg: first, progress };
+    let at = |order: &Order| office.orders.iter().position(|o| o == order);
+    assert!(at(&said(ReferProgress::Accepted)) < at(&said(ReferProgress::Done)));
+    assert!(office.hung_up(first).is_some() && office.hung_up(second).is_some());
+    assert_eq!(office.records.last().unwrap().ended_because, Reason::Joined);
+}
+
+#[test]
+fn the_caller_is_joined_with_a_colleague_who_was_called() {
+    let (mut office, caller, ravi, call) = ravi_and(&["mina"]);
+    let second = office.device_call("ravi", "104");
+    let mina = office.rung("mina-desk");
+    office.answer(mina);
+    refer(&mut office, ravi, Replaces::Leg(second));
+    is_joined(&office, ravi, second);
+    assert!(office.ordered(&Order::Bridge { a: caller, b: mina }));
+    let shown = office.only_call();
+    assert_eq!((shown.id, shown.agent.unwrap().id.as_str()), (call, "mina"));
+    let entry = office.trail.last().unwrap();
+    assert_eq!((entry.outcome, entry.rule.as_str()), (AuditOutcome::Completed, "talking with Mina Shah"));
+    office.end(caller, Reason::CallerGone);
+    assert_eq!(office.hung_up(mina), Some(Reason::CallerGone));
+    office.drain().unwrap();
+}
+
+#[test]
+fn the_first_call_may_be_the_colleagues_and_the_second_the_callers() {
+    let (mut office, caller, ravi, _) = ravi_and(&["mina"]);
+    let second = office.device_call("ravi", "104");
+    let mina = office.rung("mina-desk");
+    office.answer(mina);
+    refer(&mut office, second, Replaces::Leg(ravi));
+    is_joined(&office, second, ravi);
+    assert!(office.ordered(&Order::Bridge { a: mina, b: caller }));
+    assert!(matches!(office.only_call().state, CallState::TalkingOutside { .. }));
+    office.drain().unwrap();
+}
+
+#[test]
+fn the_colleague_still_rings() {
+    let (mut office, caller, ravi, call) = ravi_and(&["mina"]);
+    let second = office.device_call("ravi", "104");
+    let mina = office.rung("mina-desk");
+    refer(&mut office, ravi, Replaces::Leg(second));
+    assert!(office.hung_up(second).is_some() && office.hung_up(ravi).is_none());
+    let shown = office.only_call();
+    assert_eq!(shown.id, call);
+    assert!(matches!(&shown.transfer.unwrap().target, TargetRef::User(user) if user.id.as_str() == "mina"));
+    office.answer(mina);
+    assert!(office.ordered(&Order::Bridge { a: caller, b: mina }));
+    assert!(office.ordered(&Order::ReferProgress { leg: ravi, progress: ReferProgress::Done }));
+    office.drain().unwrap();
+}
+
+#[test]
+fn the_colleague_never_answers_and_the_fallback_follows() {
+    let (mut office, _, ravi, _) = ravi_and(&["mina"]);
+    let second = office.device_call("ravi", "104");
+    refer(&mut office, ravi, Replaces::Leg(second));
+    office.wait(30);
+    assert!(matches!(stage(&office), TransferStage::Recalling { because: Reason::NoAnswer, .. }));
+    office.rung("ravi-desk");
+    office.drain().unwrap();
+}
+
+#[test]
+fn a_place_in_a_line_is_taken_over() {
+    let (mut office, caller, ravi, _) = ravi_and(&[]);
+    let second = office.device_call("ravi", "300");
+    assert!(office.shown.values().any(|c| matches!(c.state, CallState::Queued { .. })));
+    refer(&mut office, ravi, Replaces::Leg(second));
+    assert!(matches!(stage(&office), TransferStage::Queued { .. }));
+    office.register("tom", "desk");
+    let tom = office.rung("tom-desk");
+    office.answer(tom);
+    assert!(office.ordered(&Order::Bridge { a: caller, b: tom }));
+    office.drain().unwrap();
+}
+
+#[test]
+fn two_incoming_callers_are_joined() {
+    let (mut office, caller, ravi, _) = ravi_and(&[]);
+    let other = office.outside_call("+442079460200");
+    office.end(ravi, Reason::AgentGone);
+    let second = office.rung("ravi-desk");
+    office.answer(second);
+    // The first has gone with that; a third comes while the second is held.
+    assert!(office.ears.of(caller).is_none());
+    office.engine(EngineEvent::Held { leg: second, held: true });
+    let third = office.device_call("ravi", "+442079460999");
+    let dialled = office.dialled();
+    refer(&mut office, second, Replaces::Leg(third));
+    assert!(matches!(stage(&office), TransferStage::Ringing { towards, .. } if towards.is_empty()));
+    office.answer(dialled);
+    assert!(office.ordered(&Order::Bridge { a: other, b: dialled }));
+    office.drain().unwrap();
+}
+
+#[test]
+fn an_incoming_and_an_outgoing_call_are_joined() {
+    for turned in [false, true] {
+        let (mut office, caller, ravi, _) = ravi_and(&[]);
+        let second = office.device_call("ravi", "+442079460999");
+        let outside = office.dialled();
+        office.answer(outside);
+        let (first, second) = if turned { (second, ravi) } else { (ravi, second) };
+        refer(&mut office, first, Replaces::Leg(second));
+        is_joined(&office, first, second);
+        let (a, b) = if turned { (outside, caller) } else { (caller, outside) };
+        assert!(office.ordered(&Order::Bridge { a, b }));
+        office.end(outside, Reason::CallerGone);
+        assert!(office.hung_up(caller).is_some());
+        office.drain().unwrap();
+    }
+}
+
+#[test]
+fn whoever_holds_goes_on_holding() {
+    let (mut office, caller, ravi, _) = ravi_and(&["mina"]);
+    let second = office.device_call("ravi", "104");
+    let mina = office.rung("mina-desk");
+    office.answer(mina);
+    office.engine(EngineEvent::Held { leg: mina, held: true });
+    refer(&mut office, ravi, Replaces::Leg(second));
+    assert!(matches!(office.only_call().state, CallState::Held { .. }));
+    office.engine(EngineEvent::Held { leg: mina, held: false });
+    assert!(office.ordered(&Order::Bridge { a: caller, b: mina }));
+    office.drain().unwrap();
+}
+
+#[test]
+fn what_can_not_be_joined_is_refused_and_the_calls_go_on() {
+    let (mut office, _, ravi, _) = ravi_and(&["mina", "tom"]);
+    let second = office.device_call("ravi", "104");
+    let mina = office.rung("mina-desk");
+    office.answer(mina);
+    let toms = office.device_call("tom", "+442079460999");
+    let refused = |office: &mut Office, leg, replaces| {
+        let before: Vec<_> = office.shown.values().cloned().collect();
+        refer(office, leg, replaces);
+        assert_eq!(office.orders, [Order::ReferProgress { leg, progress: ReferProgress::Refused }]);
+        assert_eq!(office.trail.last().unwrap().outcome, AuditOutcome::Refused);
+        assert_eq!(before, office.shown.values().cloned().collect::<Vec<_>>());
+    };
+    for replaces in [
+        Replaces::Gone,
+        Replaces::Leg(LegId(4_444)),
+        Replaces::Leg(ravi),
+        // The far side's own, and somebody else's.
+        Replaces::Leg(mina),
+        Replaces::Leg(toms),
+    ] {
+        refused(&mut office, ravi, replaces);
+    }
+    let call =
+        office.shown.values().find(|c| c.agent.as_ref().is_some_and(|a| a.id.as_str() == "mina")).unwrap().id.clone();
+    office.register("omar", "desk");
+    office.consult("ravi", &call, crate::testkit::to_user("omar")).unwrap();
+    refused(&mut office, ravi, Replaces::Leg(second));
+    office.drain().unwrap();
+}
+
+#[test]
+fn a_number_that_may_not_be_dialled_for_a_caller_is_not_joined_with_one() {
+    let mut office = Office::with(&["ravi"]);
+    let (_, ravi, _) = office.talking_with("ravi");
+    let second = office.device_call("ravi", "+442079460999");
+    office.answer(office.dialled());
+    refer(&mut office, ravi, Replaces::Leg(second));
+    assert!(office.ordered(&Order::ReferProgress { leg: ravi, progress: ReferProgress::Refused }));
+    assert_eq!(office.shown.len(), 2);
+    office.drain().unwrap();
+}
