@@ -5,6 +5,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr, TcpListener},
     sync::Arc,
+    time::Duration,
 };
 
 use media::Codec;
@@ -55,6 +56,9 @@ fn remedy(cause: &io::Error) -> &'static str {
         _ => "change `bind` in [api]",
     }
 }
+
+/// After a minute without a single packet a leg is asked whether it still lives.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// A running exchange.
 pub struct Exchange {
@@ -187,6 +191,7 @@ fn embedded(config: &Config, store: &Store) -> EmbeddedConfig {
         closing: config.sounds.closing.clone(),
         voicemail_dir: store.voicemail_dir(),
         codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma],
+        quiet: QUIET,
     }
 }
 

@@ -60,6 +60,7 @@ impl House {
             closing: None,
             voicemail_dir: voicemail.to_owned(),
             codecs: Codec::ALL.to_vec(),
+            quiet: Duration::from_secs(60),
         };
         change(&mut config);
         let (sender, events) = mpsc::unbounded_channel();
@@ -155,6 +156,7 @@ pub struct Phone {
     heard: Arc<Mutex<Ear>>,
     mouth: Option<JoinHandle<()>>,
     frames: watch::Sender<usize>,
+    keys: watch::Sender<String>,
 }
 
 impl Phone {
@@ -165,7 +167,7 @@ impl Phone {
             tcp: vec![],
             user_agent: "test".into(),
             advertised: None,
-            challenge: None,
+            ..EndpointConfig::default()
         };
         let (endpoint, events) = Endpoint::bind(config).await.unwrap();
         let socket = Arc::new(UdpSocket::bind((LOOPBACK, 0)).await.unwrap());
@@ -187,8 +189,8 @@ impl Phone {
             version: 1,
         };
         let (frames, ear) = watch::channel(0);
-        let (heard, mouth, credentials) = (Arc::default(), None, None);
-        Self { endpoint, events, local, codec, hertz, socket, credentials, ear, heard, mouth, frames }
+        let (heard, mouth, credentials, keys) = (Arc::default(), None, None, watch::Sender::default());
+        Self { endpoint, events, local, codec, hertz, socket, credentials, ear, heard, mouth, frames, keys }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -310,8 +312,39 @@ impl Phone {
             tone: media::tones::sine(self.hertz, 1000, -10.0),
             heard: self.heard.clone(),
             frames: self.frames.clone(),
+            keys: self.keys.subscribe(),
         };
-        self.mouth = Some(tokio::spawn(mouth.run()));
+        if let Some(before) = self.mouth.replace(tokio::spawn(mouth.run())) {
+            before.abort();
+        }
+    }
+
+    /// Presses keys (RFC 4733).
+    pub fn press(&self, keys: &str) {
+        self.keys.send_replace(keys.to_owned());
+    }
+
+    /// Sends nothing and hears nothing from now on.
+    pub fn fall_silent(&mut self) {
+        if let Some(mouth) = self.mouth.take() {
+            mouth.abort();
+        }
+    }
+
+    /// Waits for the answer to an offer of ours.
+    pub async fn agreed(&mut self) -> Negotiated {
+        let LegEvent::OfferAnswered { sdp } = self.until(|e| matches!(e, LegEvent::OfferAnswered { .. })).await else {
+            unreachable!()
+        };
+        sdp::accept_answer(&self.local, &Session::parse(&sdp).unwrap()).unwrap()
+    }
+
+    /// Waits for an offer and answers it; what is offered.
+    pub async fn accept_offer(&mut self, leg: LegKey) -> Negotiated {
+        let LegEvent::Offer { sdp } = self.until(|e| matches!(e, LegEvent::Offer { .. })).await else { unreachable!() };
+        let (answer, agreed) = sdp::answer(&Session::parse(&sdp).unwrap(), &self.local).unwrap();
+        self.endpoint.answer_offer(leg, Ok(answer));
+        agreed
     }
 
     pub fn ear(&self) -> Ear {
@@ -348,6 +381,7 @@ struct Mouth {
     tone: Vec<i16>,
     heard: Arc<Mutex<Ear>>,
     frames: watch::Sender<usize>,
+    keys: watch::Receiver<String>,
 }
 
 impl Mouth {
@@ -377,6 +411,10 @@ impl Mouth {
                     }
                     frame.copy_from_slice(&self.tone[at..at + 960]);
                     at = (at + 960) % self.tone.len();
+                    if self.keys.has_changed().unwrap_or(false) {
+                        let keys = self.keys.borrow_and_update().clone();
+                        assert_eq!(self.sender.dtmf(&keys), keys.len());
+                    }
                     if let Some(packet) = self.sender.frame(&frame) {
                         let _ = self.socket.try_send_to(packet, self.to);
                     }

@@ -59,6 +59,28 @@ impl Event {
     }
 }
 
+/// The keys pressed in a stream that is relayed without being decoded: each once (RFC 4733).
+#[derive(Default)]
+pub struct DigitReader {
+    digits: Digits,
+    ssrc: Option<u32>,
+}
+
+impl DigitReader {
+    /// Takes a packet of telephone-event. The keys that it tells of, mostly none: the same key is sent many times.
+    ///
+    /// # Errors
+    /// If it is no RTP packet.
+    pub fn packet(&mut self, datagram: &[u8]) -> Result<std::vec::Drain<'_, char>, super::RtpError> {
+        let packet = rtp_types::RtpPacket::parse(datagram)?;
+        if self.ssrc.replace(packet.ssrc()) != Some(packet.ssrc()) {
+            self.digits.forget();
+        }
+        self.digits.packet(packet.timestamp(), packet.payload());
+        Ok(self.digits.drain())
+    }
+}
+
 /// Writes an event's payload. Volume −10 dBm0.
 pub(crate) fn payload(code: u8, end: bool, duration: u16) -> [u8; 4] {
     let [high, low] = duration.to_be_bytes();

@@ -9,6 +9,7 @@ mod sender;
 mod source;
 mod store;
 
+pub use digits::DigitReader;
 pub use receiver::{ReceiverConfig, RtpReceiver, Stats};
 pub use relay::Relay;
 pub use sender::{RtpSender, SenderConfig};

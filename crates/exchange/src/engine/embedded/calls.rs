@@ -2,8 +2,8 @@
 
 use protocol::{LegId, Party, Reason};
 use sip::sdp::{self, Session};
-use sip::{EndCause, Incoming, LegEvent};
-use switchboard::{EngineEvent, Origin};
+use sip::{EndCause, Incoming, LegEvent, Replaced};
+use switchboard::{EngineEvent, Origin, Replaces};
 
 use super::core::{Core, Leg, Stage};
 use super::reasons::{self, Side};
@@ -59,9 +59,9 @@ impl Core {
             LegEvent::Answered { sdp } => self.answered(id, &sdp),
             LegEvent::Confirmed { sdp } => self.confirmed(id, sdp.as_deref()),
             LegEvent::Offer { sdp } => self.offered(id, &sdp),
-            // We never offer anew ourselves.
-            LegEvent::OfferAnswered { .. } | LegEvent::OfferFailed { .. } => {}
-            LegEvent::Refer { to, .. } => self.referred(id, to.uri.user()),
+            LegEvent::OfferAnswered { sdp } => self.lives(id, &sdp),
+            LegEvent::OfferFailed { status } => self.offer_failed(id, status),
+            LegEvent::Refer { to, referred_by: _, replaces } => self.referred(id, to.uri.user(), replaces.as_ref()),
             LegEvent::Dtmf { digit } => self.digit(id, digit),
             LegEvent::Ended { cause } => self.far_end_gone(id, &cause),
         }
@@ -122,6 +122,7 @@ impl Core {
         match answer {
             Ok(answer) => {
                 leg.held = answer.held;
+                leg.said.clone_from(&answer.sdp);
                 self.endpoint.answer_offer(leg.key, Ok(answer.sdp));
                 if answer.held != held {
                     self.report(EngineEvent::Held { leg: id, held: answer.held });
@@ -134,14 +135,16 @@ impl Core {
         }
     }
 
-    fn referred(&self, id: LegId, to: &str) {
-        match self.legs.get(&id) {
-            Some(Leg { stage: Stage::Up, .. }) if !to.is_empty() => {
-                self.report(EngineEvent::ReferRequested {
-                    leg: id,
-                    to: to.to_owned(),
-                    replaces: switchboard::Replaces::Nothing,
-                });
+    fn referred(&mut self, id: LegId, to: &str, replaces: Option<&Replaced>) {
+        let replaces = match replaces.map(|r| r.leg.and_then(|key| self.leg_of(key))) {
+            None => Replaces::Nothing,
+            Some(Some(other)) => Replaces::Leg(other),
+            Some(None) => Replaces::Gone,
+        };
+        match self.legs.get_mut(&id) {
+            Some(leg) if matches!(leg.stage, Stage::Up) && (!to.is_empty() || replaces != Replaces::Nothing) => {
+                leg.refers_to_nothing = replaces == Replaces::Gone;
+                self.report(EngineEvent::ReferRequested { leg: id, to: to.to_owned(), replaces });
             }
             Some(leg) => self.endpoint.accept_refer(leg.key, false),
             None => {}
@@ -150,6 +153,9 @@ impl Core {
 
     /// A digit by INFO goes on as an RFC 4733 event.
     fn digit(&self, id: LegId, digit: char) {
+        if self.legs.contains_key(&id) {
+            self.report(EngineEvent::Digit { leg: id, digit });
+        }
         let partner = self.legs.get(&id).and_then(|leg| leg.partner);
         if let Some(Leg { line: Some(line), .. }) = partner.and_then(|p| self.legs.get(&p)) {
             line.dial(digit);
@@ -160,7 +166,14 @@ impl Core {
         let Some(leg) = self.legs.get(&id) else { return };
         let reason = match leg.stage {
             Stage::Ending { reason } => reason,
-            Stage::Calling { rang } => reasons::unanswered(cause, rang),
+            Stage::Calling { rang } => {
+                // An outside number that is answered by another number is not followed: it would be dialled on our bill.
+                let to = cause.diverted_to.as_ref().filter(|_| leg.side == Side::Colleague).map(|to| to.uri.user());
+                if let Some(to) = to.filter(|to| !to.is_empty()) {
+                    return self.over(id, EngineEvent::Diverted { leg: id, to: to.to_owned() });
+                }
+                reasons::unanswered(cause, rang)
+            }
             Stage::Arrived { .. } | Stage::Answering | Stage::Up => reasons::gone(cause, leg.side),
         };
         self.ended(id, reason);
@@ -192,7 +205,7 @@ fn renegotiate(leg: &mut Leg, text: &str) -> Result<Renegotiated, String> {
 }
 
 /// Takes the answer to our offer over.
-fn accept(leg: &Leg, text: &str) -> Result<(), String> {
+pub fn accept(leg: &Leg, text: &str) -> Result<(), String> {
     let (Some(line), Some(local)) = (&leg.line, &leg.local) else { return Err("an answer to no offer".into()) };
     let answer = Session::parse(text).map_err(|e| e.to_string())?;
     let negotiated = sdp::accept_answer(local, &answer).map_err(|e| e.to_string())?;

@@ -5,12 +5,16 @@ use std::net::SocketAddr;
 use protocol::{CallId, Party};
 use sha2::{Digest, Sha256};
 use sip::{CallHeaders, Host, NameAddr, Uri};
-use switchboard::{RingCard, RingKind};
+use switchboard::{AnswerMode, RingCard, RingKind};
 
 use super::reasons;
 
 /// Names the call across all its legs.
 const CALL_HEADER: &str = "X-Patchcord-Call";
+/// `consult`: a colleague wants to speak first. No `Alert-Info` says so.
+const RING_HEADER: &str = "X-Patchcord-Ring";
+/// In Diversion: for how long that one was rung, seconds.
+const TRIED_PARAM: &str = "tried";
 
 /// A party as this exchange presents it.
 pub fn address(name: &str, number: &str, host: SocketAddr) -> NameAddr {
@@ -24,15 +28,25 @@ pub fn headers(card: &RingCard, host: SocketAddr) -> CallHeaders {
         asserted_identity: Some(address(&card.caller.name, &card.caller.number, host)),
         referred_by: card.transferred_by.as_ref().map(|p| address(&p.name, &p.number, host)),
         diversion: card.back_from.as_ref().map(|back| {
-            address(&back.name, &user_part(&back.name), host).with("reason", reasons::diversion(back.reason))
+            let from = address(&back.name, &user_part(&back.name), host);
+            from.with("reason", reasons::diversion(back.reason)).with(TRIED_PARAM, &back.seconds.to_string())
         }),
         alert_info: Some(alert(card.kind).to_owned()),
         user_to_user: card.note.clone(),
         session_id: Some(session_id(&card.call)),
         subject: card.department.clone(),
-        call_info: vec![(CALL_HEADER.to_owned(), card.call.0.clone())],
-        ..CallHeaders::default()
+        auto_answer: card.answer == AnswerMode::Auto,
+        replaces: None,
+        call_info: own_headers(card),
     }
+}
+
+fn own_headers(card: &RingCard) -> Vec<(String, String)> {
+    let mut own = vec![(CALL_HEADER.to_owned(), card.call.0.clone())];
+    if card.kind == RingKind::Consult {
+        own.push((RING_HEADER.to_owned(), "consult".to_owned()));
+    }
+    own
 }
 
 /// RFC 7462 section 7.
@@ -100,7 +114,11 @@ mod tests {
             r#""Priya Nair" <sip:+919812345678@192.0.2.9:5060>"#
         );
         assert_eq!(headers.referred_by.unwrap().to_string(), r#""Ravi Kumar" <sip:103@192.0.2.9:5060>"#);
-        assert_eq!(headers.diversion.unwrap().to_string(), r#""Mina Shah" <sip:mina@192.0.2.9:5060>;reason=no-answer"#);
+        assert_eq!(
+            headers.diversion.unwrap().to_string(),
+            r#""Mina Shah" <sip:mina@192.0.2.9:5060>;reason=no-answer;tried=20"#
+        );
+        assert!(!headers.auto_answer);
         assert_eq!(headers.alert_info.unwrap(), "urn:alert:service:recall:transfer");
         assert_eq!(headers.user_to_user.unwrap(), "Grüße: bill 7");
         assert_eq!(headers.subject.unwrap(), "Support");
@@ -108,6 +126,25 @@ mod tests {
         let session = headers.session_id.unwrap();
         let (ours, theirs) = session.split_once(";remote=").unwrap();
         assert!(ours.len() == 32 && ours.bytes().all(|b| b.is_ascii_hexdigit()) && theirs == "0".repeat(32));
+    }
+
+    #[test]
+    fn a_call_asked_back_and_a_question_say_so() {
+        let host = "192.0.2.9:5060".parse().unwrap();
+        let card = |kind, answer| RingCard {
+            call: "c-1".into(),
+            kind,
+            caller: Party::default(),
+            department: None,
+            transferred_by: None,
+            note: None,
+            back_from: None,
+            answer,
+        };
+        assert!(headers(&card(RingKind::Recall, AnswerMode::Auto), host).auto_answer);
+        let consult = headers(&card(RingKind::Consult, AnswerMode::Manual), host);
+        assert_eq!(consult.alert_info.unwrap(), "urn:alert:source:internal");
+        assert!(consult.call_info.contains(&("X-Patchcord-Ring".to_owned(), "consult".to_owned())));
     }
 
     #[test]

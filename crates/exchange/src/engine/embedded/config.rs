@@ -2,6 +2,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use media::Codec;
 use protocol::UserId;
@@ -30,6 +31,8 @@ pub struct EmbeddedConfig {
     pub voicemail_dir: PathBuf,
     /// What is offered, best first.
     pub codecs: Vec<Codec>,
+    /// A leg from which nothing at all has come for this long is asked whether it still lives.
+    pub quiet: Duration,
 }
 
 /// The way to and from outside.

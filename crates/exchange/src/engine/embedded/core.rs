@@ -19,6 +19,9 @@ use super::sound::{Heard, Library, Line};
 use super::trunk::Trunk;
 use super::{DeviceSecrets, EmbeddedConfig};
 
+/// In the time after which a silent leg is suspicious, it is looked at this often.
+pub const LOOKS: u32 = 4;
+
 pub struct Core {
     pub config: EmbeddedConfig,
     pub secrets: Arc<dyn DeviceSecrets>,
@@ -36,12 +39,15 @@ pub struct Core {
     /// What all lines count time from.
     epoch: Instant,
     arrivals: u64,
+    /// When to look for legs that have gone quiet.
+    pub next_look: Instant,
 }
 
 /// What comes from the lines, in the order in which it happened.
 pub enum FromLine {
     Heard(Heard),
-    Closed { leg: LegId, reason: Reason },
+    /// The leg's last event.
+    Closed(EngineEvent),
 }
 
 pub struct Leg {
@@ -56,6 +62,10 @@ pub struct Leg {
     pub partner: Option<LegId>,
     /// Put on hold by the far end.
     pub held: bool,
+    /// The SDP that we sent last.
+    pub said: String,
+    /// The far end has asked for an attended transfer with a call that is gone.
+    pub refers_to_nothing: bool,
     /// Where its signalling goes; decides which of our addresses to name.
     pub remote: SocketAddr,
 }
@@ -99,6 +109,7 @@ pub struct Parts {
 
 impl Core {
     pub fn new(parts: Parts) -> Self {
+        let next_look = Instant::now() + parts.config.quiet / LOOKS;
         Self {
             config: parts.config,
             secrets: parts.secrets,
@@ -114,6 +125,7 @@ impl Core {
             closing: JoinSet::new(),
             epoch: Instant::now(),
             arrivals: 0,
+            next_look,
         }
     }
 
@@ -125,6 +137,7 @@ impl Core {
         }
         loop {
             let expiry = self.registrar.next_expiry();
+            let next_look = self.next_look;
             tokio::select! {
                 order = inbox.orders.recv() => match order {
                     Some(order) => self.carry_out(order),
@@ -143,6 +156,7 @@ impl Core {
                         self.announce(change);
                     }
                 }
+                () = sleep_until(next_look) => self.look_for_the_lost(),
                 Some(_) = self.closing.join_next() => {}
             }
         }
@@ -233,7 +247,8 @@ impl Core {
                 self.report(EngineEvent::Recorded { leg, duration_ms, file: file.display().to_string() });
             }
             FromLine::Heard(Heard::Failed { leg, detail }) => self.failed(leg, detail, false),
-            FromLine::Closed { leg, reason } => self.report(EngineEvent::Ended { leg, reason }),
+            FromLine::Heard(Heard::Digit { leg, digit }) => self.report(EngineEvent::Digit { leg, digit }),
+            FromLine::Closed(last) => self.report(last),
         }
     }
 
@@ -241,6 +256,11 @@ impl Core {
     pub fn next_arrival(&mut self) -> LegId {
         self.arrivals += 1;
         LegId(2 * self.arrivals - 1)
+    }
+
+    /// Which leg the endpoint's `key` is.
+    pub fn leg_of(&self, key: LegKey) -> Option<LegId> {
+        self.keys.get(&key).copied()
     }
 
     pub fn add(&mut self, id: LegId, leg: Leg) {
@@ -258,8 +278,13 @@ impl Core {
         Ok(Line::open(leg, pair, self.epoch, self.library.clone(), self.heard.clone()))
     }
 
-    /// Forgets a leg that is over. `Ended` is reported when its sound has stopped and its recording is complete.
+    /// Forgets a leg that has ended.
     pub fn ended(&mut self, id: LegId, reason: Reason) {
+        self.over(id, EngineEvent::Ended { leg: id, reason });
+    }
+
+    /// Forgets a leg that is over. `last` is reported when its sound has stopped and its recording is complete.
+    pub fn over(&mut self, id: LegId, last: EngineEvent) {
         self.unbridge(id);
         let Some(leg) = self.legs.remove(&id) else { return };
         self.keys.remove(&leg.key);
@@ -269,7 +294,7 @@ impl Core {
                 line.close().await;
             }
             // Nobody listens any more only when the engine has ended.
-            let _ = heard.send(FromLine::Closed { leg: id, reason });
+            let _ = heard.send(FromLine::Closed(last));
         });
     }
 
@@ -313,7 +338,18 @@ impl Core {
 
 impl Leg {
     pub fn new(key: LegKey, side: Side, stage: Stage, remote: SocketAddr) -> Self {
-        Self { key, side, stage, line: None, local: None, partner: None, held: false, remote }
+        Self {
+            key,
+            side,
+            stage,
+            line: None,
+            local: None,
+            partner: None,
+            held: false,
+            said: String::new(),
+            refers_to_nothing: false,
+            remote,
+        }
     }
 }
 

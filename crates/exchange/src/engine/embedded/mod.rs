@@ -4,6 +4,7 @@ mod calls;
 mod card;
 mod config;
 mod core;
+mod lost;
 mod orders;
 mod ports;
 mod reasons;

@@ -1,6 +1,7 @@
 //! Carrying out what the switchboard orders.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use protocol::{CallId, DeviceId, LegId, Party, Reason};
 use sip::sdp::{self, Session};
@@ -26,13 +27,14 @@ impl Core {
             Order::Bridge { a, b } => self.bridge(a, b),
             Order::PlayMusic { leg } => self.play(leg, Line::play_music),
             Order::PlayPrompt { leg, prompt } => {
-                let sound = match prompt {
-                    Prompt::Closing | Prompt::NotPossible => self.library.closing.clone(),
-                };
+                let sound = self.prompt(prompt);
                 self.play(leg, |line| line.play_prompt(sound));
             }
-            // Not ordered yet by the switchboard.
-            Order::PlayRingback { .. } | Order::Notice { .. } => {}
+            Order::PlayRingback { leg } => {
+                let tone = self.library.ringback.clone();
+                self.play(leg, |line| line.play_ringback(tone));
+            }
+            Order::Notice { leg, prompt } => self.with_sound(leg, |line| line.notice(self.prompt(prompt))),
             // One greeting serves all mailboxes.
             Order::RecordVoicemail { leg, call, mailbox: _, max_seconds } => self.record(leg, &call, max_seconds),
             Order::HangUp { leg, reason } => self.hang_up(leg, reason),
@@ -81,10 +83,11 @@ impl Core {
             Err(detail) => return self.unusable(id, detail),
         };
         let local = terms::local(&self.config.codecs, self.sound_address(&line, remote));
-        let invite = invite(self, sdp::offer(&local));
+        let said = sdp::offer(&local);
+        let invite = invite(self, said.clone());
         let key = self.endpoint.invite(invite);
         let leg = Leg::new(key, side, Stage::Calling { rang: false }, remote);
-        self.add(id, Leg { line: Some(line), local: Some(local), ..leg });
+        self.add(id, Leg { line: Some(line), local: Some(local), said, ..leg });
     }
 
     /// A leg that never came to be.
@@ -118,6 +121,7 @@ impl Core {
                 leg.stage = Stage::Answering;
                 leg.line = Some(line);
                 leg.local = Some(local);
+                leg.said.clone_from(&sdp);
                 self.endpoint.answer(key, sdp);
             }
             (Ok(_), None) => {}
@@ -162,8 +166,19 @@ impl Core {
         }
     }
 
+    fn prompt(&self, prompt: Prompt) -> Arc<[i16]> {
+        match prompt {
+            Prompt::Closing => self.library.closing.clone(),
+            Prompt::NotPossible => self.library.not_possible.clone(),
+        }
+    }
+
     fn play(&mut self, id: LegId, what: impl FnOnce(&Line)) {
         self.unbridge(id);
+        self.with_sound(id, what);
+    }
+
+    fn with_sound(&self, id: LegId, what: impl FnOnce(&Line)) {
         match self.legs.get(&id) {
             Some(Leg { line: Some(line), .. }) => what(line),
             Some(_) => self.failed(id, "the leg has not been answered, it hears nothing".into(), false),
@@ -202,6 +217,11 @@ impl Core {
         let Some(leg) = self.legs.get(&id) else { return };
         match progress {
             ReferProgress::Accepted => self.endpoint.accept_refer(leg.key, true),
+            // A 481 to the REFER itself would end this dialog, too, for many devices (RFC 5589 section 7.3).
+            ReferProgress::Refused if leg.refers_to_nothing => {
+                self.endpoint.accept_refer(leg.key, true);
+                self.endpoint.notify_refer(leg.key, 481);
+            }
             ReferProgress::Refused => self.endpoint.accept_refer(leg.key, false),
             ReferProgress::Ringing => self.endpoint.notify_refer(leg.key, 180),
             ReferProgress::Done => self.endpoint.notify_refer(leg.key, 200),

@@ -14,7 +14,7 @@ pub enum Side {
 pub fn unanswered(cause: &EndCause, rang: bool) -> Reason {
     match (cause.status, cause.by) {
         _ if elsewhere(cause) => Reason::AnsweredElsewhere,
-        (Some(status), _) => from_status(status, rang),
+        (Some(status), _) => cause.reason.as_ref().and_then(cause_code).unwrap_or_else(|| from_status(status, rang)),
         (None, EndedBy::Network) => Reason::Unreachable,
         (None, EndedBy::Them | EndedBy::Us) => Reason::Failed,
     }
@@ -34,11 +34,27 @@ fn elsewhere(cause: &EndCause) -> bool {
     cause.reason.as_ref().is_some_and(ReasonHeader::is_answered_elsewhere)
 }
 
+/// Behind a gateway, the telephone network's own cause is nearer to the truth than the status it was turned into
+/// (RFC 3398 section 7.2.4.1).
+fn cause_code(reason: &ReasonHeader) -> Option<Reason> {
+    if !reason.protocol.eq_ignore_ascii_case("Q.850") {
+        return None;
+    }
+    match reason.cause {
+        1..=3 | 18 | 20 | 22 | 27 | 28 => Some(Reason::Unreachable),
+        17 => Some(Reason::Busy),
+        19 => Some(Reason::NoAnswer),
+        21 => Some(Reason::Declined),
+        _ => None,
+    }
+}
+
 /// What a final refusal of our INVITE means. 480 and 408 after ringing are a phone that gave up ringing.
 fn from_status(status: u16, rang: bool) -> Reason {
     match status {
         486 | 600 => Reason::Busy,
-        603 | 607 | 608 | 403 => Reason::Declined,
+        // Sent elsewhere, where we do not follow.
+        300..=399 | 603 | 607 | 608 | 403 => Reason::Declined,
         408 | 480 if rang => Reason::NoAnswer,
         404 | 408 | 410 | 430 | 480 | 484 | 503 | 604 => Reason::Unreachable,
         487 => Reason::Cancelled,
@@ -117,12 +133,25 @@ mod tests {
             (408, false, Reason::Unreachable),
             (408, true, Reason::NoAnswer),
             (404, false, Reason::Unreachable),
+            (302, true, Reason::Declined),
             (488, false, Reason::Failed),
             (500, true, Reason::Failed),
         ];
         for (status, rang, reason) in table {
             assert_eq!(unanswered(&refused(status), rang), reason, "{status} {rang}");
         }
+    }
+
+    #[test]
+    fn the_telephone_network_s_own_cause_counts() {
+        for (cause, reason) in
+            [(17, Reason::Busy), (19, Reason::NoAnswer), (21, Reason::Declined), (1, Reason::Unreachable)]
+        {
+            let header = ReasonHeader { protocol: "Q.850".into(), cause, text: String::new() };
+            assert_eq!(unanswered(&EndCause::new(EndedBy::Them, Some(480), Some(header)), false), reason, "{cause}");
+        }
+        let unknown = ReasonHeader { protocol: "Q.850".into(), cause: 127, text: String::new() };
+        assert_eq!(unanswered(&EndCause::new(EndedBy::Them, Some(486), Some(unknown)), false), Reason::Busy);
     }
 
     #[test]

@@ -14,6 +14,10 @@ pub struct Library {
     /// The mailbox's greeting with the beep after it.
     pub greeting: Arc<[i16]>,
     pub closing: Arc<[i16]>,
+    /// "That transfer is not possible."
+    pub not_possible: Arc<[i16]>,
+    /// Looped.
+    pub ringback: Arc<[i16]>,
 }
 
 impl Library {
@@ -31,6 +35,8 @@ impl Library {
             hold_music: sound(config.hold_music.as_deref(), music)?.into(),
             greeting: greeting.into(),
             closing: sound(config.closing.as_deref(), closing)?.into(),
+            not_possible: sound(None, include_bytes!("../../../../sounds/not-possible.wav"))?.into(),
+            ringback: media::tones::ringback().into(),
         })
     }
 }

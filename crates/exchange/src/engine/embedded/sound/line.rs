@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use media::rtp::DigitReader;
 use media::{CodecError, FRAME, FRAME_TIME, Frame, SILENCE};
 use protocol::LegId;
 use tokio::sync::mpsc;
@@ -24,22 +25,44 @@ const FIRST_REPORT: Duration = Duration::from_secs(1);
 /// What a line reports.
 #[derive(Debug)]
 pub enum Heard {
-    PromptFinished { leg: LegId },
-    Recorded { leg: LegId, duration_ms: u64, file: PathBuf },
-    Failed { leg: LegId, detail: String },
+    PromptFinished {
+        leg: LegId,
+    },
+    Recorded {
+        leg: LegId,
+        duration_ms: u64,
+        file: PathBuf,
+    },
+    /// A key at the far end, by RFC 4733.
+    Digit {
+        leg: LegId,
+        digit: char,
+    },
+    Failed {
+        leg: LegId,
+        detail: String,
+    },
 }
 
 /// The sound of one leg: its ports and the task that reads and plays.
 pub struct Line {
     port: Arc<Port>,
-    modes: mpsc::UnboundedSender<Mode>,
+    orders: mpsc::UnboundedSender<Order>,
     task: JoinHandle<()>,
+}
+
+enum Order {
+    Enter(Mode),
+    /// Over whatever is heard, once.
+    Notice(Playing),
 }
 
 /// What the far end of the leg hears.
 enum Mode {
     Silence,
     Music,
+    /// Somebody is being rung.
+    Ringback(Playing),
     Prompt(Playing),
     /// Greeting and beep, then `file` is recorded.
     Greeting {
@@ -66,7 +89,7 @@ impl Line {
         heard: mpsc::UnboundedSender<FromLine>,
     ) -> Self {
         let port = Arc::new(Port::new(pair));
-        let (modes, orders) = mpsc::unbounded_channel();
+        let (orders, ordered) = mpsc::unbounded_channel();
         let task = Task {
             leg,
             port: port.clone(),
@@ -74,13 +97,15 @@ impl Line {
             library,
             heard,
             mode: Mode::Silence,
+            notice: None,
+            digits: DigitReader::default(),
             music_at: 0,
             paced: false,
             relaying: true,
             next_frame: epoch,
             next_report: Duration::ZERO,
         };
-        Self { port, modes, task: tokio::spawn(task.run(orders)) }
+        Self { port, orders, task: tokio::spawn(task.run(ordered)) }
     }
 
     /// The local RTP port.
@@ -105,12 +130,21 @@ impl Line {
         self.enter(Mode::Music);
     }
 
+    pub fn play_ringback(&self, tone: Arc<[i16]>) {
+        self.enter(Mode::Ringback(Playing::new(tone)));
+    }
+
     pub fn play_prompt(&self, sound: Arc<[i16]>) {
-        self.enter(Mode::Prompt(Playing { sound, at: 0 }));
+        self.enter(Mode::Prompt(Playing::new(sound)));
+    }
+
+    /// Plays `sound` in place of what the far end would hear meanwhile; nothing else changes.
+    pub fn notice(&self, sound: Arc<[i16]>) {
+        self.order(Order::Notice(Playing::new(sound)));
     }
 
     pub fn record(&self, greeting: Arc<[i16]>, file: PathBuf, max_seconds: u32) {
-        self.enter(Mode::Greeting { playing: Playing { sound: greeting, at: 0 }, file, max_seconds });
+        self.enter(Mode::Greeting { playing: Playing::new(greeting), file, max_seconds });
     }
 
     /// What arrives here goes to `other`. The other direction is for `other` to do.
@@ -123,17 +157,31 @@ impl Line {
         self.port.dial(digit.encode_utf8(&mut [0; 4]));
     }
 
+    /// How long nothing at all has come from the far end.
+    pub fn quiet(&self) -> Duration {
+        self.port.quiet()
+    }
+
+    /// The far end has shown in another way that it lives.
+    pub fn lives(&self) {
+        self.port.lives();
+    }
+
     /// Ends the task and gives the ports back. A recording is completed and reported first.
     pub async fn close(self) {
-        drop(self.modes);
+        drop(self.orders);
         if let Err(e) = self.task.await {
             tracing::error!("the sound task of a leg failed: {e}");
         }
     }
 
     fn enter(&self, mode: Mode) {
+        self.order(Order::Enter(mode));
+    }
+
+    fn order(&self, order: Order) {
         // Fails only if the task has failed, which `close` reports.
-        let _ = self.modes.send(mode);
+        let _ = self.orders.send(order);
     }
 }
 
@@ -144,6 +192,8 @@ struct Task {
     library: Arc<Library>,
     heard: mpsc::UnboundedSender<FromLine>,
     mode: Mode,
+    notice: Option<Playing>,
+    digits: DigitReader,
     music_at: usize,
     /// While bridged: what the other leg says can't be relayed as it is, or digits are to be sent.
     paced: bool,
@@ -154,14 +204,15 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self, mut modes: mpsc::UnboundedReceiver<Mode>) {
+    async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
         let port = self.port.clone();
         let (mut packet, mut report) = ([0; MAX_PACKET], [0; MAX_PACKET]);
         loop {
             tokio::select! {
                 biased;
-                mode = modes.recv() => match mode {
-                    Some(mode) => self.switch(mode).await,
+                order = orders.recv() => match order {
+                    Some(Order::Enter(mode)) => self.switch(mode).await,
+                    Some(Order::Notice(playing)) => self.begin_notice(playing),
                     None => break,
                 },
                 () = port.wake.notified() => self.keep_pace(),
@@ -179,11 +230,20 @@ impl Task {
 
     /// Whether we have to play something every 20 ms. A relayed bridge costs nothing between packets.
     fn is_paced(&self) -> bool {
-        match self.mode {
+        let paced = match self.mode {
             Mode::Silence => false,
-            Mode::Music | Mode::Prompt(_) | Mode::Greeting { .. } | Mode::Recording(_) => true,
+            Mode::Music | Mode::Ringback(_) | Mode::Prompt(_) | Mode::Greeting { .. } | Mode::Recording(_) => true,
             Mode::Bridged(_) => self.paced,
+        };
+        paced || self.notice.is_some()
+    }
+
+    fn begin_notice(&mut self, playing: Playing) {
+        if !self.is_paced() {
+            self.next_frame = Instant::now();
         }
+        self.notice = Some(playing);
+        self.port.interrupt(true);
     }
 
     async fn switch(&mut self, mode: Mode) {
@@ -211,13 +271,24 @@ impl Task {
         }
         let Some(carried) = self.port.accept(packet, from) else { return };
         let now = self.now();
+        if carried == Carried::Digits {
+            // `accept` has seen that it is RTP.
+            for digit in self.digits.packet(packet).into_iter().flatten() {
+                let _ = self.heard.send(FromLine::Heard(Heard::Digit { leg: self.leg, digit }));
+            }
+        }
         match &self.mode {
-            Mode::Silence | Mode::Music | Mode::Prompt(_) | Mode::Greeting { .. } => {}
+            Mode::Silence | Mode::Music | Mode::Ringback(_) | Mode::Prompt(_) | Mode::Greeting { .. } => {}
             Mode::Recording(_) => self.port.listen(now, packet),
             Mode::Bridged(other) => {
                 // Events belong to the same stream as the voice around them: they go its way.
                 if matches!(carried, Carried::Voice(_)) || self.relaying {
-                    self.relaying = other.relay(now, packet, carried);
+                    let relayed = other.relay(now, packet, carried);
+                    if relayed && !self.relaying {
+                        // The codecs have become alike: nobody decodes any more.
+                        self.port.stop_listening();
+                    }
+                    self.relaying = relayed;
                 }
                 if !self.relaying {
                     self.port.listen(now, packet);
@@ -235,7 +306,7 @@ impl Task {
         match &self.mode {
             Mode::Bridged(other) if self.relaying => other.relay_report(&self.port, report),
             Mode::Bridged(_) | Mode::Recording(_) => self.port.read_report(self.now(), report),
-            Mode::Silence | Mode::Music | Mode::Prompt(_) | Mode::Greeting { .. } => {}
+            Mode::Silence | Mode::Music | Mode::Ringback(_) | Mode::Prompt(_) | Mode::Greeting { .. } => {}
         }
     }
 
@@ -247,8 +318,9 @@ impl Task {
         let mut digits = String::new();
         let mut over = false;
         match &mut self.mode {
-            Mode::Silence => return,
+            Mode::Silence => {}
             Mode::Music => loop_over(&self.library.hold_music, &mut self.music_at, &mut frame),
+            Mode::Ringback(tone) => loop_over(&tone.sound, &mut tone.at, &mut frame),
             Mode::Prompt(playing) | Mode::Greeting { playing, .. } => over = playing.next(&mut frame),
             Mode::Recording(recorder) => {
                 let mut heard = SILENCE;
@@ -262,8 +334,17 @@ impl Task {
                 }
                 if !heard && !self.port.is_dialling() {
                     self.paced = false;
-                    return;
+                    if self.notice.is_none() {
+                        return;
+                    }
                 }
+            }
+        }
+        if let Some(notice) = &mut self.notice {
+            frame = SILENCE;
+            if notice.next(&mut frame) {
+                self.notice = None;
+                self.port.interrupt(false);
             }
         }
         self.port.play(now, &frame);
@@ -285,7 +366,7 @@ impl Task {
                 Err(e) => self.fail(format!("the voicemail file {} cannot be written: {e}", file.display())),
             },
             Mode::Recording(recorder) => self.finish(*recorder).await,
-            mode @ (Mode::Silence | Mode::Music | Mode::Bridged(_)) => self.mode = mode,
+            mode @ (Mode::Silence | Mode::Music | Mode::Ringback(_) | Mode::Bridged(_)) => self.mode = mode,
         }
     }
 
@@ -314,6 +395,10 @@ impl Task {
 }
 
 impl Playing {
+    fn new(sound: Arc<[i16]>) -> Self {
+        Self { sound, at: 0 }
+    }
+
     /// Fills the next frame; true if it was the last.
     fn next(&mut self, frame: &mut Frame) -> bool {
         let rest = self.sound.get(self.at..).unwrap_or_default();

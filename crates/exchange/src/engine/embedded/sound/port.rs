@@ -6,6 +6,7 @@ use media::rtp::{Header, Position, Relay};
 use media::{Codec, CodecError, Frame, ReceiverConfig, RtpReceiver, RtpSender, SenderConfig};
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::super::ports::PortPair;
 use super::rtcp;
@@ -39,6 +40,8 @@ pub struct Port {
     pub wake: Notify,
     outgoing: Mutex<Outgoing>,
     incoming: Mutex<Incoming>,
+    /// When something came from the far end, or it has shown in another way that it lives.
+    lived: Mutex<Instant>,
 }
 
 /// One outgoing stream: the same SSRC whatever its source, as long as the codec stays.
@@ -51,6 +54,8 @@ struct Outgoing {
     relay: Option<Relay>,
     /// Learnt from the far end's packets; before the negotiated address (it may be behind a NAT).
     latched: Option<SocketAddr>,
+    /// A notice of ours is being played: what else there is to hear is left out.
+    interrupted: bool,
 }
 
 #[derive(Default)]
@@ -59,6 +64,7 @@ struct Incoming {
     digits: Option<u8>,
     /// Addresses from which the first packet may come: the negotiated one and that of the signalling.
     expected: Option<[IpAddr; 2]>,
+    negotiated: Option<SocketAddr>,
     source: Option<SocketAddr>,
     /// Of the last packet.
     ssrc: Option<u32>,
@@ -81,6 +87,7 @@ impl Port {
             wake: Notify::new(),
             outgoing: Mutex::default(),
             incoming: Mutex::default(),
+            lived: Mutex::new(Instant::now()),
         }
     }
 
@@ -91,8 +98,8 @@ impl Port {
     pub fn agree(&self, terms: Terms) -> Result<(), CodecError> {
         let mut incoming = lock(&self.incoming);
         let expected = terms.remote.map(|r| [r.ip(), terms.signalling]);
-        if expected.is_some() && expected != incoming.expected {
-            incoming.expected = expected;
+        if expected.is_some() && (expected, terms.remote) != (incoming.expected, incoming.negotiated) {
+            (incoming.expected, incoming.negotiated) = (expected, terms.remote);
             incoming.source = None;
         }
         if incoming.receive != terms.receive || incoming.digits != terms.receive_digits {
@@ -141,6 +148,7 @@ impl Port {
         let Some(terms) = &outgoing.terms else { return true };
         // Events take the voice's place (RFC 4733 section 2.5.1.2).
         let dialling = outgoing.own.as_ref().is_some_and(RtpSender::is_sending_digits);
+        let ours = dialling || outgoing.interrupted;
         let payload_type = match carried {
             Carried::Voice(codec) => (codec == terms.send.0).then_some(terms.send.1),
             // Events that the far end does not take are lost either way.
@@ -148,7 +156,7 @@ impl Port {
         };
         match (payload_type, carried) {
             (Some(payload_type), _) => {
-                if let Some((remote, _)) = outgoing.target().filter(|_| !dialling) {
+                if let Some((remote, _)) = outgoing.target().filter(|_| !ours) {
                     self.forward(&mut outgoing, now, packet, payload_type, remote);
                 }
                 true
@@ -168,23 +176,30 @@ impl Port {
 
     /// Whether a packet from `source` is our far end's, and what it carries. The first packet from the negotiated
     /// address (any port of it) decides which source is listened to until the address is negotiated anew.
+    /// Only the very address that was negotiated takes its place: it may have been a late packet of the one before.
     pub fn accept(&self, packet: &[u8], source: SocketAddr) -> Option<Carried> {
         let header = Header::parse(packet).ok()?;
         let mut incoming = lock(&self.incoming);
+        let first = match incoming.source {
+            Some(known) => known != source && incoming.negotiated == Some(source),
+            None => incoming.expects(source),
+        };
+        if first || incoming.source == Some(source) {
+            // Whatever it carries: comfort noise may not have been agreed on.
+            self.lives();
+        }
         let carried = if incoming.digits == Some(header.payload_type) {
             Carried::Digits
         } else {
             Carried::Voice(incoming.receive.iter().find(|(pt, _)| *pt == header.payload_type)?.1)
         };
-        match incoming.source {
-            Some(known) if known == source => incoming.ssrc = Some(header.ssrc),
-            Some(_) => return None,
-            None if incoming.expected.is_some_and(|e| e.contains(&source.ip())) => {
-                (incoming.source, incoming.ssrc) = (Some(source), Some(header.ssrc));
-                drop(incoming);
-                lock(&self.outgoing).latched = Some(source);
-            }
-            None => return None,
+        if !first && incoming.source != Some(source) {
+            return None;
+        }
+        (incoming.source, incoming.ssrc) = (Some(source), Some(header.ssrc));
+        drop(incoming);
+        if first {
+            lock(&self.outgoing).latched = Some(source);
         }
         Some(carried)
     }
@@ -213,7 +228,25 @@ impl Port {
 
     /// Whether RTCP from `source` may be our far end's.
     pub fn accepts_report(&self, source: SocketAddr) -> bool {
-        lock(&self.incoming).expected.is_some_and(|e| e.contains(&source.ip()))
+        let expected = lock(&self.incoming).expects(source);
+        if expected {
+            self.lives();
+        }
+        expected
+    }
+
+    /// How long nothing at all has come from the far end.
+    pub fn quiet(&self) -> Duration {
+        lock(&self.lived).elapsed()
+    }
+
+    pub fn lives(&self) {
+        *lock(&self.lived) = Instant::now();
+    }
+
+    /// While interrupted, what the other leg says is not sent on.
+    pub fn interrupt(&self, interrupted: bool) {
+        lock(&self.outgoing).interrupted = interrupted;
     }
 
     /// Takes a report about what we play ourselves.
@@ -266,6 +299,13 @@ impl Port {
     /// Forgets what is in the jitter buffer.
     pub fn stop_listening(&self) {
         lock(&self.incoming).receiver = None;
+    }
+}
+
+impl Incoming {
+    /// Whether the first packet may come from there.
+    fn expects(&self, source: SocketAddr) -> bool {
+        self.expected.is_some_and(|e| e.contains(&source.ip()))
     }
 }
 

@@ -114,7 +114,13 @@ impl House {
         let short = |hertz| media::tones::sine(hertz, 400, -10.0).into();
         Self {
             ports: PortPool::new(IpAddr::from([127, 0, 0, 1]), &(0..=0)).unwrap(),
-            library: Arc::new(Library { hold_music: short(350.0), greeting: short(700.0), closing: short(900.0) }),
+            library: Arc::new(Library {
+                hold_music: short(350.0),
+                greeting: short(700.0),
+                closing: short(900.0),
+                not_possible: short(1200.0),
+                ringback: short(425.0),
+            }),
             epoch: Instant::now(),
             heard,
             reports,
@@ -131,7 +137,7 @@ impl House {
     async fn report(&mut self) -> Heard {
         match timeout(PATIENCE, self.reports.recv()).await.expect("nothing reported").unwrap() {
             FromLine::Heard(heard) => heard,
-            FromLine::Closed { .. } => panic!("nobody closed a leg"),
+            FromLine::Closed(_) => panic!("nobody closed a leg"),
         }
     }
 }
@@ -248,6 +254,32 @@ async fn a_caller_goes_from_bridge_to_music_to_another_bridge_in_one_stream() {
 }
 
 #[tokio::test]
+async fn a_codec_that_changes_in_mid_call_is_transcoded_then_relayed_again() {
+    let mut house = House::new();
+    let mut alice = Phone::new(Codec::Pcmu, 500.0).await;
+    let line_a = house.line(1, &alice);
+    let mut bob = Phone::new(Codec::Pcmu, 1000.0).await;
+    let line_b = house.line(2, &bob);
+    line_a.bridge_to(&line_b);
+    line_b.bridge_to(&line_a);
+    for codec in [Codec::Pcmu, Codec::Opus, Codec::Pcmu] {
+        bob = Phone::new(codec, 1000.0).await;
+        line_b.agree(bob.terms()).unwrap();
+        let before = alice.heard.len();
+        talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| {
+            p[0].0.heard.len() > before + 24_000 && hears(p[0].0, 1000.0) && hears(p[1].0, 500.0)
+        })
+        .await;
+    }
+    assert_continuous(&alice);
+    // One source only: what is relayed is not sent a second time from the jitter buffer.
+    let frames = bob.heard.len() / FRAME;
+    assert!(bob.packets.len() <= frames + 10, "{} packets in {frames} frames", bob.packets.len());
+    line_a.close().await;
+    line_b.close().await;
+}
+
+#[tokio::test]
 async fn a_prompt_is_heard_and_its_end_reported() {
     let mut house = House::new();
     let mut caller = Phone::new(Codec::Opus, 500.0).await;
@@ -278,6 +310,7 @@ async fn a_voicemail_holds_what_the_caller_said_after_the_beep() {
                 until > 20
             })
             .await;
+            assert!(matches!(house.report().await, Heard::Digit { leg: LegId(1), digit: '#' }));
             let Heard::Recorded { duration_ms, .. } = house.report().await else { panic!("not recorded") };
             assert!(duration_ms >= 2000, "{duration_ms}");
             line.close().await;
