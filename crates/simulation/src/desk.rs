@@ -1,0 +1,227 @@
+//! People at their desks, pressing Go, Undo, Complete and Swap; and whether each attempt is answered and written down.
+
+use std::collections::VecDeque;
+
+use protocol::{
+    AuditAction, AuditEntry, AuditOutcome, CallId, CallState, Denied, Target, TransferKind, UserId,
+};
+use switchboard::{Command, EngineEvent, Input, Refusal, Replaces};
+
+use crate::{
+    act::{Button, Pick, Press},
+    books::{Case, Checked, Look, Said, Violation, check},
+    engine::nth,
+    world::World,
+};
+
+/// What a press comes to, decided by what its person sees.
+struct Decided {
+    command: Command,
+    key: Option<u32>,
+    seen: Option<Look>,
+    /// What the switchboard says beforehand that it will not allow.
+    denied: Option<Denied>,
+}
+
+impl World {
+    pub fn press(&mut self, press: &Press) -> Checked {
+        let decided = self.decide(press);
+        self.command(decided)
+    }
+
+    /// Both decide on what they see now; the second to be heard is too late.
+    pub fn press_together(&mut self, one: &Press, other: &Press) -> Checked {
+        self.engine.faults.count("simultaneous requests");
+        let other = Press { call: one.call, ..other.clone() };
+        let (first, mut second) = (self.decide(one), self.decide(&other));
+        second.denied = None;
+        self.command(first)?;
+        self.command(second)
+    }
+
+    fn decide(&self, press: &Press) -> Decided {
+        let key = self.live(press.call);
+        let case = key.and_then(|key| self.books.cases.get(&key));
+        let by = self.person(press, case);
+        match &press.button {
+            Button::Go { to, kind, note } => self.go(press, by, key, (*to, *kind, *note)),
+            Button::Undo => self.later(Command::CancelTransfer { by, transfer: self.transfer_of(key) }, key),
+            Button::Complete => self.later(Command::CompleteTransfer { by, transfer: self.transfer_of(key) }, key),
+            Button::Swap => self.later(Command::SwapTransfer { by, transfer: self.transfer_of(key) }, key),
+        }
+    }
+
+    fn later(&self, command: Command, key: Option<u32>) -> Decided {
+        Decided { command, key, seen: None, denied: None }
+    }
+
+    fn go(&self, press: &Press, by: UserId, key: Option<u32>, (to, kind, note): (Pick, TransferKind, bool)) -> Decided {
+        let case = key.and_then(|key| self.books.cases.get(&key));
+        let (revision, seen) = looked(case, press.behind);
+        let old = || self.books.ended.front().cloned().unwrap_or_else(|| CallId::from("none"));
+        let call = case.map_or_else(old, |c| c.id.clone());
+        let denied = self.board.may_transfer(&by, &call).err();
+        let note = note.then(|| "a note".to_owned());
+        let command = Command::Transfer { by, call, revision, target: self.target(to), kind, note };
+        Decided { command, key, seen, denied }
+    }
+
+    fn command(&mut self, decided: Decided) -> Checked {
+        let Decided { command, key, seen, denied } = decided;
+        let now = key.and_then(|key| self.books.cases.get(&key)?.looks.front()).map(|(_, look)| look.clone());
+        let said = self.step(&Input::Command(command.clone()))?;
+        let Command::Transfer { call, .. } = &command else { return Ok(()) };
+        let answer = said.transfer_answers.first();
+        if let Some(Ok(transfer)) = answer {
+            self.books.last_transfer = Some(transfer.clone());
+        }
+        let stale = matches!(answer, Some(Err(Refusal::Denied(Denied::Stale { .. }))));
+        if let (Some(now), Some(seen)) = (now, seen) {
+            let begun = matches!(answer, Some(Ok(_)));
+            let moved = now.agent != seen.agent || now.transfer != seen.transfer;
+            check(!(begun && moved), || format!("{call} was moved by somebody who did not know who has it"))?;
+            check(!stale || now != seen, || format!("{call}: refused as stale, though nothing that matters changed"))?;
+        }
+        let refused = !matches!(answer, Some(Ok(_)));
+        check(denied.is_none() || refused, || format!("{call} was moved although the dialog says {denied:?}"))
+    }
+
+    /// The `pick`-th live call, the newest first; sometimes one that is over.
+    fn live(&self, pick: Pick) -> Option<u32> {
+        if pick % 16 == 15 {
+            return None;
+        }
+        let shown: Vec<u32> = self.books.cases.iter().filter(|(_, c)| c.shown.is_some()).map(|(k, _)| *k).collect();
+        Some(shown[nth(shown.len(), pick / 16)?])
+    }
+
+    /// Mostly somebody who has to do with the call.
+    fn person(&self, press: &Press, case: Option<&Case>) -> UserId {
+        let call = case.and_then(|c| c.shown.as_ref());
+        let agent = call.and_then(|c| c.agent.as_ref()).map(|a| a.id.clone());
+        let by = call.and_then(|c| c.transfer.as_ref()).map(|t| t.by.id.clone());
+        match press.user % 8 {
+            0..=2 => by.or(agent).unwrap_or_else(|| self.user(press.user / 8)),
+            3 | 4 => agent.unwrap_or_else(|| self.user(press.user / 8)),
+            5 => self.user(0),
+            6 => self.user(press.user / 8),
+            _ if press.user % 256 == 7 => UserId::from("nobody"),
+            _ => self.user(press.user / 8),
+        }
+    }
+
+    pub fn target(&self, pick: Pick) -> Target {
+        let n = pick / 16;
+        match pick % 16 {
+            0..=8 => Target::User(self.user(n)),
+            9..=12 => Target::Department(self.department(n)),
+            13 | 14 => Target::Outside(format!("+1555010{:02}", n % 100)),
+            _ => match n % 3 {
+                0 => Target::User(UserId::from("nobody")),
+                1 => Target::Outside("not a number".into()),
+                _ => Target::Department(protocol::DepartmentId::from("nowhere")),
+            },
+        }
+    }
+}
+
+/// The revision seen `behind` changes ago, and what it showed.
+fn looked(case: Option<&Case>, behind: u8) -> (u32, Option<Look>) {
+    let empty = VecDeque::new();
+    let looks = case.map_or(&empty, |c| &c.looks);
+    let look = looks.get(usize::from(behind)).or_else(|| looks.back());
+    look.map_or((0, None), |(revision, look)| (*revision, Some(look.clone())))
+}
+
+/// What was asked is answered once, before anything is done about it, and every attempt is written down.
+pub fn audited(world: &mut World, input: &Input, said: &Said) -> Checked {
+    let (transfers, steps) = match input {
+        Input::Command(Command::Transfer { .. }) => (1, 0),
+        Input::Command(
+            Command::CancelTransfer { .. } | Command::CompleteTransfer { .. } | Command::SwapTransfer { .. },
+        ) => (0, 1),
+        Input::Command(Command::SetPresence { .. } | Command::SignedIn { .. } | Command::SignedOut { .. })
+        | Input::Engine(_)
+        | Input::Tick
+        | Input::Shutdown => (0, 0),
+    };
+    let answers = (said.transfer_answers.len(), said.step_answers.len());
+    check(answers == (transfers, steps), || format!("{input:?} is answered {answers:?} times"))?;
+    check(!said.answered_late, || format!("{input:?} is answered after it was obeyed"))?;
+    count(world, input, said);
+    match input {
+        Input::Command(command) => asked(command, said),
+        Input::Engine(EngineEvent::ReferRequested { leg, .. }) => {
+            let waits = world.engine.legs.get(leg).is_some_and(|l| l.known && l.asked);
+            check(!waits, || format!("the REFER of {leg} is neither accepted nor refused"))
+        }
+        Input::Engine(_) | Input::Tick | Input::Shutdown => Ok(()),
+    }
+}
+
+fn asked(command: &Command, said: &Said) -> Checked {
+    let begins = |e: &&AuditEntry| matches!(e.action, AuditAction::Transfer | AuditAction::Consult);
+    match command {
+        Command::Transfer { by, call, .. } => {
+            let of = |e: &&AuditEntry| begins(e) && e.user == *by && e.call.as_ref() == Some(call);
+            let begun = said.transfer_answers.first().is_some_and(Result::is_ok);
+            written(said, of, begun)
+        }
+        Command::CancelTransfer { by, .. } => step(said, by, AuditAction::CancelTransfer),
+        Command::CompleteTransfer { by, .. } => step(said, by, AuditAction::CompleteTransfer),
+        Command::SwapTransfer { by, .. } => step(said, by, AuditAction::SwapTransfer),
+        Command::SetPresence { .. } | Command::SignedIn { .. } | Command::SignedOut { .. } => {
+            check(said.audits.len() == 1, || format!("{command:?} is written down {} times", said.audits.len()))
+        }
+    }
+}
+
+fn step(said: &Said, by: &UserId, action: AuditAction) -> Checked {
+    let done = said.step_answers.first().is_some_and(Result::is_ok);
+    written(said, |e| e.action == action && e.user == *by, done)
+}
+
+/// Exactly one entry says that it was accepted, or that it was refused.
+fn written<'a>(said: &'a Said, of: impl Fn(&&'a AuditEntry) -> bool, accepted: bool) -> Checked {
+    let outcome = if accepted { AuditOutcome::Accepted } else { AuditOutcome::Refused };
+    let first = |e: &&AuditEntry| matches!(e.outcome, AuditOutcome::Accepted | AuditOutcome::Refused);
+    let entries: Vec<&AuditEntry> = said.audits.iter().filter(|e| of(e) && first(e)).collect();
+    match entries[..] {
+        [one] if one.outcome == outcome => Ok(()),
+        _ => Err(Violation::other(format!("{outcome:?}, but written down as {entries:?}"))),
+    }
+}
+
+/// How transfers were begun.
+fn count(world: &mut World, input: &Input, said: &Said) {
+    let begun = said.audits.iter().filter(|e| {
+        matches!(e.action, AuditAction::Transfer | AuditAction::Consult) && e.outcome == AuditOutcome::Accepted
+    });
+    for entry in begun {
+        let way = match input {
+            Input::Command(Command::Transfer { kind, call, .. }) => {
+                let from = world.books.ids.get(call).and_then(|key| world.books.cases.get(key)?.looks.get(1));
+                match (kind, from.map(|(_, look)| look.place)) {
+                    (TransferKind::Blind, Some(0)) => "divert from the app",
+                    (TransferKind::Blind, _) => "Go",
+                    (TransferKind::Consult, _) => "consult",
+                    (TransferKind::Voicemail, _) => "to voicemail",
+                }
+            }
+            Input::Engine(EngineEvent::ReferRequested { replaces: Replaces::Nothing, .. }) => "REFER",
+            Input::Engine(EngineEvent::ReferRequested { .. }) => "attended REFER",
+            Input::Engine(EngineEvent::Diverted { .. }) => "302",
+            Input::Engine(_) | Input::Tick => "feature code",
+            Input::Command(_) | Input::Shutdown => "other",
+        };
+        world.books.tally.ways.count(way);
+        world.books.tally.transfers += 1;
+        let _ = entry;
+    }
+    for answer in &said.transfer_answers {
+        if let Err(Refusal::Denied(Denied::Stale { .. })) = answer {
+            world.engine.faults.count("stale request refused");
+        }
+    }
+    let _ = CallState::Closing;
+}
