@@ -98,8 +98,12 @@ async fn a_transfer_that_is_allowed_rings_its_target() {
     assert_eq!(maya.send("POST", &cancel, None).await.status(), 204);
     office.engine.send(EngineEvent::Ended { leg: caller, reason: protocol::Reason::CallerGone }).unwrap();
     feed.record(&row.call.id).await;
-    let (status, error) = refusal(maya.send("POST", &cancel, None).await).await;
-    assert_eq!((status, error.code.as_str()), (409, "refused"));
+    for step in ["cancel", "complete", "swap"] {
+        let path = format!("/v1/transfers/{transfer}/{step}");
+        let (status, error) = refusal(maya.send("POST", &path, None).await).await;
+        assert_eq!((status, error.code.as_str()), (409, "denied.settled"), "{step}");
+        assert!(error.message.starts_with("Too late"), "{}", error.message);
+    }
     office.exchange.stop().await;
 }
 
@@ -207,8 +211,69 @@ async fn malformed_requests_are_told_what_is_wrong_and_where() {
     assert_eq!((status, error.code.as_str()), (404, "not_found"));
     let (status, error) = refusal(maya.send("PATCH", "/v1/session", None).await).await;
     assert_eq!((status, error.code.as_str()), (405, "method_not_allowed"));
-    let (status, _) = refusal(maya.send("POST", "/v1/calls/%00%ff/transfer", Some(json!({}))).await).await;
+    for id in ["%00%ff", "a%20b", "%2e%2e%2fx", &"x".repeat(65)] {
+        let (status, error) = refusal(maya.send("POST", &format!("/v1/transfers/{id}/swap"), None).await).await;
+        assert_eq!((status, error.code.as_str()), (400, "bad_request"), "{id}");
+    }
+    office.exchange.stop().await;
+}
+
+#[tokio::test]
+async fn every_field_is_checked_and_its_fault_told_with_its_place() {
+    let office = Office::open().await;
+    let maya = office.person("maya").await;
+    let (long, control) = ("x".repeat(65), "a\u{7}b");
+    let sign_in = |change: Value| {
+        let mut body = json!({ "user": "ravi", "password": PASSWORD, "device_name": "test" });
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        ("POST", "/v1/session".to_owned(), body)
+    };
+    let transfer = |change: Value| {
+        let mut body = json!({ "revision": 1, "target": { "kind": "user", "id": "tom" } });
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        ("POST", "/v1/calls/run-c1/transfer".to_owned(), body)
+    };
+    let presence = |body: Value| ("PUT", "/v1/presence".to_owned(), body);
+    let target = |kind: &str, id: &str| transfer(json!({ "target": { "kind": kind, "id": id } }));
+    let cases = [
+        (sign_in(json!({ "user": long })), "`user` has 65 characters. Use at most 64."),
+        (sign_in(json!({ "user": " " })), "`user` is empty"),
+        (
+            sign_in(json!({ "device_name": control })),
+            "`device_name` has a control character (U+0007) as its 2. character",
+        ),
+        (sign_in(json!({ "device_name": long })), "`device_name` has 65 characters"),
+        (sign_in(json!({ "password": "p".repeat(1025) })), "`password` has more than 1024 bytes"),
+        (sign_in(json!({ "device": "a/b" })), "`device` is no id: its 2. character"),
+        (sign_in(json!({ "admin": true })), "unknown field `admin`"),
+        (transfer(json!({ "note": "n".repeat(201) })), "`note` has 201 characters. Use at most 200."),
+        (transfer(json!({ "note": "one\ntwo" })), "`note` has a control character (U+000A) as its 4. character"),
+        (transfer(json!({ "note": 7 })), "expected a string"),
+        (transfer(json!({ "knd": "consult" })), "unknown field `knd`"),
+        (transfer(json!({ "kind": "teleport" })), "unknown variant `teleport`, expected one of `blind`, `consult`"),
+        (transfer(json!({ "revision": -1 })), "invalid value: integer `-1`, expected u32 at line 1 column"),
+        (transfer(json!({ "revision": 4_294_967_296_u64 })), "expected u32"),
+        (transfer(json!({ "revision": 1.5 })), "floating point"),
+        (transfer(json!({ "target": "tom" })), "line 1 column"),
+        (target("robot", "tom"), "unknown variant `robot`"),
+        (target("user", ""), "`target.id` is empty"),
+        (target("department", &long), "`target.id` has 65 characters"),
+        (target("outside", control), "`target.id` has a control character"),
+        (presence(json!({})), "missing field `presence`"),
+        (presence(json!({ "presence": "asleep" })), "unknown variant `asleep`"),
+        (presence(json!({ "presence": "away", "user": "ravi" })), "unknown field `user`"),
+    ];
+    for ((method, path, body), says) in cases {
+        let (status, error) = refusal(maya.send(method, &path, Some(body)).await).await;
+        assert_eq!((status, error.code.as_str()), (400, "bad_request"), "{says}: {error:?}");
+        assert!(error.message.contains(says), "{says:?} is not in {:?}", error.message);
+    }
+    let (status, error) = refusal(maya.send("GET", "/v1/calls?limt=5", None).await).await;
     assert_eq!(status, 400);
+    assert!(error.message.contains("unknown field `limt`"), "{error:?}");
+    // The longest note that is allowed is not cut: it gets as far as any other.
+    let (_, path, body) = transfer(json!({ "note": "é".repeat(200) }));
+    assert_eq!(maya.send("POST", &path, Some(body)).await.status(), 404, "there is no such call");
     office.exchange.stop().await;
 }
 
@@ -231,8 +296,41 @@ async fn what_the_document_promises_is_there_and_needs_a_token() {
             assert_eq!(answer.status(), wanted, "{path}");
         }
     }
+    promises_are_complete(&document);
     for schema in ["LiveRow", "CallRecord", "FeedMessage", "FeedRequest", "ApiError", "TransferTargets"] {
         assert!(document["components"]["schemas"].get(schema).is_some(), "{schema}");
     }
     office.exchange.stop().await;
+}
+
+/// Every operation names the errors it can give, every error is an `ApiError`, and every reference leads somewhere.
+fn promises_are_complete(document: &Value) {
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let at = format!("{method} {path}");
+            assert!(operation["description"].is_string() || operation["summary"].is_string(), "{at} is not explained");
+            let responses = operation["responses"].as_object().unwrap();
+            let wants = |status: &str| assert!(responses.contains_key(status), "{at} does not tell of {status}");
+            if operation.get("security").is_some() {
+                wants("401");
+            }
+            if operation.get("requestBody").is_some() {
+                wants("400");
+                wants("413");
+            }
+            if path.contains('{') {
+                wants("400");
+                wants("404");
+            }
+            for (status, response) in responses.iter().filter(|(s, _)| s.starts_with(['4', '5'])) {
+                let schema = &response["content"]["application/json"]["schema"]["$ref"];
+                assert_eq!(schema, "#/components/schemas/ApiError", "{at} {status}");
+            }
+        }
+    }
+    let text = document.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = &reference[..reference.find('"').unwrap()];
+        assert!(document.pointer(pointer).is_some(), "{pointer} leads nowhere");
+    }
 }

@@ -118,6 +118,6 @@ async fn a_queue_of_callers_is_seen_with_positions() {
     office.call(SUPPORT);
     let second = maya.row(position(2)).await;
     assert_ne!(first.call.id, second.call.id);
-    assert_eq!(json!(first.transfer_right)["right"], "refused", "nobody has answered yet");
+    assert_eq!(json!(first.transfer_right)["right"], "allowed", "who waits can be sent to somebody");
     office.exchange.stop().await;
 }
