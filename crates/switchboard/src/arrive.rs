@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 
 use protocol::{
-    CallId, DepartmentId, DeviceId, Direction, JourneyEvent, LegId, Party, Reason, Target, UserId, UserRef,
+    CallId, DepartmentId, DeviceId, Direction, JourneyEvent, LegId, Party, Reason, Target, TargetRef, UserId,
 };
 
 use crate::{
     Order, Origin, Switchboard,
-    call::{AgentLeg, Call, CallKey, Caller, Goal, Mailbox, Moved, State},
+    call::{AgentLeg, Call, CallKey, Caller, Moved, State},
     directory::dialable,
+    draft::Drafted,
 };
 
 /// How long an outside number rings before we give up. Networks give up at two to three minutes themselves.
 const DIAL_MS: u64 = 120_000;
-/// How long a colleague called directly rings before voicemail, seconds.
-const DIRECT_RING_SECONDS: u32 = 30;
 /// The longest name, number or note that is kept.
 const TEXT_CHARS: usize = 500;
 
@@ -66,7 +65,10 @@ impl Switchboard {
         self.leg_is_busy(leg, call.key, user);
         match inside {
             Some(Target::User(target)) if target == *user => self.end(&mut call, Reason::Busy),
-            Some(Target::User(target)) => self.ring_user(&mut call, &target),
+            Some(Target::User(target)) => {
+                let target = self.directory.user_ref(&target);
+                self.arrive_at(&mut call, TargetRef::User(target));
+            }
             Some(Target::Department(department)) => self.ring_department(&mut call, &department),
             None | Some(Target::Outside(_)) => self.end(&mut call, Reason::Unreachable),
         }
@@ -93,30 +95,9 @@ impl Switchboard {
     }
 
     fn ring_department(&mut self, call: &mut Call, department: &DepartmentId) {
-        call.department = Some(self.directory.department_ref(department));
-        let seconds = self.directory.departments.get(department).map_or(0, |d| d.config.ring_seconds);
-        let mut users = self.directory.free_members(department, Some(call.key));
-        users.retain(|u| call.caller.user.as_ref() != Some(u));
-        let users: Vec<UserRef> = users.iter().map(|u| self.directory.user_ref(u)).collect();
-        if users.is_empty() {
-            return self.enter_line(call, department, None);
-        }
-        self.first_ring(call, users, seconds, Goal::Department(department.clone()));
-    }
-
-    fn ring_user(&mut self, call: &mut Call, user: &UserId) {
-        let target = self.directory.user_ref(user);
-        if let Err(why) = self.reachable(user, call) {
-            let mailbox = Mailbox { id: target.id.to_string(), name: target.name };
-            return self.leave_voicemail(call, mailbox, because(&why), None);
-        }
-        self.first_ring(call, vec![target.clone()], DIRECT_RING_SECONDS, Goal::User(target));
-    }
-
-    fn first_ring(&mut self, call: &mut Call, users: Vec<UserRef>, seconds: u32, goal: Goal) {
-        let ring = self.start_ring(call, users, seconds, None);
-        self.order(Order::IndicateRinging { leg: call.caller.leg });
-        call.enter(self.now, State::Ringing { ring, goal });
+        let department = self.directory.department_ref(department);
+        call.department = Some(department.clone());
+        self.arrive_at(call, TargetRef::Department(department));
     }
 
     fn new_call(&mut self, direction: Direction, caller: Caller, dialled: String) -> Call {
@@ -142,10 +123,12 @@ impl Switchboard {
             agents: Vec::new(),
             journey: Vec::new(),
             audit: Vec::new(),
+            course: None,
             rests: None,
             voicemail: None,
             timer: None,
             shown: None,
+            drafted: Drafted::default(),
             moved: Moved::default(),
             news: None,
         };
@@ -157,19 +140,4 @@ impl Switchboard {
 /// Text from outside: bounded, one line, no control characters.
 pub(crate) fn bounded(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(TEXT_CHARS).collect::<String>().trim().to_owned()
-}
-
-fn because(why: &protocol::Ineligible) -> Reason {
-    use protocol::Ineligible;
-    match why {
-        Ineligible::OnCall | Ineligible::DoNotDisturb { .. } | Ineligible::InThisCall => Reason::Busy,
-        Ineligible::Away { .. } => Reason::NoAnswer,
-        Ineligible::OtherDepartment
-        | Ineligible::Disabled
-        | Ineligible::NoDevice
-        | Ineligible::NobodyThere
-        | Ineligible::NotANumber
-        | Ineligible::NoTrunk
-        | Ineligible::Unknown => Reason::Unreachable,
-    }
 }

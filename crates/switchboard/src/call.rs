@@ -9,10 +9,10 @@ use protocol::{
     UserId, UserRef, VoicemailRef,
 };
 pub(crate) use state::{
-    ConsultStage, Consulted, Dial, Goal, Kept, Mailbox, Ring, RungDevice, Stage, State, Transfer, Typed, Wait,
+    ConsultStage, Consulted, Dial, Kept, Mailbox, Ring, RungDevice, Stage, State, Transfer, Typed, Wait,
 };
 
-use crate::timer::Deadline;
+use crate::{draft::Drafted, timer::Deadline, transfer::Course};
 
 /// A call inside this switchboard; its [`CallId`] is made from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +38,8 @@ pub(crate) struct Call {
     pub agents: Vec<UserRef>,
     pub journey: Vec<JourneyStep>,
     pub audit: Vec<AuditEntry>,
+    /// What is done when nobody takes the call where it arrived; a transfer has its own course.
+    pub course: Option<Box<Course>>,
     /// Set once the caller has come to rest at a mailbox or announcement.
     pub rests: Option<CallOutcome>,
     pub voicemail: Option<VoicemailRef>,
@@ -45,6 +47,7 @@ pub(crate) struct Call {
     pub timer: Option<Deadline>,
     /// What was last published.
     pub shown: Option<LiveCall>,
+    pub drafted: Drafted,
     pub moved: Moved,
     /// What has just been done to it, for the next revision.
     pub news: Option<String>,

@@ -1,6 +1,9 @@
 //! The account's people and departments as they are now, with the indexes that calls need.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use protocol::{
     Department, DepartmentId, DepartmentRef, DeviceId, LegId, Presence, Role, Target, Timestamp, User, UserId, UserRef,
@@ -9,6 +12,7 @@ use protocol::{
 use crate::{
     Account, Policy,
     account::{DepartmentConfig, UserConfig},
+    arrive::bounded,
     call::CallKey,
 };
 
@@ -17,6 +21,10 @@ pub(crate) struct Directory {
     pub users: BTreeMap<UserId, UserState>,
     pub departments: BTreeMap<DepartmentId, DepartmentState>,
     pub policy: Policy,
+    pub has_trunk: bool,
+    /// Users by name and departments by name: the order of the transfer dialog.
+    pub users_by_name: Vec<UserId>,
+    pub departments_by_name: Vec<DepartmentId>,
     by_extension: BTreeMap<String, Target>,
     by_number: BTreeMap<String, DepartmentId>,
 }
@@ -24,6 +32,14 @@ pub(crate) struct Directory {
 #[derive(Debug)]
 pub(crate) struct UserState {
     pub config: UserConfig,
+    /// Place in the configuration.
+    pub place: u32,
+    /// Departments that ring this user.
+    pub rung_by: Vec<DepartmentId>,
+    /// When the user last became free for a call.
+    pub free_since: Timestamp,
+    /// As the departments have counted this user.
+    counted: Counted,
     pub presence: Presence,
     pub presence_since: Timestamp,
     pub devices: BTreeSet<DeviceId>,
@@ -34,10 +50,26 @@ pub(crate) struct UserState {
     pub shown: Option<User>,
 }
 
+/// What a user adds to their departments' counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Counted {
+    free: bool,
+    /// Has a device, so that they could answer once they are free.
+    staffed: bool,
+}
+
 #[derive(Debug)]
 pub(crate) struct DepartmentState {
     pub config: DepartmentConfig,
-    pub members: BTreeSet<UserId>,
+    pub members: u32,
+    /// Members who could take a call now, by their place in the configuration: what a department rings.
+    pub free: BTreeMap<u32, UserId>,
+    /// Members with a device.
+    pub staffed: u32,
+    /// The place of who was asked last.
+    pub last_asked: Option<u32>,
+    /// Calls that ring all free members: who becomes free rings too.
+    pub open_rings: BTreeSet<CallKey>,
     /// Waiting callers, first come first served.
     pub line: BTreeMap<u64, CallKey>,
     pub shown: Option<Department>,
@@ -53,26 +85,30 @@ impl Directory {
             for number in &config.numbers {
                 by_number.insert(dialable(number).unwrap_or_else(|| number.clone()), config.id.clone());
             }
-            let id = config.id.clone();
-            departments
-                .insert(id, DepartmentState { config, members: BTreeSet::new(), line: BTreeMap::new(), shown: None });
+            departments.insert(config.id.clone(), DepartmentState::new(config));
         }
         // A department rings its agents; those who manage it are rung only where it has none.
         let agents = account.users.iter().filter(|user| user.role == Role::Agent);
         let with_agents: BTreeSet<DepartmentId> = agents.flat_map(|user| user.departments.iter().cloned()).collect();
         let mut users = BTreeMap::new();
-        for config in account.users {
+        for (place, config) in (0..).zip(account.users) {
             by_extension.insert(config.extension.clone(), Target::User(config.id.clone()));
-            for department in &config.departments {
-                if let Some(d) = departments.get_mut(department)
-                    && (config.role == Role::Agent || !with_agents.contains(department))
-                {
-                    d.members.insert(config.id.clone());
+            let mut rung_by = Vec::new();
+            for id in &config.departments {
+                let rings = config.role == Role::Agent || !with_agents.contains(id);
+                if let Some(department) = departments.get_mut(id).filter(|_| rings && !rung_by.contains(id)) {
+                    department.members += 1;
+                    rung_by.push(id.clone());
                 }
             }
-            users.insert(config.id.clone(), UserState::new(config));
+            users.insert(config.id.clone(), UserState::new(config, place, rung_by));
         }
-        Self { users, departments, policy: account.policy, by_extension, by_number }
+        let mut users_by_name: Vec<UserId> = users.keys().cloned().collect();
+        users_by_name.sort_by(|a, b| (&users[a].config.name, a).cmp(&(&users[b].config.name, b)));
+        let mut departments_by_name: Vec<DepartmentId> = departments.keys().cloned().collect();
+        departments_by_name.sort_by(|a, b| (&departments[a].config.name, a).cmp(&(&departments[b].config.name, b)));
+        let (policy, has_trunk) = (account.policy, account.has_trunk);
+        Self { users, departments, policy, has_trunk, users_by_name, departments_by_name, by_extension, by_number }
     }
 
     /// Takes the present state as known to everyone.
@@ -80,11 +116,8 @@ impl Directory {
         for user in self.users.values_mut() {
             user.shown = Some(Self::user_view(user));
         }
-        let views: Vec<_> = self.departments.values().map(|d| self.department_view(d)).collect();
-        for view in views {
-            if let Some(department) = self.departments.get_mut(&view.id) {
-                department.shown = Some(view);
-            }
+        for department in self.departments.values_mut() {
+            department.shown = Some(Self::department_view(department));
         }
     }
 
@@ -92,6 +125,7 @@ impl Directory {
     pub(crate) fn present_since(&mut self, now: Timestamp) {
         for user in self.users.values_mut() {
             user.presence_since = now;
+            user.free_since = now;
         }
     }
 
@@ -102,7 +136,6 @@ impl Directory {
 
     /// Whether keys pressed so far could become the extension of somebody.
     pub(crate) fn extension_goes_on(&self, typed: &str) -> bool {
-        use std::ops::Bound;
         let next = self.by_extension.range::<str, _>((Bound::Excluded(typed), Bound::Unbounded)).next();
         next.is_some_and(|(extension, _)| extension.starts_with(typed))
     }
@@ -121,20 +154,35 @@ impl Directory {
     }
 
     pub(crate) fn user_ref(&self, id: &UserId) -> UserRef {
-        let name = self.users.get(id).map_or_else(|| id.to_string(), |u| u.config.name.clone());
+        let name = self.users.get(id).map_or_else(|| bounded(id.as_str()), |u| u.config.name.clone());
         UserRef { id: id.clone(), name }
     }
 
     pub(crate) fn department_ref(&self, id: &DepartmentId) -> DepartmentRef {
-        let name = self.departments.get(id).map_or_else(|| id.to_string(), |d| d.config.name.clone());
+        let name = self.departments.get(id).map_or_else(|| bounded(id.as_str()), |d| d.config.name.clone());
         DepartmentRef { id: id.clone(), name }
     }
 
-    /// Members who could take a call now: what a department rings. `except` is a call that does not count as busy.
-    pub(crate) fn free_members(&self, department: &DepartmentId, except: Option<CallKey>) -> Vec<UserId> {
-        let Some(department) = self.departments.get(department) else { return Vec::new() };
-        let free = |id: &&UserId| self.users.get(*id).is_some_and(|u| u.free(except));
-        department.members.iter().filter(free).cloned().collect()
+    /// Counts the user anew in the departments that ring them, after anything about the user has changed.
+    pub(crate) fn recount(&mut self, id: &UserId, now: Timestamp) {
+        let Some(user) = self.users.get_mut(id) else { return };
+        let counts = Counted { free: user.free(None), staffed: user.staffed() };
+        let before = std::mem::replace(&mut user.counted, counts);
+        if before == counts {
+            return;
+        }
+        if counts.free && !before.free {
+            user.free_since = now;
+        }
+        for department in &user.rung_by {
+            let Some(department) = self.departments.get_mut(department) else { continue };
+            department.staffed = department.staffed + u32::from(counts.staffed) - u32::from(before.staffed);
+            if counts.free {
+                department.free.insert(user.place, id.clone());
+            } else {
+                department.free.remove(&user.place);
+            }
+        }
     }
 
     pub(crate) fn user_view(user: &UserState) -> User {
@@ -152,22 +200,41 @@ impl Directory {
         }
     }
 
-    pub(crate) fn department_view(&self, department: &DepartmentState) -> Department {
+    pub(crate) fn department_view(department: &DepartmentState) -> Department {
         Department {
             id: department.config.id.clone(),
             name: department.config.name.clone(),
             extension: department.config.extension.clone(),
-            free: self.free_members(&department.config.id, None).len() as u32,
-            members: department.members.len() as u32,
+            free: department.free.len() as u32,
+            members: department.members,
             queued: department.line.len() as u32,
         }
     }
 }
 
-impl UserState {
-    fn new(config: UserConfig) -> Self {
+impl DepartmentState {
+    fn new(config: DepartmentConfig) -> Self {
         Self {
             config,
+            members: 0,
+            free: BTreeMap::new(),
+            staffed: 0,
+            last_asked: None,
+            open_rings: BTreeSet::new(),
+            line: BTreeMap::new(),
+            shown: None,
+        }
+    }
+}
+
+impl UserState {
+    fn new(config: UserConfig, place: u32, rung_by: Vec<DepartmentId>) -> Self {
+        Self {
+            config,
+            place,
+            rung_by,
+            free_since: Timestamp::default(),
+            counted: Counted::default(),
             presence: Presence::Available,
             presence_since: Timestamp::default(),
             devices: BTreeSet::new(),
@@ -181,8 +248,14 @@ impl UserState {
         self.busy.values().any(|key| Some(*key) != except)
     }
 
-    /// Could be offered a department's call: reachable, willing, idle, and not already being rung.
-    fn free(&self, except: Option<CallKey>) -> bool {
+    /// Whether this department rings them.
+    pub(crate) fn rung_by(&self, department: &DepartmentId) -> bool {
+        self.rung_by.contains(department)
+    }
+
+    /// Could be offered a department's call: reachable, willing, idle, and not already being rung. `except` is a call
+    /// that does not count.
+    pub(crate) fn free(&self, except: Option<CallKey>) -> bool {
         !self.config.disabled
             && self.presence == Presence::Available
             && !self.devices.is_empty()

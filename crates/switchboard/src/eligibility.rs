@@ -1,37 +1,65 @@
 //! Who can take a transfer now, and why not.
 
-use protocol::{DepartmentId, Ineligible, Presence, Role, Target, UserId};
+use protocol::{Ineligible, Presence, Reason, Target, TransferKind, UserId};
 
-use crate::{OutsideRule, Switchboard, call::Call, directory::dialable};
+use crate::{
+    Miss, Switchboard, Unavailable,
+    call::Call,
+    directory::{UserState, dialable},
+};
 
 impl Switchboard {
-    /// Whether `target` can be given `call` by `by` now.
-    pub(crate) fn eligible(&self, by: &UserId, call: &Call, target: &Target) -> Result<(), Ineligible> {
+    /// Whether `target` can be given `call` by `by` now. Whether `by` may is another question:
+    /// [`Self::may_send`].
+    pub(crate) fn eligible(
+        &self,
+        by: &UserId,
+        call: &Call,
+        kind: TransferKind,
+        target: &Target,
+    ) -> Result<(), Ineligible> {
         match target {
-            Target::User(user) => {
-                if call.parties().contains(user) {
-                    return Err(Ineligible::InThisCall);
-                }
-                let Some(state) = self.directory.users.get(user) else { return Err(Ineligible::Unknown) };
-                self.across(by, &state.config.departments)?;
-                self.reachable(user, call)
-            }
-            Target::Outside(number) => {
-                let everyone = self.directory.policy.outside == OutsideRule::Everyone;
-                if everyone && dialable(number).is_some() { Ok(()) } else { Err(Ineligible::NotANumber) }
-            }
+            Target::User(user) => self.user_eligible(by, call, kind, user, target),
             Target::Department(department) => {
                 let Some(state) = self.directory.departments.get(department) else { return Err(Ineligible::Unknown) };
-                let could = |id: &&UserId| {
-                    let user = self.directory.users.get(*id);
-                    !call.parties().contains(id) && user.is_some_and(|u| !u.config.disabled && !u.devices.is_empty())
-                };
-                if !state.members.iter().any(|id| could(&id)) {
+                let parties = call.parties().into_iter().filter_map(|id| self.directory.users.get(id));
+                let parties = parties.filter(|u| u.rung_by(department) && u.staffed()).count() as u32;
+                if state.staffed <= parties && kind != TransferKind::Voicemail {
                     return Err(Ineligible::NobodyThere);
                 }
-                self.across(by, std::slice::from_ref(department))
+                if self.too_far(by, call, target) { Err(Ineligible::OtherDepartment) } else { Ok(()) }
+            }
+            Target::Outside(number) => {
+                if dialable(number).is_none() {
+                    return Err(Ineligible::NotANumber);
+                }
+                if self.directory.has_trunk { Ok(()) } else { Err(Ineligible::NoTrunk) }
             }
         }
+    }
+
+    fn user_eligible(
+        &self,
+        by: &UserId,
+        call: &Call,
+        kind: TransferKind,
+        user: &UserId,
+        target: &Target,
+    ) -> Result<(), Ineligible> {
+        let to_mailbox = kind == TransferKind::Voicemail;
+        // Who talks with the caller may send them to their own mailbox.
+        if call.parties().contains(user) && (!to_mailbox || call.caller.user.as_ref() == Some(user)) {
+            return Err(Ineligible::InThisCall);
+        }
+        let Some(state) = self.directory.users.get(user) else { return Err(Ineligible::Unknown) };
+        if self.too_far(by, call, target) {
+            return Err(Ineligible::OtherDepartment);
+        }
+        if state.config.disabled {
+            return Err(Ineligible::Disabled);
+        }
+        let follows = kind == TransferKind::Blind && self.directory.policy.unavailable == Unavailable::Follow;
+        if to_mailbox || follows { Ok(()) } else { self.reachable(user, call) }
     }
 
     /// Whether the user could be rung for `call` now. Being on that very call does not count.
@@ -50,12 +78,48 @@ impl Switchboard {
         }
         if user.on_call(Some(call.key)) { Err(Ineligible::OnCall) } else { Ok(()) }
     }
+}
 
-    /// The account may restrict transfers to the transferor's own departments; administrators are not bound by it.
-    fn across(&self, by: &UserId, theirs: &[DepartmentId]) -> Result<(), Ineligible> {
-        let Some(by) = self.directory.users.get(by) else { return Err(Ineligible::OtherDepartment) };
-        let free = self.directory.policy.transfer_across_departments || by.config.role == Role::Administrator;
-        let shares = theirs.iter().any(|d| by.config.departments.contains(d));
-        if free || shares { Ok(()) } else { Err(Ineligible::OtherDepartment) }
+impl UserState {
+    /// Could answer once they are free.
+    pub(crate) fn staffed(&self) -> bool {
+        !self.config.disabled && !self.devices.is_empty()
+    }
+}
+
+impl Miss {
+    /// As far as a fallback differs by it.
+    pub(crate) fn of(reason: Reason) -> Self {
+        match reason {
+            Reason::Busy => Self::Busy,
+            Reason::Declined => Self::Declined,
+            Reason::DoNotDisturb => Self::DoNotDisturb,
+            Reason::Unreachable | Reason::Failed => Self::NoDevice,
+            Reason::NoAnswer
+            | Reason::NobodyFree
+            | Reason::CallerGone
+            | Reason::AgentGone
+            | Reason::Cancelled
+            | Reason::AnsweredElsewhere
+            | Reason::Shutdown
+            | Reason::Joined
+            | Reason::ExchangeFailed => Self::NoAnswer,
+        }
+    }
+
+    /// Why nobody was rung, for the fallback and in words.
+    pub(crate) fn without_ringing(why: &Ineligible) -> (Self, Reason) {
+        match why {
+            Ineligible::OnCall | Ineligible::InThisCall => (Self::Busy, Reason::Busy),
+            Ineligible::DoNotDisturb { .. } => (Self::DoNotDisturb, Reason::DoNotDisturb),
+            Ineligible::Away { .. } => (Self::Away, Reason::Unreachable),
+            Ineligible::OtherDepartment
+            | Ineligible::Disabled
+            | Ineligible::NoDevice
+            | Ineligible::NobodyThere
+            | Ineligible::NotANumber
+            | Ineligible::NoTrunk
+            | Ineligible::Unknown => (Self::NoDevice, Reason::Unreachable),
+        }
     }
 }

@@ -67,27 +67,31 @@ impl Switchboard {
     }
 
     /// The one record of a call that is over.
-    pub(crate) fn record(&mut self, call: Call, because: Reason) {
+    pub(crate) fn record(&mut self, call: &Call, because: Reason) {
         self.counters.record += 1;
-        let outcome = outcome(&call, because);
-        let record = CallRecord {
-            id: call.id,
-            seq: self.counters.record,
-            direction: call.direction,
-            caller: call.caller.party,
-            dialled: call.dialled,
-            department: call.department,
-            agents: call.agents,
-            started_at: call.started_at,
-            answered_at: call.answered_at,
-            ended_at: call.state_since,
-            outcome,
-            ended_because: because,
-            journey: call.journey,
-            audit: call.audit,
-            voicemail: call.voicemail,
-        };
+        let record = CallRecord { seq: self.counters.record, ..record_of(call, because) };
         self.fact(Fact::Record(Box::new(record)));
+    }
+}
+
+/// What is known of the call, as if it had ended for this reason.
+pub(crate) fn record_of(call: &Call, because: Reason) -> CallRecord {
+    CallRecord {
+        id: call.id.clone(),
+        seq: 0,
+        direction: call.direction,
+        caller: call.caller.party.clone(),
+        dialled: call.dialled.clone(),
+        department: call.department.clone(),
+        agents: call.agents.clone(),
+        started_at: call.started_at,
+        answered_at: call.answered_at,
+        ended_at: call.state_since,
+        outcome: outcome(call, because),
+        ended_because: because,
+        journey: call.journey.clone(),
+        audit: call.audit.clone(),
+        voicemail: call.voicemail.clone(),
     }
 }
 

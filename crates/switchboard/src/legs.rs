@@ -78,6 +78,7 @@ impl Switchboard {
 
     /// Something about the user changed: views, and perhaps a waiting caller's chance.
     pub(crate) fn touch(&mut self, user: &UserId) {
+        self.directory.recount(user, self.now);
         self.changed.users.insert(user.clone());
         self.changed.woken.insert(user.clone());
     }

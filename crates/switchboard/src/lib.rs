@@ -14,11 +14,13 @@ mod call;
 mod card;
 mod check;
 mod directory;
+mod draft;
 mod eligibility;
 mod end;
 mod faults;
 mod hold;
 mod input;
+mod join;
 mod journey;
 mod leave;
 mod legs;
@@ -28,7 +30,9 @@ mod permission;
 mod publish;
 mod queue;
 mod ring;
+mod rules;
 mod stale;
+mod strategy;
 mod talk;
 mod timer;
 mod transfer;
@@ -51,6 +55,7 @@ pub use faults::Fault;
 pub(crate) use faults::Fault;
 pub use input::*;
 pub use output::*;
+pub use permission::Rights;
 use protocol::{CallId, Department, DepartmentId, LegId, LiveCall, Reason, Timestamp, TransferId, User, UserId};
 pub use timer::TimerReason;
 
@@ -175,7 +180,7 @@ impl Switchboard {
     /// All departments by id, as they are now.
     #[must_use]
     pub fn departments(&self) -> Vec<Department> {
-        self.directory.departments.values().map(|d| self.directory.department_view(d)).collect()
+        self.directory.departments.values().map(Directory::department_view).collect()
     }
 
     fn engine(&mut self, event: EngineEvent) {
@@ -204,7 +209,7 @@ impl Switchboard {
             EngineEvent::OrderFailed { leg, detail: _, fatal: false } => {
                 self.on_leg(leg, |board, call| board.order_failed(call, leg));
             }
-            EngineEvent::DeviceRegistered { user, device } => self.device_registered(&user, device),
+            EngineEvent::DeviceRegistered { user, device } => self.device_registered(&user, &device),
             EngineEvent::DeviceGone { user, device } => self.device_gone(&user, &device),
         }
     }
@@ -283,8 +288,9 @@ impl Switchboard {
         self.publish(&mut call);
         if let State::Over { because } = call.state {
             self.by_id.remove(&call.id);
-            self.record(call, because);
+            self.record(&call, because);
         } else {
+            self.draft(&mut call);
             self.calls.insert(call.key, call);
         }
     }

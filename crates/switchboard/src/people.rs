@@ -8,10 +8,11 @@ use crate::{Switchboard, audit::Attempt};
 const DEVICES: usize = 20;
 
 impl Switchboard {
-    pub(crate) fn device_registered(&mut self, user: &UserId, device: DeviceId) {
+    pub(crate) fn device_registered(&mut self, user: &UserId, device: &DeviceId) {
         let Some(state) = self.directory.users.get_mut(user) else { return };
-        if state.devices.len() < DEVICES && state.devices.insert(device) {
+        if state.devices.len() < DEVICES && state.devices.insert(device.clone()) {
             self.touch(user);
+            self.join_device(user, device);
         }
     }
 

@@ -1,64 +1,32 @@
-//! Who may do what to whose call: one table.
+//! Who may do what to whose call. The rules themselves are in [`crate::rules`].
 
 use std::collections::BTreeSet;
 
-use protocol::{CallRecord, Denied, DepartmentId, Direction, JourneyEvent, LiveCall, Role, UserId};
-
-use crate::{
-    Switchboard,
-    call::{Call, State},
-    directory::UserState,
+use protocol::{
+    CallId, CallRecord, Denied, DepartmentId, Direction, JourneyEvent, LiveCall, Role, Target, TransferKind, UserId,
 };
 
-/// How a call relates to a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    Own,
-    Department,
-    Other,
-}
+use crate::{
+    OutsideRule, Switchboard,
+    call::{Call, State},
+    directory::UserState,
+    rules::{Cell, Kind, Lack, Switch, Towards, Whose, cell},
+    transfer::{Request, may_consult},
+};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    See,
-    /// Transfer, and cancel a transfer.
-    Move,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Yes,
-    IfAgentsMay,
-    OtherDepartment,
-    NotYours,
-}
-
-/// The rules, each row once. `whose_rules_are_complete` tests that no row is missing.
-const RULES: [(Role, Whose, Kind, Verdict); 18] = [
-    (Role::Administrator, Whose::Own, Kind::See, Verdict::Yes),
-    (Role::Administrator, Whose::Department, Kind::See, Verdict::Yes),
-    (Role::Administrator, Whose::Other, Kind::See, Verdict::Yes),
-    (Role::Administrator, Whose::Own, Kind::Move, Verdict::Yes),
-    (Role::Administrator, Whose::Department, Kind::Move, Verdict::Yes),
-    (Role::Administrator, Whose::Other, Kind::Move, Verdict::Yes),
-    (Role::Manager, Whose::Own, Kind::See, Verdict::Yes),
-    (Role::Manager, Whose::Department, Kind::See, Verdict::Yes),
-    (Role::Manager, Whose::Other, Kind::See, Verdict::OtherDepartment),
-    (Role::Manager, Whose::Own, Kind::Move, Verdict::Yes),
-    (Role::Manager, Whose::Department, Kind::Move, Verdict::Yes),
-    (Role::Manager, Whose::Other, Kind::Move, Verdict::OtherDepartment),
-    (Role::Agent, Whose::Own, Kind::See, Verdict::Yes),
-    (Role::Agent, Whose::Department, Kind::See, Verdict::NotYours),
-    (Role::Agent, Whose::Other, Kind::See, Verdict::NotYours),
-    (Role::Agent, Whose::Own, Kind::Move, Verdict::IfAgentsMay),
-    (Role::Agent, Whose::Department, Kind::Move, Verdict::NotYours),
-    (Role::Agent, Whose::Other, Kind::Move, Verdict::NotYours),
-];
-
-fn verdict(role: Role, whose: Whose, kind: Kind) -> Verdict {
-    let rule = RULES.iter().find(|(r, w, k, _)| (*r, *w, *k) == (role, whose, kind));
-    // A missing row would be a bug; it must not open a door.
-    rule.map_or(Verdict::NotYours, |(_, _, _, verdict)| *verdict)
+/// What a user may do to a call now; each with the reason if not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// Transfer it to a colleague, or divert it while it rings or waits.
+    pub transfer: Result<(), Denied>,
+    /// Speak with a colleague first.
+    pub consult: Result<(), Denied>,
+    /// Transfer it to an outside number.
+    pub outside: Result<(), Denied>,
+    /// Take it back; set while a transfer goes on.
+    pub undo: Option<Result<(), Denied>>,
+    /// Complete and swap; set while a consultation goes on.
+    pub complete: Option<Result<(), Denied>>,
 }
 
 /// Those whose call it is, and the department it is in.
@@ -71,14 +39,31 @@ struct Stake<'a> {
 }
 
 impl Switchboard {
+    /// What `user` may do to `call` now.
+    #[must_use]
+    pub fn rights(&self, user: &UserId, call: &CallId) -> Rights {
+        let call = self.find(call);
+        let transfer = self.may_move(user, call, TransferKind::Blind, Towards::OwnDepartment).map(drop);
+        let outside = self.may_move(user, call, TransferKind::Blind, Towards::Outside).map(drop);
+        let trunk = if self.directory.has_trunk { Ok(()) } else { Err(Denied::OutsideNotAllowed) };
+        let going = call.filter(|call| call.state.transfer().is_some());
+        Rights {
+            transfer,
+            consult: self.may_move(user, call, TransferKind::Consult, Towards::OwnDepartment).map(drop),
+            outside: outside.and(trunk),
+            undo: going.map(|call| self.may_step(user, call, Request::Cancel).map(drop)),
+            complete: going
+                .filter(|call| matches!(call.state, State::Consulting { .. }))
+                .map(|call| self.may_step(user, call, Request::Complete).map(drop)),
+        }
+    }
+
     /// Whether `user` may transfer `call` now.
     ///
     /// # Errors
     /// Why not: first what the user lacks, then what the call's state forbids.
-    pub fn may_transfer(&self, user: &UserId, call: &protocol::CallId) -> Result<(), Denied> {
-        let call = self.find(call);
-        self.mover(user, call).map(drop)?;
-        call.map_or(Err(Denied::Ended), |call| movable(&call.state))
+    pub fn may_transfer(&self, user: &UserId, call: &CallId) -> Result<(), Denied> {
+        self.may_move(user, self.find(call), TransferKind::Blind, Towards::OwnDepartment).map(drop)
     }
 
     /// Whether `user` may see the live call.
@@ -90,10 +75,9 @@ impl Switchboard {
         stake.handlers.clone_from(&stake.owners);
         if let Some(known) = self.find(&call.id) {
             stake.add_live(known);
-            // Whoever is rung sees what rings; it is not theirs to move yet.
-            stake.owners.extend(known.state.ring().into_iter().flat_map(|r| &r.towards).map(|u| &u.id));
+            stake.add_rung(known);
         }
-        self.allows(reader, &stake, Kind::See)
+        self.sees(reader, &stake)
     }
 
     /// Whether `user` may see the record of a finished call.
@@ -121,35 +105,137 @@ impl Switchboard {
         if called {
             stake.owners.insert(&reader.config.id);
         }
-        self.allows(reader, &stake, Kind::See)
+        self.sees(reader, &stake)
     }
 
-    /// Whether the user's role and departments allow moving the call, whatever its state; with the deciding rule.
-    pub(crate) fn mover(&self, user: &UserId, call: Option<&Call>) -> Result<String, Denied> {
-        let Some(mover) = self.directory.users.get(user) else { return Err(Denied::UnknownUser) };
-        if mover.config.disabled {
-            return Err(Denied::Disabled);
+    /// Whether `user` may move `call` to `target` so; with the deciding rule. Whether the target can take it is
+    /// another question: [`Self::eligible`].
+    pub(crate) fn may_send(
+        &self,
+        user: &UserId,
+        call: Option<&Call>,
+        kind: TransferKind,
+        target: &Target,
+    ) -> Result<String, Denied> {
+        self.may_move(user, call, kind, self.towards(user, target))
+    }
+
+    /// Whether `user` may bring whoever is in `call` together with somebody they talk with in another one.
+    pub(crate) fn may_consult(&self, user: &UserId, call: &Call) -> Result<String, Denied> {
+        self.may_move(user, Some(call), TransferKind::Consult, Towards::OwnDepartment)
+    }
+
+    fn may_move(
+        &self,
+        user: &UserId,
+        call: Option<&Call>,
+        kind: TransferKind,
+        towards: Towards,
+    ) -> Result<String, Denied> {
+        let arriving = call.is_some_and(|c| arriving(&c.state));
+        let row = match kind {
+            TransferKind::Blind if arriving => Kind::Divert,
+            TransferKind::Blind => Kind::Transfer,
+            TransferKind::Consult => Kind::Consult,
+            TransferKind::Voicemail => Kind::Voicemail,
+        };
+        let rule = match self.lookup(user, call, row, towards) {
+            Ok(rule) => rule,
+            Err(Lack::Denied(denied)) => return Err(denied),
+            // Said of the target, not of the user: see `Switchboard::eligible`.
+            Err(Lack::Across(rule)) => rule,
+        };
+        let call = call.ok_or(Denied::Ended)?;
+        movable(&call.state)?;
+        match kind {
+            TransferKind::Consult => may_consult(call, user)?,
+            TransferKind::Blind | TransferKind::Voicemail => {}
         }
-        let Some(call) = call else { return Err(Denied::Ended) };
+        Ok(rule)
+    }
+
+    /// Whether the user may do this with a transfer that goes on. Taking back is allowed to who pressed Go, whatever has
+    /// become of their rights.
+    pub(crate) fn may_touch(&self, user: &UserId, call: Option<&Call>, kind: Kind) -> Result<String, Denied> {
+        let enabled = self.directory.users.get(user).is_some_and(|u| !u.config.disabled);
+        let own = call.and_then(|call| call.state.transfer()).is_some_and(|t| t.by.id == *user);
+        match (kind, self.lookup(user, call, kind, Towards::OwnDepartment)) {
+            (Kind::TakeBack | Kind::Complete, _) if enabled && own => Ok("who transferred".to_owned()),
+            (Kind::Complete, Ok(_)) => Err(Denied::NotOnCall),
+            (_, Ok(rule) | Err(Lack::Across(rule))) => Ok(rule),
+            (_, Err(Lack::Denied(denied))) => Err(denied),
+        }
+    }
+
+    /// Whether the account keeps `user` from moving `call` to where `target` is.
+    pub(crate) fn too_far(&self, user: &UserId, call: &Call, target: &Target) -> bool {
+        matches!(self.lookup(user, Some(call), Kind::Transfer, self.towards(user, target)), Err(Lack::Across(_)))
+    }
+
+    /// Finds the cell of the table and asks the account about its conditions.
+    fn lookup(&self, user: &UserId, call: Option<&Call>, kind: Kind, towards: Towards) -> Result<String, Lack> {
+        let Some(mover) = self.directory.users.get(user) else { return Err(Lack::Denied(Denied::UnknownUser)) };
+        if mover.config.disabled {
+            return Err(Lack::Denied(Denied::Disabled));
+        }
+        let Some(call) = call else { return Err(Lack::Denied(Denied::Ended)) };
         let mut stake = Stake { department: call.department.as_ref().map(|d| &d.id), ..Stake::default() };
         stake.handlers.extend(call.agent.iter().map(|a| &a.id));
         stake.add_live(call);
-        // Whoever is asked first may send it elsewhere.
-        if matches!(call.state, State::Ringing { .. } | State::Queued(_)) {
-            stake.owners.extend(call.state.ring().into_iter().flat_map(|r| &r.towards).map(|u| &u.id));
+        // Whoever is asked first may send it elsewhere; a transfer that rings them is not theirs to end but by declining.
+        if arriving(&call.state) {
+            stake.add_rung(call);
         }
         let whose = self.whose(mover, &stake);
-        match verdict(mover.config.role, whose, Kind::Move) {
-            Verdict::Yes => Ok(rule(mover, whose, call)),
-            Verdict::IfAgentsMay if self.directory.policy.agents_may_transfer => Ok(rule(mover, whose, call)),
-            Verdict::IfAgentsMay => Err(Denied::AgentsMayNotTransfer),
-            Verdict::OtherDepartment => Err(Denied::OtherDepartment),
-            Verdict::NotYours => Err(Denied::NotYourCall),
+        let rule = rule(mover, whose, call);
+        let switches = match cell(mover.config.role, whose, kind, towards) {
+            Cell::Yes => &[][..],
+            Cell::If(switches) => switches,
+            Cell::OtherDepartment => return Err(Lack::Denied(Denied::OtherDepartment)),
+            Cell::NotYourCall => return Err(Lack::Denied(Denied::NotYourCall)),
+            Cell::NotOnCall => return Err(Lack::Denied(Denied::NotOnCall)),
+            Cell::NotOutside => return Err(Lack::Denied(Denied::OutsideNotAllowed)),
+        };
+        for switch in switches {
+            match switch {
+                Switch::AgentsMayTransfer if !self.directory.policy.agents_may_transfer => {
+                    return Err(Lack::Denied(Denied::AgentsMayNotTransfer));
+                }
+                Switch::AcrossDepartments if !self.directory.policy.transfer_across_departments => {
+                    return Err(Lack::Across(rule));
+                }
+                Switch::Outside if !self.may_outside(mover) => return Err(Lack::Denied(Denied::OutsideNotAllowed)),
+                Switch::AgentsMayTransfer | Switch::AcrossDepartments | Switch::Outside => {}
+            }
         }
+        Ok(rule)
     }
 
-    fn allows(&self, reader: &UserState, stake: &Stake<'_>, kind: Kind) -> bool {
-        !reader.config.disabled && verdict(reader.config.role, self.whose(reader, stake), kind) == Verdict::Yes
+    /// The user's own right, else what the account says of their role.
+    fn may_outside(&self, user: &UserState) -> bool {
+        user.config.may_transfer_outside.unwrap_or(match (self.directory.policy.outside, user.config.role) {
+            (OutsideRule::Nobody, _) => false,
+            (OutsideRule::Administrators, role) => role == Role::Administrator,
+            (OutsideRule::Managers, role) => role != Role::Agent,
+            (OutsideRule::Everyone, _) => true,
+        })
+    }
+
+    fn towards(&self, user: &UserId, target: &Target) -> Towards {
+        let mine = self.directory.users.get(user).map_or(&[][..], |u| &u.config.departments);
+        let shared = match target {
+            Target::Outside(_) => return Towards::Outside,
+            Target::Department(department) => mine.contains(department),
+            Target::User(id) => {
+                self.directory.users.get(id).is_some_and(|u| u.config.departments.iter().any(|d| mine.contains(d)))
+            }
+        };
+        if shared { Towards::OwnDepartment } else { Towards::OtherDepartment }
+    }
+
+    fn sees(&self, reader: &UserState, stake: &Stake<'_>) -> bool {
+        let found = cell(reader.config.role, self.whose(reader, stake), Kind::See, Towards::OwnDepartment);
+        !reader.config.disabled && found == Cell::Yes
     }
 
     fn whose(&self, user: &UserState, stake: &Stake<'_>) -> Whose {
@@ -174,10 +260,19 @@ impl<'a> Stake<'a> {
         self.owners.extend(call.parties());
         self.handlers.extend(&call.caller.user);
         if let Some(transfer) = call.state.transfer() {
-            self.owners.extend([&transfer.by.id]);
+            self.owners.insert(&transfer.by.id);
             self.owners.extend(transfer.from.iter().map(|from| &from.id));
         }
     }
+
+    fn add_rung(&mut self, call: &'a Call) {
+        self.owners.extend(call.state.ring().into_iter().flat_map(|r| &r.towards).map(|u| &u.id));
+    }
+}
+
+/// Whether nobody has taken the call yet.
+fn arriving(state: &State) -> bool {
+    matches!(state, State::Ringing { .. } | State::Queued(_))
 }
 
 /// Whether a call in this state can be transferred at all.
@@ -205,22 +300,5 @@ fn rule(user: &UserState, whose: Whose, call: &Call) -> String {
         (Whose::Department, Some(department)) => format!("role {role}, department {department}"),
         (Whose::Department, None) => format!("role {role}, department of the agent"),
         (Whose::Other, _) => format!("role {role}, any call"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whose_rules_are_complete() {
-        for role in [Role::Administrator, Role::Manager, Role::Agent] {
-            for whose in [Whose::Own, Whose::Department, Whose::Other] {
-                for kind in [Kind::See, Kind::Move] {
-                    let rows = RULES.iter().filter(|(r, w, k, _)| (*r, *w, *k) == (role, whose, kind)).count();
-                    assert_eq!(rows, 1, "{role:?} {whose:?} {kind:?}");
-                }
-            }
-        }
     }
 }

@@ -36,15 +36,12 @@ impl Switchboard {
             }
         }
         for id in std::mem::take(&mut self.changed.departments) {
-            let Some(state) = self.directory.departments.get(&id) else { continue };
-            let view = self.directory.department_view(state);
-            if state.shown.as_ref() == Some(&view) {
-                continue;
-            }
-            if let Some(state) = self.directory.departments.get_mut(&id) {
+            let Some(state) = self.directory.departments.get_mut(&id) else { continue };
+            let view = Directory::department_view(state);
+            if state.shown.as_ref() != Some(&view) {
                 state.shown = Some(view.clone());
+                self.fact(Fact::DepartmentChanged(view));
             }
-            self.fact(Fact::DepartmentChanged(view));
         }
     }
 }

@@ -1,32 +1,46 @@
 //! Waiting in a department's line: music, a position, a timer, and a new try whenever an agent becomes free.
 
-use std::ops::Bound;
+use std::{collections::BTreeSet, ops::Bound};
 
-use protocol::{DepartmentId, JourneyEvent, Reason, Timestamp, UserId, UserRef};
+use protocol::{DepartmentId, DepartmentRef, JourneyEvent, Reason, Strategy, TargetRef, UserId, UserRef};
 
 use crate::{
     Order, RingKind, Switchboard,
-    call::{Call, CallKey, Mailbox, Stage, State, Transfer, Wait},
+    call::{Call, Stage, State, Transfer, Wait},
+    strategy::{Next, Past},
+    transfer::{Course, Point, Team},
 };
 
-/// For how long an agent who let a call ring out is not asked for it again.
-const COOL_DOWN_MS: u64 = 30_000;
-
 impl Switchboard {
+    /// Puts the caller at the end of the department's line, for as long as it lets callers wait; then as the department
+    /// falls back.
+    pub(crate) fn enter_line(&mut self, call: &mut Call, id: &DepartmentId) {
+        let seconds = self.directory.departments.get(id).map_or(0, |d| d.config.queue_seconds);
+        self.stand_in_line(call, id, seconds, None);
+        let target = TargetRef::Department(self.directory.department_ref(id));
+        call.course = Some(Box::new(Course { point: Point::Fallback(0), ..Course::arriving(target) }));
+    }
+
     /// Puts the caller at the end of the line. `transfer` is the transfer that does so, if one does.
-    pub(crate) fn enter_line(&mut self, call: &mut Call, id: &DepartmentId, transfer: Option<Box<Transfer>>) {
-        if !call.caller.up {
+    pub(crate) fn stand_in_line(
+        &mut self,
+        call: &mut Call,
+        id: &DepartmentId,
+        seconds: u32,
+        transfer: Option<Box<Transfer>>,
+    ) {
+        // Whoever transfers has put the caller on hold already.
+        if transfer.is_none() || !call.caller.up {
             self.answer_caller(call);
             self.order(Order::PlayMusic { leg: call.caller.leg });
         }
         self.counters.ticket += 1;
         let ticket = self.counters.ticket;
         let department = self.directory.department_ref(id);
-        let (mut position, mut seconds) = (1, 0);
+        let mut position = 1;
         if let Some(state) = self.directory.departments.get_mut(id) {
             state.line.insert(ticket, call.key);
             position = state.line.len() as u32;
-            seconds = state.config.queue_seconds;
         }
         self.changed.departments.insert(id.clone());
         self.changed.lines.insert(id.clone());
@@ -76,81 +90,81 @@ impl Switchboard {
 
     /// The caller has waited long enough.
     pub(crate) fn waited_out(&mut self, call: &mut Call) {
-        let Some(wait) = call.state.wait() else { return };
-        let mailbox = Mailbox { id: wait.department.id.to_string(), name: wait.department.name.clone() };
-        if call.state.transfer().is_some() {
-            return self.came_to_nothing(call, Reason::NobodyFree);
+        match self.take(call) {
+            State::Queued(wait) => {
+                self.leave_line(&wait);
+                self.go_on(call, Reason::NobodyFree);
+            }
+            other => {
+                call.state = other;
+                self.came_to_nothing(call, Reason::NobodyFree);
+            }
         }
-        if let State::Queued(wait) = self.take(call) {
-            self.leave_line(&wait);
-        }
-        self.leave_voicemail(call, mailbox, Reason::NobodyFree, None);
     }
 
-    /// Asks whoever became free for those who wait, first come first served.
+    /// Asks whoever became free for those who wait, first come first served; then they join what rings.
     pub(crate) fn offer_lines(&mut self) {
+        let mut free = BTreeSet::new();
         loop {
             for user in std::mem::take(&mut self.changed.woken) {
                 if let Some(state) = self.directory.users.get(&user) {
-                    self.changed.departments.extend(state.config.departments.iter().cloned());
-                    self.changed.lines.extend(state.config.departments.iter().cloned());
+                    self.changed.departments.extend(state.rung_by.iter().cloned());
+                    self.changed.lines.extend(state.rung_by.iter().cloned());
+                    free.insert(user);
                 }
             }
-            let Some(department) = self.changed.lines.pop_first() else { return };
-            self.offer_line(&department);
+            if let Some(department) = self.changed.lines.pop_first() {
+                self.offer_line(&department);
+            } else if let Some(user) = free.pop_first() {
+                self.join_rings(&user);
+            } else {
+                return;
+            }
         }
     }
 
     fn offer_line(&mut self, department: &DepartmentId) {
-        let mut free = self.directory.free_members(department, None);
         let mut after = 0;
-        while !free.is_empty() {
-            let Some((ticket, key)) = self.behind(department, after) else { return };
-            after = ticket;
-            let mut rung = Vec::new();
-            self.with_call(key, |board, call| rung = board.offer(call, &free));
-            free.retain(|u| !rung.contains(u));
+        loop {
+            let Some(state) = self.directory.departments.get(department) else { return };
+            let behind = (Bound::Excluded(after), Bound::Unbounded);
+            let Some((ticket, key)) = state.line.range(behind).next().filter(|_| !state.free.is_empty()) else {
+                return;
+            };
+            after = *ticket;
+            self.with_call(*key, Self::offer);
         }
     }
 
-    fn behind(&self, department: &DepartmentId, ticket: u64) -> Option<(u64, CallKey)> {
-        let line = &self.directory.departments.get(department)?.line;
-        let next = line.range((Bound::Excluded(ticket), Bound::Unbounded)).next();
-        next.map(|(ticket, key)| (*ticket, *key))
-    }
-
-    /// Rings those of `free` who may be asked for this call; answers whom.
-    fn offer(&mut self, call: &mut Call, free: &[UserId]) -> Vec<UserId> {
-        if call.state.wait().is_none_or(|w| w.offer.is_some()) {
-            return Vec::new();
-        }
-        let fits = |u: &&UserId| {
-            let given = call.state.transfer().is_some_and(|t| t.course.gave_away(u));
-            !given && call.caller.user.as_ref() != Some(*u)
-        };
-        let (asked, cooling): (Vec<&UserId>, Vec<&UserId>) =
-            free.iter().filter(fits).partition(|u| call.bounced.get(*u).is_none_or(|at| cooled(*at) <= self.now));
-        if asked.is_empty() {
-            let retry = cooling.iter().filter_map(|u| call.bounced.get(*u)).map(|at| cooled(*at)).min();
-            if let Some(wait) = call.state.wait_mut() {
-                wait.retry_at = retry;
+    /// Rings those of the free who may be asked for this call.
+    fn offer(&mut self, call: &mut Call) {
+        let Some(wait) = call.state.wait().filter(|w| w.offer.is_none()) else { return };
+        let department = wait.department.clone();
+        let free = self.could_be_asked(call, &department.id);
+        match self.line_asks(&department.id, free, &Past::so_far(call, self.now)) {
+            Next::Ask(users) => self.offer_to(call, &department, &users),
+            Next::NotBefore(at) => {
+                if let Some(wait) = call.state.wait_mut() {
+                    wait.retry_at = Some(at);
+                }
             }
-            return Vec::new();
+            Next::Nobody => {}
         }
-        let asked: Vec<UserId> = asked.into_iter().cloned().collect();
-        self.offer_to(call, &asked);
-        asked
     }
 
-    fn offer_to(&mut self, call: &mut Call, asked: &[UserId]) {
+    fn could_be_asked(&self, call: &Call, department: &DepartmentId) -> Vec<UserId> {
+        let free = self.directory.departments.get(department).into_iter().flat_map(|d| d.free.values());
+        free.filter(|user| !self.is_spared(call, user)).cloned().collect()
+    }
+
+    fn offer_to(&mut self, call: &mut Call, department: &DepartmentRef, asked: &[UserId]) {
         let users: Vec<UserRef> = asked.iter().map(|u| self.directory.user_ref(u)).collect();
+        let config = self.directory.departments.get(&department.id).map(|d| &d.config);
+        let (seconds, strategy) = config.map_or((1, Strategy::default()), |c| (c.ring_seconds, c.strategy));
         let state = self.take(call);
-        let seconds = state
-            .wait()
-            .and_then(|w| self.directory.departments.get(&w.department.id))
-            .map_or(1, |d| d.config.ring_seconds);
         let card = state.transfer().map(|t| (t, RingKind::Transfer));
-        let ring = self.start_ring(call, users, seconds, card);
+        let team = Team { department: department.clone(), strategy };
+        let ring = self.ring_team(call, users, seconds, Some(&team), card);
         call.state = state;
         call.state_since = self.now;
         if let Some(wait) = call.state.wait_mut() {
@@ -158,8 +172,4 @@ impl Switchboard {
             wait.retry_at = None;
         }
     }
-}
-
-fn cooled(bounced: Timestamp) -> Timestamp {
-    bounced.plus_ms(COOL_DOWN_MS)
 }

@@ -37,7 +37,7 @@ impl Switchboard {
         self.step(call, JourneyEvent::Rang { users: users.clone() });
         // A ring of no length would end in the step that starts it.
         let until = self.now.plus_ms(u64::from(seconds.max(1)) * 1_000);
-        Ring { legs, towards: users, since: self.now, until, last: None }
+        Ring { legs, towards: users, since: self.now, until, last: None, joins: None }
     }
 
     /// A leg we ring says that it rings.

@@ -145,7 +145,7 @@ impl Switchboard {
                     call.bounced.insert(agent.user.id, self.now);
                 }
                 self.order(Order::PlayMusic { leg: call.caller.leg });
-                self.enter_line(call, &department, None);
+                self.enter_line(call, &department);
             }
             Some(_) | None => self.end(call, if broke { reason } else { Reason::AgentGone }),
         }

@@ -23,7 +23,6 @@ pub(crate) enum State {
     /// The first ring of an arriving call; the caller hears ringing.
     Ringing {
         ring: Ring,
-        goal: Goal,
     },
     Talking {
         with: Other,
@@ -66,13 +65,6 @@ pub(crate) enum State {
     },
 }
 
-/// Where an arriving call wants to go, for when its ring comes to nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Goal {
-    User(UserRef),
-    Department(DepartmentId),
-}
-
 /// Keys pressed in a call that may become a feature code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Typed {
@@ -92,6 +84,8 @@ pub(crate) struct Ring {
     pub until: Timestamp,
     /// Why the last user fell out, if any.
     pub last: Option<Reason>,
+    /// The department all of whose free agents are rung: who becomes free rings too.
+    pub joins: Option<DepartmentId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

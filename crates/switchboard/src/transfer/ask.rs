@@ -1,13 +1,12 @@
 //! Somebody asks for a transfer, and is answered: the one door for the app, the API, REFER, 302 and feature codes.
 
-use protocol::{AuditAction, AuditOutcome, CallId, Denied, Ineligible, Target, TransferId, TransferKind, UserId};
+use protocol::{AuditAction, AuditOutcome, CallId, Denied, Target, TransferId, TransferKind, UserId};
 
 use crate::{
     Fact, Fault, Refusal, Switchboard,
     arrive::bounded,
     audit::Attempt,
     call::{Call, State},
-    permission::movable,
 };
 
 /// A transfer that may begin.
@@ -64,20 +63,11 @@ impl Switchboard {
 
     /// Whether the transfer may begin, and the rule that says so.
     pub(crate) fn may_begin(&self, call: &Call, wish: &Wish<'_>) -> Result<String, Refusal> {
-        let rule = self.mover(wish.by, Some(call)).map_err(Refusal::Denied)?;
-        movable(&call.state).map_err(Refusal::Denied)?;
-        match wish.kind {
-            TransferKind::Consult => may_consult(call, wish.by).map_err(Refusal::Denied)?,
-            TransferKind::Blind | TransferKind::Voicemail => {}
-        }
+        let rule = self.may_send(wish.by, Some(call), wish.kind, wish.target).map_err(Refusal::Denied)?;
         if let Some(stale) = wish.revision.and_then(|seen| call.stale(seen)) {
             return Err(Refusal::Denied(stale));
         }
-        match wish.kind {
-            TransferKind::Blind | TransferKind::Consult => self.eligible(wish.by, call, wish.target),
-            TransferKind::Voicemail => self.has_mailbox(wish.target),
-        }
-        .map_err(Refusal::Ineligible)?;
+        self.eligible(wish.by, call, wish.kind, wish.target).map_err(Refusal::Ineligible)?;
         Ok(rule)
     }
 
@@ -122,15 +112,6 @@ impl Switchboard {
             Some(call) => self.audit_call(call, attempt),
             None => drop(self.audit(unknown.cloned(), attempt)),
         }
-    }
-
-    fn has_mailbox(&self, target: &Target) -> Result<(), Ineligible> {
-        let known = match target {
-            Target::User(user) => self.directory.users.contains_key(user),
-            Target::Department(department) => self.directory.departments.contains_key(department),
-            Target::Outside(_) => false,
-        };
-        if known { Ok(()) } else { Err(Ineligible::Unknown) }
     }
 }
 

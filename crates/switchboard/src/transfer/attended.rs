@@ -2,12 +2,13 @@
 //! The far party of one is connected with whatever is at the far side of the other; the first call goes on, the other
 //! ends as joined.
 
-use protocol::{Denied, Direction, Ineligible, JourneyEvent, LegId, Reason, Target};
+use protocol::{Denied, Direction, Ineligible, JourneyEvent, LegId, Reason, Target, TargetRef, TransferKind};
 
-use super::{Point, Way, Wish, ask::may_consult};
+use super::{Point, Way, Wish};
 use crate::{
     Order, ReferProgress, Refusal, Switchboard,
-    call::{AgentLeg, Call, Dial, Goal, Kept, Other, Stage, State, Transfer},
+    call::{AgentLeg, Call, Dial, Kept, Other, Stage, State, Transfer},
+    rules::Kind,
 };
 
 /// What is at the far side of the second call.
@@ -40,13 +41,18 @@ impl Switchboard {
 
     /// Whether the two calls may become one, by which rule, and who that makes the target.
     fn may_join(&self, call: &Call, second: &Call, other: LegId, wish: &Wish<'_>) -> Result<(String, Target), Refusal> {
-        let rule = self.mover(wish.by, Some(call)).map_err(Refusal::Denied)?;
-        self.mover(wish.by, Some(second)).map_err(Refusal::Denied)?;
-        crate::permission::movable(&call.state).map_err(Refusal::Denied)?;
-        may_consult(call, wish.by).map_err(Refusal::Denied)?;
         let target = self.far_target(second, other).map_err(Refusal::Denied)?;
         let dialled_out = second.direction == Direction::Outbound && matches!(target, Target::Outside(_));
-        match self.eligible(wish.by, call, &target) {
+        let rule = match &target {
+            // Two callers who came by themselves.
+            Target::Outside(_) if !dialled_out => self.may_consult(wish.by, call),
+            Target::Outside(_) | Target::User(_) | Target::Department(_) => {
+                self.may_send(wish.by, Some(call), TransferKind::Consult, &target)
+            }
+        };
+        let rule = rule.map_err(Refusal::Denied)?;
+        self.may_touch(wish.by, Some(second), Kind::Transfer).map_err(Refusal::Denied)?;
+        match self.eligible(wish.by, call, TransferKind::Consult, &target) {
             Err(why @ (Ineligible::OtherDepartment | Ineligible::InThisCall)) => Err(Refusal::Ineligible(why)),
             // To bring an outside number together with somebody is to transfer to it.
             Err(why) if dialled_out => Err(Refusal::Ineligible(why)),
@@ -67,10 +73,11 @@ impl Switchboard {
                 let side = caller_side(second);
                 Ok(side.agent().map_or_else(|| outside(&side), |a| Target::User(a.user.id.clone())))
             }
-            State::Ringing { goal, .. } if mine => Ok(match goal {
-                Goal::User(user) => Target::User(user.id.clone()),
-                Goal::Department(department) => Target::Department(department.clone()),
-            }),
+            State::Ringing { .. } if mine => match second.course.as_ref().map(|c| &c.target) {
+                Some(TargetRef::User(user)) => Ok(Target::User(user.id.clone())),
+                Some(TargetRef::Department(department)) => Ok(Target::Department(department.id.clone())),
+                Some(TargetRef::Outside { .. }) | None => Err(Denied::NotAnsweredYet),
+            },
             State::Queued(wait) if mine => Ok(Target::Department(wait.department.id.clone())),
             State::Dialling { .. } => Ok(Target::Outside(second.dialled.clone())),
             State::Transferring { transfer, .. } | State::Consulting { transfer, .. } => {

@@ -8,6 +8,7 @@ use crate::{
     Fault, Order, ReferProgress, RingKind, Switchboard,
     audit::Attempt,
     call::{AgentLeg, Call, ConsultStage, Consulted, Other, Stage, State, Transfer},
+    strategy::Past,
     talk::why,
 };
 
@@ -38,16 +39,17 @@ impl Switchboard {
 
     /// Rings the target, or whoever of it is next; back with the caller if nobody is left.
     fn ask_target(&mut self, call: &mut Call, mut transfer: Box<Transfer>, who: Consultant) {
-        let stage = match self.next_step(call, &mut transfer.course) {
-            Step::Ring { users, seconds } => {
+        let stage = match self.next_step(call, &mut transfer.course, &Past::so_far(call, self.now)) {
+            Step::Ring { users, seconds, of } => {
                 let card = Some((&*transfer, RingKind::Consult));
-                ConsultStage::Ringing(self.start_ring(call, users, seconds, card))
+                ConsultStage::Ringing(self.ring_team(call, users, seconds, of.as_ref(), card))
             }
             Step::Dial { number, seconds } => ConsultStage::Dialling(self.dial_target(call, number, seconds)),
             // Fallback is for callers whom nobody attends to.
             Step::Line { .. }
             | Step::Recall { .. }
             | Step::NextAgent { .. }
+            | Step::Queue { .. }
             | Step::Voicemail { .. }
             | Step::Announcement => {
                 let because = transfer.because;

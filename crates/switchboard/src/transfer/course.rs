@@ -1,26 +1,33 @@
-//! What a transfer does, step by step. The forecast walks this very code without doing anything.
+//! What happens to a call that nobody has yet, step by step: a transfer's, or an arriving one's. The forecast walks
+//! this very code without doing anything.
 
 use std::collections::BTreeSet;
 
-use protocol::{DepartmentRef, TargetRef, UserId, UserRef};
+use protocol::{DepartmentId, DepartmentRef, Reason, Strategy, TargetRef, UserId, UserRef};
 
 use crate::{
-    FallbackStep, RecallWhom, Switchboard,
+    Fallback, FallbackStep, MailboxOf, Miss, RecallWhom, Switchboard,
     call::{Call, Mailbox},
+    strategy::{Past, at_once},
 };
 
-/// Where a transfer stands, and all that its next step depends on besides the state of the account.
+/// How long a colleague called directly rings, seconds.
+const DIRECT_RING_SECONDS: u32 = 30;
+
+/// Where a call stands, and all that its next step depends on besides the state of the account.
 #[derive(Debug, Clone)]
 pub(crate) struct Course {
     pub target: TargetRef,
-    pub by: UserRef,
-    /// Nobody, if the call was not answered.
+    /// Who pressed Go; nobody if the call has just arrived.
+    pub by: Option<UserRef>,
     pub from: Option<UserRef>,
     pub point: Point,
-    /// Whom this transfer rang in vain: the loop guard.
+    /// Whom this course rang in vain: the loop guard.
     pub in_vain: BTreeSet<UserId>,
-    /// Who is still on the line and has the caller back without being rung.
+    /// Who stays on the line while the target is tried, and needs no ringing.
     pub waits: Option<UserId>,
+    /// Why the target did not take it: for the fallback, and in words.
+    pub missed: Option<(Miss, Reason)>,
 }
 
 /// What to try next.
@@ -31,46 +38,96 @@ pub(crate) enum Point {
     Line,
     /// It was cancelled: back to the former agent, or to who pressed Go.
     Back,
-    /// The step of the policy's list with this index.
+    /// The step of the fallback's list with this index.
     Fallback(usize),
     Closing,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
-    Ring { users: Vec<UserRef>, seconds: u32 },
-    Dial { number: String, seconds: u32 },
-    Line { department: DepartmentRef, seconds: u32 },
-    Recall { user: UserRef, seconds: u32 },
-    NextAgent { department: DepartmentRef, users: Vec<UserRef>, seconds: u32 },
-    Voicemail { mailbox: Mailbox },
+    /// The target: a user, or the free agents of a department, in the order in which they are asked.
+    Ring {
+        users: Vec<UserRef>,
+        seconds: u32,
+        of: Option<Team>,
+    },
+    /// The target, an outside number.
+    Dial {
+        number: String,
+        seconds: u32,
+    },
+    /// The target department's line.
+    Line {
+        department: DepartmentRef,
+        seconds: u32,
+    },
+    Recall {
+        user: UserRef,
+        seconds: u32,
+    },
+    NextAgent {
+        users: Vec<UserRef>,
+        seconds: u32,
+        of: Team,
+    },
+    /// A line as a step of the fallback.
+    Queue {
+        department: DepartmentRef,
+        seconds: u32,
+    },
+    Voicemail {
+        mailbox: Mailbox,
+    },
     Announcement,
+}
+
+/// Whose agents are rung, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Team {
+    pub department: DepartmentRef,
+    pub strategy: Strategy,
+}
+
+impl Team {
+    /// Those of `users` who are rung first.
+    pub(crate) fn first(&self, mut users: Vec<UserRef>) -> Vec<UserRef> {
+        users.truncate(at_once(self.strategy));
+        users
+    }
 }
 
 impl Course {
     pub(crate) fn new(target: TargetRef, by: UserRef, from: Option<UserRef>) -> Self {
-        Self { target, by, from, point: Point::Target, in_vain: BTreeSet::new(), waits: None }
+        Self { by: Some(by), from, ..Self::arriving(target) }
+    }
+
+    /// Of a call that has just arrived for `target`.
+    pub(crate) fn arriving(target: TargetRef) -> Self {
+        let point = Point::Target;
+        Self { target, by: None, from: None, point, in_vain: BTreeSet::new(), waits: None, missed: None }
     }
 
     /// Who is not asked as an agent of the target department: those who just gave the call away.
     pub(crate) fn gave_away(&self, user: &UserId) -> bool {
-        *user == self.by.id || self.from.as_ref().is_some_and(|from| *user == from.id)
+        [&self.by, &self.from].into_iter().flatten().any(|u| u.id == *user)
+    }
+
+    /// The target did not take it; the last word counts, as long as it is the target's turn.
+    pub(crate) fn missed(&mut self, reason: Reason) {
+        self.missed = Some((Miss::of(reason), reason));
     }
 }
 
 impl Switchboard {
-    /// The next step that can be done now; the course moves past it. The last one is always an announcement, and it is
-    /// reached after at most as many steps as the policy lists plus three.
-    pub(crate) fn next_step(&self, call: &Call, course: &mut Course) -> Step {
+    /// The next step that can be done now; the course moves past it. The last one is always an announcement or a
+    /// mailbox, and it is reached after at most as many steps as the fallback lists and people can be rung, plus three.
+    pub(crate) fn next_step(&self, call: &Call, course: &mut Course, past: &Past<'_>) -> Step {
         loop {
             let (step, after) = match course.point {
-                Point::Target => self.target_step(call, course),
+                Point::Target => self.target_step(call, course, past),
                 Point::Line => (self.line_step(course), Point::Fallback(0)),
                 Point::Back => (self.back_step(call, course), Point::Fallback(0)),
-                Point::Fallback(index) => match self.directory.policy.fallback.steps.get(index) {
-                    Some(step) => (self.fallback_step(call, course, step), Point::Fallback(index + 1)),
-                    None => (None, Point::Closing),
-                },
+                Point::Fallback(index) => self.fallback_at(call, course, index, past),
                 Point::Closing => (Some(Step::Announcement), Point::Closing),
             };
             course.point = after;
@@ -80,18 +137,36 @@ impl Switchboard {
         }
     }
 
-    fn target_step(&self, call: &Call, course: &Course) -> (Option<Step>, Point) {
-        let seconds = self.directory.policy.transfer_ring_seconds;
+    fn target_step(&self, call: &Call, course: &mut Course, past: &Past<'_>) -> (Option<Step>, Point) {
+        let transfer_seconds = self.directory.policy.transfer_ring_seconds;
         match &course.target {
             TargetRef::User(user) => {
-                let step = self.can_be_rung(call, course, &user.id);
-                (step.then(|| Step::Ring { users: vec![user.clone()], seconds }), Point::Fallback(0))
+                let seconds = if course.by.is_some() { transfer_seconds } else { DIRECT_RING_SECONDS };
+                let step = Step::Ring { users: vec![user.clone()], seconds, of: None };
+                let step = match self.reachable(&user.id, call) {
+                    Ok(()) => self.can_be_rung(call, course, &user.id).then_some(step),
+                    Err(why) => {
+                        course.missed = Some(Miss::without_ringing(&why));
+                        None
+                    }
+                };
+                (step, Point::Fallback(0))
             }
-            TargetRef::Outside { number } => (Some(Step::Dial { number: number.clone(), seconds }), Point::Fallback(0)),
+            TargetRef::Outside { number } => {
+                let (number, seconds) = (number.clone(), transfer_seconds);
+                (Some(Step::Dial { number, seconds }), Point::Fallback(0))
+            }
             TargetRef::Department(department) => {
-                let mut users = self.free_agents(call, course, department);
-                users.retain(|u| !course.gave_away(&u.id));
-                ((!users.is_empty()).then_some(Step::Ring { users, seconds }), Point::Line)
+                let Some(config) = self.directory.departments.get(&department.id).map(|d| &d.config) else {
+                    return (None, Point::Fallback(0));
+                };
+                let seconds = if course.by.is_some() { transfer_seconds } else { config.ring_seconds };
+                let team = Team { department: department.clone(), strategy: config.strategy };
+                let users = self.free_agents(call, course, &team, past);
+                // One at a time: this point again, until all have been asked.
+                let one_by_one = at_once(team.strategy) == 1 && !users.is_empty();
+                let step = (!users.is_empty()).then_some(Step::Ring { users, seconds, of: Some(team) });
+                (step, if one_by_one { Point::Target } else { Point::Line })
             }
         }
     }
@@ -103,63 +178,141 @@ impl Switchboard {
     }
 
     fn back_step(&self, call: &Call, course: &Course) -> Option<Step> {
-        let configured = self.directory.policy.fallback.steps.iter().find_map(|step| match step {
+        let recall = |step: &FallbackStep| match step {
             FallbackStep::Recall { seconds, .. } => Some(*seconds),
             FallbackStep::NextAgent { .. }
             | FallbackStep::Queue { .. }
             | FallbackStep::Voicemail { .. }
             | FallbackStep::Announcement => None,
-        });
+        };
+        let configured = self.fallback_of(call, course).steps.iter().find_map(recall);
         let seconds = configured.unwrap_or(self.directory.policy.transfer_ring_seconds);
-        let mut users = course.from.iter().chain([&course.by]);
-        let user = users.find(|u| self.can_have_it_back(call, course, &u.id))?;
+        let back = [&course.from, &course.by].into_iter().flatten();
+        let user = back.into_iter().find(|u| self.can_be_recalled(call, course, &u.id))?;
         Some(Step::Recall { user: user.clone(), seconds })
     }
 
-    fn fallback_step(&self, call: &Call, course: &Course, step: &FallbackStep) -> Option<Step> {
-        match step {
-            FallbackStep::Recall { whom, seconds } => {
-                let user = match whom {
-                    RecallWhom::FormerAgent => course.from.as_ref()?,
-                    RecallWhom::Transferor => &course.by,
-                };
-                let can = self.can_have_it_back(call, course, &user.id);
-                can.then(|| Step::Recall { user: user.clone(), seconds: *seconds })
-            }
-            FallbackStep::NextAgent { seconds, strategy: _ } => {
-                let department = match &course.target {
-                    TargetRef::Department(department) => department.clone(),
-                    TargetRef::User(_) | TargetRef::Outside { .. } => call.department.clone()?,
-                };
-                let users = self.free_agents(call, course, &department);
-                (!users.is_empty()).then_some(Step::NextAgent { department, users, seconds: *seconds })
-            }
-            FallbackStep::Queue { .. } => None,
-            FallbackStep::Announcement => Some(Step::Announcement),
-            FallbackStep::Voicemail { of: _ } => {
-                let (id, name) = match &course.target {
-                    TargetRef::Outside { .. } => return None,
-                    TargetRef::User(user) => (user.id.to_string(), user.name.clone()),
-                    TargetRef::Department(department) => (department.id.to_string(), department.name.clone()),
-                };
-                Some(Step::Voicemail { mailbox: Mailbox { id, name } })
+    /// What was configured for this target: its own, else its department's, else the call's department's, else the
+    /// account's.
+    fn fallback_of(&self, call: &Call, course: &Course) -> &Fallback {
+        let of_department = |id: &DepartmentId| self.directory.departments.get(id)?.config.fallback.as_ref();
+        let called = call.department.as_ref().map(|d| &d.id);
+        let own = match &course.target {
+            TargetRef::User(user) => self.directory.users.get(&user.id).and_then(|user| {
+                let theirs = &user.config.departments;
+                let shared = called.filter(|d| theirs.contains(d));
+                user.config.fallback.as_ref().or_else(|| shared.into_iter().chain(theirs).find_map(of_department))
+            }),
+            TargetRef::Department(department) => of_department(&department.id),
+            TargetRef::Outside { .. } => None,
+        };
+        own.or_else(|| called.and_then(of_department)).unwrap_or(&self.directory.policy.fallback)
+    }
+
+    fn fallback_at(&self, call: &Call, course: &Course, index: usize, past: &Past<'_>) -> (Option<Step>, Point) {
+        let fallback = self.fallback_of(call, course);
+        let special = course.missed.and_then(|(miss, _)| fallback.on.get(&miss));
+        match special.unwrap_or(&fallback.steps).get(index) {
+            None => (None, Point::Closing),
+            Some(step) => {
+                let step = self.fallback_step(call, course, step, past);
+                // One at a time: this step again, until all have been asked.
+                let again = matches!(&step, Some(Step::NextAgent { of, .. }) if at_once(of.strategy) == 1);
+                (step, Point::Fallback(if again { index } else { index + 1 }))
             }
         }
     }
 
-    fn can_have_it_back(&self, call: &Call, course: &Course, user: &UserId) -> bool {
-        course.waits.as_ref() == Some(user) || self.can_be_rung(call, course, user)
+    fn fallback_step(&self, call: &Call, course: &Course, step: &FallbackStep, past: &Past<'_>) -> Option<Step> {
+        match step {
+            FallbackStep::Recall { whom, seconds } => {
+                let user = match whom {
+                    RecallWhom::FormerAgent => course.from.as_ref()?,
+                    RecallWhom::Transferor => course.by.as_ref()?,
+                };
+                let can = self.can_be_recalled(call, course, &user.id);
+                can.then(|| Step::Recall { user: user.clone(), seconds: *seconds })
+            }
+            FallbackStep::NextAgent { seconds, strategy } => {
+                let team = Team { department: self.department_of(call, course)?, strategy: *strategy };
+                let users = self.free_agents(call, course, &team, past);
+                (!users.is_empty()).then_some(Step::NextAgent { users, seconds: *seconds, of: team })
+            }
+            FallbackStep::Queue { department, seconds } => {
+                let department = match department {
+                    Some(id) => self.directory.departments.contains_key(id).then(|| self.directory.department_ref(id)),
+                    None => self.department_of(call, course),
+                };
+                Some(Step::Queue { department: department?, seconds: *seconds }).filter(|_| *seconds > 0)
+            }
+            FallbackStep::Announcement => Some(Step::Announcement),
+            FallbackStep::Voicemail { of } => {
+                let target = target_mailbox(&course.target);
+                let department = call.department.as_ref().map(department_mailbox);
+                let mailbox = match of {
+                    MailboxOf::Target => target.or(department),
+                    MailboxOf::Department => department.or(target),
+                };
+                mailbox.map(voicemail)
+            }
+        }
+    }
+
+    /// The target department, else the call's.
+    fn department_of(&self, call: &Call, course: &Course) -> Option<DepartmentRef> {
+        match &course.target {
+            TargetRef::Department(department) => Some(department.clone()),
+            TargetRef::User(_) | TargetRef::Outside { .. } => call.department.clone(),
+        }
     }
 
     fn can_be_rung(&self, call: &Call, course: &Course, user: &UserId) -> bool {
         !course.in_vain.contains(user) && !is_caller(call, course, user) && self.reachable(user, call).is_ok()
     }
 
-    fn free_agents(&self, call: &Call, course: &Course, department: &DepartmentRef) -> Vec<UserRef> {
-        let mut users = self.directory.free_members(&department.id, Some(call.key));
-        users.retain(|u| !course.in_vain.contains(u) && !is_caller(call, course, u));
+    /// Who is still on the line needs no ringing.
+    fn can_be_recalled(&self, call: &Call, course: &Course, user: &UserId) -> bool {
+        course.waits.as_ref() == Some(user) || self.can_be_rung(call, course, user)
+    }
+
+    /// The department's agents who can be asked now, in order.
+    fn free_agents(&self, call: &Call, course: &Course, team: &Team, past: &Past<'_>) -> Vec<UserRef> {
+        let mut users = self.candidates(call, course, &team.department.id);
+        let spared = |u: &UserId| course.point == Point::Target && course.gave_away(u);
+        users.retain(|u| !course.in_vain.contains(u) && !spared(u));
+        let users = self.in_order(&team.department.id, team.strategy, users, past);
         users.iter().map(|u| self.directory.user_ref(u)).collect()
     }
+
+    /// Members who are free, or will be once they have given this call away.
+    pub(crate) fn candidates(&self, call: &Call, course: &Course, department: &DepartmentId) -> Vec<UserId> {
+        let Some(state) = self.directory.departments.get(department) else { return Vec::new() };
+        let leaving = |u: &&UserRef| {
+            let user = self.directory.users.get(&u.id);
+            user.is_some_and(|u| u.rung_by(department) && !u.free(None) && u.free(Some(call.key)))
+        };
+        let mut leaving: Vec<&UserRef> = [&course.by, &course.from].into_iter().flatten().filter(leaving).collect();
+        leaving.dedup();
+        let mut users: Vec<UserId> = state.free.values().chain(leaving.into_iter().map(|u| &u.id)).cloned().collect();
+        users.retain(|u| !is_caller(call, course, u));
+        users
+    }
+}
+
+fn voicemail(mailbox: Mailbox) -> Step {
+    Step::Voicemail { mailbox }
+}
+
+fn target_mailbox(target: &TargetRef) -> Option<Mailbox> {
+    match target {
+        TargetRef::Outside { .. } => None,
+        TargetRef::User(user) => Some(Mailbox { id: user.id.to_string(), name: user.name.clone() }),
+        TargetRef::Department(department) => Some(department_mailbox(department)),
+    }
+}
+
+fn department_mailbox(department: &DepartmentRef) -> Mailbox {
+    Mailbox { id: department.id.to_string(), name: department.name.clone() }
 }
 
 /// Whether the user is the transferee of an internal call. Before Go, a calling user who transfers is still `caller`;

@@ -1,12 +1,13 @@
 //! A step came to nothing: the next one. And the one place where a transfer is settled.
 
-use protocol::{AuditOutcome, JourneyEvent, Reason};
+use protocol::{AuditOutcome, JourneyEvent, Reason, TargetRef, UserRef};
 
-use super::{Step, action};
+use super::{Course, Step, Team, action};
 use crate::{
     Fault, Order, ReferProgress, RingKind, Switchboard,
     audit::Attempt,
-    call::{Call, Goal, Kept, Mailbox, Stage, State, Transfer},
+    call::{Call, Kept, Ring, Stage, State, Transfer},
+    strategy::Past,
     talk::why,
 };
 
@@ -14,11 +15,7 @@ impl Switchboard {
     /// Nobody took the call where it just rang or waited.
     pub(crate) fn came_to_nothing(&mut self, call: &mut Call, reason: Reason) {
         match self.take(call) {
-            State::Ringing { goal: Goal::Department(department), .. } => self.enter_line(call, &department, None),
-            State::Ringing { goal: Goal::User(user), .. } => {
-                let mailbox = Mailbox { id: user.id.to_string(), name: user.name };
-                self.leave_voicemail(call, mailbox, reason, None);
-            }
+            State::Ringing { .. } => self.go_on(call, reason),
             State::Transferring { transfer, stage: Stage::Queued(wait) } if wait.offer.is_none() => {
                 self.leave_line(&wait);
                 self.step_failed(call, transfer, reason);
@@ -44,10 +41,68 @@ impl Switchboard {
         }
     }
 
+    /// Sends a call that has just arrived on its way.
+    pub(crate) fn arrive_at(&mut self, call: &mut Call, target: TargetRef) {
+        call.course = Some(Box::new(Course::arriving(target)));
+        self.next_for_arriving(call);
+    }
+
+    /// Nobody took the arriving call where it just rang or waited.
+    pub(crate) fn go_on(&mut self, call: &mut Call, reason: Reason) {
+        if let Some(course) = &mut call.course {
+            course.missed(reason);
+            course.in_vain.extend(call.bounced.keys().cloned());
+        }
+        self.next_for_arriving(call);
+    }
+
+    /// Takes the next step of an arriving call: the same course as a transfer's, with nobody to come back to.
+    fn next_for_arriving(&mut self, call: &mut Call) {
+        let Some(mut course) = call.course.take() else { return self.announce_closing(call, Reason::NobodyFree) };
+        let step = self.next_step(call, &mut course, &Past::so_far(call, self.now));
+        let because = course.missed.map_or(Reason::NobodyFree, |(_, reason)| reason);
+        match step {
+            Step::Ring { users, seconds, of } => self.ring_arriving(call, users, seconds, of.as_ref()),
+            Step::NextAgent { users, seconds, of } => self.ring_arriving(call, users, seconds, Some(&of)),
+            Step::Recall { user, seconds } => self.ring_arriving(call, vec![user], seconds, None),
+            Step::Line { department, seconds } | Step::Queue { department, seconds } => {
+                self.stand_in_line(call, &department.id, seconds, None);
+            }
+            Step::Voicemail { mailbox } => self.leave_voicemail(call, mailbox, because, None),
+            Step::Dial { .. } | Step::Announcement => self.announce_closing(call, because),
+        }
+        call.course = Some(course);
+    }
+
+    fn ring_arriving(&mut self, call: &mut Call, users: Vec<UserRef>, seconds: u32, of: Option<&Team>) {
+        let ring = self.ring_team(call, users, seconds, of, None);
+        let leg = call.caller.leg;
+        self.order(if call.caller.up { Order::PlayRingback { leg } } else { Order::IndicateRinging { leg } });
+        call.enter(self.now, State::Ringing { ring });
+    }
+
+    /// Rings those of `users` who are to be rung first.
+    pub(crate) fn ring_team(
+        &mut self,
+        call: &mut Call,
+        users: Vec<UserRef>,
+        seconds: u32,
+        of: Option<&Team>,
+        card: Option<(&Transfer, RingKind)>,
+    ) -> Ring {
+        let Some(team) = of else { return self.start_ring(call, users, seconds, card) };
+        let users = team.first(users);
+        let asked: Vec<_> = users.iter().map(|u| u.id.clone()).collect();
+        self.has_asked(&team.department.id, &asked);
+        let mut ring = self.start_ring(call, users, seconds, card);
+        ring.joins = self.opens_ring(call.key, team);
+        ring
+    }
+
     /// Remembers why the target did not take it (later failures are the fallback's), and goes on.
     pub(crate) fn step_failed(&mut self, call: &mut Call, mut transfer: Box<Transfer>, reason: Reason) {
         if transfer.bounced_after_ms.is_none() {
-            transfer.because = reason;
+            transfer.course.missed(reason);
         }
         call.enter(self.now, State::Transferring { transfer, stage: Stage::Holding });
         self.proceed(call);
@@ -56,13 +111,19 @@ impl Switchboard {
     /// Takes the next step of the course.
     pub(crate) fn proceed(&mut self, call: &mut Call) {
         let State::Transferring { mut transfer, .. } = self.take(call) else { return };
-        let step = self.next_step(call, &mut transfer.course);
-        if !matches!(step, Step::Ring { .. } | Step::Dial { .. } | Step::Line { .. }) {
-            self.target_bounced(call, &mut transfer, &step);
+        let step = self.next_step(call, &mut transfer.course, &Past::so_far(call, self.now));
+        match &step {
+            Step::Ring { .. } | Step::Dial { .. } | Step::Line { .. } => {}
+            Step::Recall { .. }
+            | Step::NextAgent { .. }
+            | Step::Queue { .. }
+            | Step::Voicemail { .. }
+            | Step::Announcement => self.target_bounced(call, &mut transfer, &step),
         }
         match step {
-            Step::Ring { users, seconds } => {
-                let ring = self.start_ring(call, users, seconds, Some((&transfer, RingKind::Transfer)));
+            Step::Ring { users, seconds, of } => {
+                let card = Some((&*transfer, RingKind::Transfer));
+                let ring = self.ring_team(call, users, seconds, of.as_ref(), card);
                 if let Some(rung) = ring.legs.keys().next().filter(|_| self.planted(Fault::BridgeBeforeAnswer)) {
                     self.order(Order::Bridge { a: call.caller.leg, b: *rung });
                 }
@@ -72,10 +133,12 @@ impl Switchboard {
                 let dial = self.dial_target(call, number, seconds);
                 call.enter(self.now, State::Transferring { transfer, stage: Stage::Dialling(dial) });
             }
-            Step::Line { department, .. } => self.enter_line(call, &department.id, Some(transfer)),
+            Step::Line { department, seconds } | Step::Queue { department, seconds } => {
+                self.stand_in_line(call, &department.id, seconds, Some(transfer));
+            }
             Step::Recall { user, seconds } => self.recall(call, transfer, user, seconds),
-            Step::NextAgent { users, seconds, department: _ } => {
-                let ring = self.start_ring(call, users, seconds, Some((&transfer, RingKind::Transfer)));
+            Step::NextAgent { users, seconds, of } => {
+                let ring = self.ring_team(call, users, seconds, Some(&of), Some((&*transfer, RingKind::Transfer)));
                 call.enter(self.now, State::Transferring { transfer, stage: Stage::NextAgent(ring) });
             }
             Step::Voicemail { mailbox } => {
@@ -99,6 +162,9 @@ impl Switchboard {
     fn target_bounced(&mut self, call: &mut Call, transfer: &mut Transfer, next: &Step) {
         if transfer.bounced_after_ms.is_some() {
             return;
+        }
+        if let Some((_, reason)) = transfer.course.missed {
+            transfer.because = reason;
         }
         transfer.bounced_after_ms = Some(self.now.ms_since(transfer.since));
         let (id, target, reason) = (transfer.id.clone(), transfer.target.clone(), transfer.because);

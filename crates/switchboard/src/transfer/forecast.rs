@@ -1,38 +1,56 @@
 //! What Go would do, said before it is pressed.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use protocol::{CallId, ForecastStep, Strategy, Target, TargetRef, TransferTarget, UserId};
+use protocol::{
+    CallId, DepartmentId, ForecastStep, Reason, Strategy, Target, TargetRef, TransferKind, TransferTarget, UserId,
+    UserRef,
+};
 
-use super::{Course, Step};
-use crate::{Switchboard, call::Call, permission::movable};
+use super::{Course, Step, Team};
+use crate::{
+    Release, Switchboard,
+    arrive::bounded,
+    call::{Call, State},
+    directory::dialable,
+    strategy::{Next, Past, at_once},
+};
 
 impl Switchboard {
     /// Everyone the call could be given to: users by name, then departments by name; those who can't take it now are
-    /// included with the reason. `None` if there is no such call.
+    /// included with the reason. `None` if there is no such call, or `user` may not see it.
     #[must_use]
     pub fn transfer_targets(&self, user: &UserId, call: &CallId) -> Option<Vec<TransferTarget>> {
         let call = self.find(call)?;
-        let mut users: Vec<_> = self.directory.users.values().map(|u| &u.config).collect();
-        users.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
-        let mut departments: Vec<_> = self.directory.departments.values().map(|d| &d.config).collect();
-        departments.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
-
-        let users = users.into_iter().map(|u| {
-            let of = u.departments.iter().map(|d| self.directory.department_ref(d).name).collect();
-            let presence = self.directory.users.get(&u.id).map(|u| u.presence);
-            let row = self.row(user, call, Target::User(u.id.clone()), &u.name, &u.extension);
-            TransferTarget { departments: of, presence, ..row }
+        if !call.shown.as_ref().is_some_and(|shown| self.may_see(user, shown)) {
+            return None;
+        }
+        let users = self.directory.users_by_name.iter().filter_map(|id| self.directory.users.get(id)).map(|u| {
+            let of = u.config.departments.iter().map(|d| self.directory.department_ref(d).name).collect();
+            let row = self.row(user, call, Target::User(u.config.id.clone()), &u.config.name, &u.config.extension);
+            TransferTarget { departments: of, presence: Some(u.presence), ..row }
         });
-        let departments = departments
-            .into_iter()
-            .map(|d| self.row(user, call, Target::Department(d.id.clone()), &d.name, &d.extension));
+        let departments = self.directory.departments_by_name.iter().filter_map(|id| self.directory.departments.get(id));
+        let departments = departments.map(|d| {
+            self.row(user, call, Target::Department(d.config.id.clone()), &d.config.name, &d.config.extension)
+        });
         Some(users.chain(departments).collect())
     }
 
+    /// What Go would do with this one target: for numbers, which no list can hold. `None` as
+    /// [`Self::transfer_targets`].
+    #[must_use]
+    pub fn transfer_target(&self, user: &UserId, call: &CallId, target: &Target) -> Option<TransferTarget> {
+        let call = self.find(call)?;
+        if !call.shown.as_ref().is_some_and(|shown| self.may_see(user, shown)) {
+            return None;
+        }
+        let name = self.target_ref(target).name().to_owned();
+        Some(self.row(user, call, target.clone(), &name, ""))
+    }
+
     fn row(&self, by: &UserId, call: &Call, target: Target, name: &str, extension: &str) -> TransferTarget {
-        let ineligible = self.eligible(by, call, &target).err();
+        let ineligible = self.eligible(by, call, TransferKind::Blind, &target).err();
         let forecast = if ineligible.is_none() { self.forecast(by, call, &target) } else { Vec::new() };
         TransferTarget {
             target,
@@ -49,57 +67,163 @@ impl Switchboard {
     /// The steps that would be done if none of them came off and nothing else changed. Empty if the call can't be
     /// transferred now.
     pub(crate) fn forecast(&self, by: &UserId, call: &Call, target: &Target) -> Vec<ForecastStep> {
-        if movable(&call.state).is_err() {
-            return Vec::new();
-        }
-        let by = self.directory.user_ref(by);
-        let turned = call.caller.user.as_ref() == Some(&by.id);
-        let agent = call.state.agent_leg().map(|a| a.user.clone());
-        let from = if turned { Some(by.clone()) } else { agent };
-        let mut course = Course::new(self.target_ref(target), by, from);
+        let Some(mut course) = self.course_of(by, call, target) else { return Vec::new() };
+        let mut past = Past::so_far(call, self.now);
         let mut steps = Vec::new();
         loop {
-            let step = self.next_step(call, &mut course);
-            let last = matches!(step, Step::Voicemail { .. } | Step::Announcement);
-            course.in_vain.extend(step.rings());
-            steps.push(step.forecast());
+            let step = self.next_step(call, &mut course, &past);
+            let waits = matches!(&step, Step::Recall { user, .. } if course.waits.as_ref() == Some(&user.id));
+            let last = waits || matches!(step, Step::Voicemail { .. } | Step::Announcement);
+            self.pretend(call, &mut course, &mut past, &step);
+            steps.push(step.forecast(waits));
             if last {
                 return steps;
             }
         }
     }
 
+    /// The course that Go would begin.
+    fn course_of(&self, by: &UserId, call: &Call, target: &Target) -> Option<Course> {
+        let by = self.directory.user_ref(by);
+        let target = self.target_ref(target);
+        match &call.state {
+            State::Talking { with, held, .. } => {
+                let turned = call.caller.user.as_ref() == Some(&by.id);
+                let from = if turned { Some(by.clone()) } else { with.agent().map(|a| a.user.clone()) };
+                let holds = if turned { call.caller.holds } else { *held };
+                let mut course = Course::new(target, by, from);
+                let waits = self.directory.policy.release == Release::WhenAnswered && !holds;
+                course.waits = course.from.as_ref().filter(|_| waits).map(|f| f.id.clone());
+                Some(course)
+            }
+            State::Ringing { .. } | State::Queued(_) => Some(Course::new(target, by, None)),
+            State::Dialling { .. }
+            | State::Transferring { .. }
+            | State::Consulting { .. }
+            | State::Voicemail { .. }
+            | State::Closing { .. }
+            | State::AwaitingRecording { .. }
+            | State::Over { .. } => None,
+        }
+    }
+
+    /// Goes to the end of a step that came to nothing.
+    fn pretend(&self, call: &Call, course: &mut Course, past: &mut Past<'_>, step: &Step) {
+        match step {
+            Step::Ring { users, seconds, of: None } => {
+                in_vain(course, past, users, *seconds);
+                course.missed(Reason::NoAnswer);
+            }
+            Step::Ring { users, seconds, of: Some(team) } => {
+                self.asked_in_vain(course, past, users, *seconds, team);
+                course.missed(Reason::NoAnswer);
+            }
+            Step::NextAgent { users, seconds, of } => self.asked_in_vain(course, past, users, *seconds, of),
+            Step::Recall { user, seconds } => in_vain(course, past, std::slice::from_ref(user), *seconds),
+            Step::Dial { seconds, .. } => {
+                past.now = past.now.plus_ms(ring_ms(*seconds));
+                course.missed(Reason::NoAnswer);
+            }
+            Step::Line { department, seconds } => {
+                let asked = self.line_members(call, course, &department.id, true);
+                self.wait_in_vain(course, past, (&department.id, *seconds), &asked);
+                course.missed(Reason::NobodyFree);
+            }
+            Step::Queue { department, seconds } => {
+                let asked = self.line_members(call, course, &department.id, false);
+                self.wait_in_vain(course, past, (&department.id, *seconds), &asked);
+            }
+            Step::Voicemail { .. } | Step::Announcement => {}
+        }
+    }
+
+    fn asked_in_vain(&self, course: &mut Course, past: &mut Past<'_>, users: &[UserRef], seconds: u32, team: &Team) {
+        for turn in users.chunks(at_once(team.strategy).min(users.len().max(1))) {
+            in_vain(course, past, turn, seconds);
+        }
+        let last = team.first(users.to_vec());
+        let last = if at_once(team.strategy) == 1 { users.last() } else { last.last() };
+        if let Some(user) = last.and_then(|u| self.directory.users.get(&u.id)) {
+            past.last.insert(team.department.id.clone(), user.place);
+        }
+    }
+
+    /// Whom a line would ask. The target's line spares those who have just given the call away.
+    fn line_members(&self, call: &Call, course: &Course, id: &DepartmentId, of_target: bool) -> Vec<UserId> {
+        let mut free = self.candidates(call, course, id);
+        free.retain(|u| !(of_target && course.gave_away(u)) && course.waits.as_ref() != Some(u));
+        free
+    }
+
+    /// A line asks whoever is free, and again after a while.
+    fn wait_in_vain(
+        &self,
+        course: &mut Course,
+        past: &mut Past<'_>,
+        (id, seconds): (&DepartmentId, u32),
+        free: &[UserId],
+    ) {
+        let Some(config) = self.directory.departments.get(id).map(|d| &d.config) else { return };
+        let team = Team { department: self.directory.department_ref(id), strategy: config.strategy };
+        let until = past.now.plus_ms(u64::from(seconds) * 1_000);
+        // Once everyone has been asked, asking again changes nothing that comes later.
+        while past.now < until && free.iter().any(|u| !course.in_vain.contains(u)) {
+            match self.line_asks(id, free.to_vec(), past) {
+                Next::Ask(users) => {
+                    let users: Vec<UserRef> = users.iter().map(|u| self.directory.user_ref(u)).collect();
+                    self.asked_in_vain(course, past, &users, config.ring_seconds, &team);
+                }
+                Next::NotBefore(at) => past.now = at.min(until),
+                Next::Nobody => break,
+            }
+        }
+        past.now = past.now.max(until);
+    }
+
     pub(crate) fn target_ref(&self, target: &Target) -> TargetRef {
         match target {
             Target::User(user) => TargetRef::User(self.directory.user_ref(user)),
             Target::Department(department) => TargetRef::Department(self.directory.department_ref(department)),
-            Target::Outside(number) => TargetRef::Outside { number: number.clone() },
+            Target::Outside(written) => {
+                TargetRef::Outside { number: dialable(written).unwrap_or_else(|| bounded(written)) }
+            }
         }
     }
 }
 
-impl Step {
-    /// Whom the step rings.
-    fn rings(&self) -> BTreeSet<UserId> {
-        match self {
-            Self::Ring { users, .. } | Self::NextAgent { users, .. } => users.iter().map(|u| u.id.clone()).collect(),
-            Self::Recall { user, .. } => BTreeSet::from([user.id.clone()]),
-            Self::Dial { .. } | Self::Line { .. } | Self::Voicemail { .. } | Self::Announcement => BTreeSet::new(),
-        }
-    }
+/// They were rung for so long, and nobody answered.
+fn in_vain(course: &mut Course, past: &mut Past<'_>, users: &[UserRef], seconds: u32) {
+    past.now = past.now.plus_ms(ring_ms(seconds));
+    course.in_vain.extend(users.iter().map(|u| u.id.clone()));
+    past.bounced.to_mut().extend(users.iter().map(|u| (u.id.clone(), past.now)));
+}
 
-    fn forecast(self) -> ForecastStep {
+/// A ring of no length would end in the step that starts it.
+fn ring_ms(seconds: u32) -> u64 {
+    u64::from(seconds.max(1)) * 1_000
+}
+
+impl Step {
+    /// `waits`: who is called back has not been released yet.
+    fn forecast(self, waits: bool) -> ForecastStep {
+        let agents = |of: Team, users: &[UserRef], seconds| ForecastStep::NextAgent {
+            department: of.department.name,
+            free: users.len() as u32,
+            seconds,
+            strategy: of.strategy,
+        };
         match self {
-            Self::Ring { users, seconds } => ForecastStep::Ring { users, seconds },
+            Self::Ring { users, seconds, of: Some(of) } if of.strategy != Strategy::AllAtOnce => {
+                agents(of, &users, seconds)
+            }
+            Self::Ring { users, seconds, of: _ } => ForecastStep::Ring { users, seconds },
             Self::Dial { number, seconds } => ForecastStep::Dial { number, seconds },
-            Self::Line { department, seconds } => ForecastStep::Queue { department: department.name, seconds },
+            Self::Line { department, seconds } | Self::Queue { department, seconds } => {
+                ForecastStep::Queue { department: department.name, seconds }
+            }
+            Self::Recall { user, .. } if waits => ForecastStep::Recall { user, seconds: 0 },
             Self::Recall { user, seconds } => ForecastStep::Recall { user, seconds },
-            Self::NextAgent { department, users, seconds } => ForecastStep::NextAgent {
-                department: department.name,
-                free: users.len() as u32,
-                seconds,
-                strategy: Strategy::AllAtOnce,
-            },
+            Self::NextAgent { users, seconds, of } => agents(of, &users, seconds),
             Self::Voicemail { mailbox } => ForecastStep::Voicemail { mailbox: mailbox.name },
             Self::Announcement => ForecastStep::Announcement,
         }
@@ -120,9 +244,16 @@ fn line(steps: &[ForecastStep]) -> String {
                 [one, two] => write!(line, "rings {} and {} {seconds} s", one.name, two.name),
                 many => write!(line, "rings {} colleagues {seconds} s", many.len()),
             },
+            ForecastStep::Recall { user, seconds: 0 } => write!(line, "back to {} at once", user.name),
             ForecastStep::Recall { user, seconds } => write!(line, "back to {} {seconds} s", user.name),
-            ForecastStep::NextAgent { department, free, seconds, strategy: _ } => {
-                write!(line, "next free agent of {department} ({free} free) {seconds} s")
+            ForecastStep::NextAgent { department, free, seconds, strategy } => {
+                let how = match strategy {
+                    Strategy::AllAtOnce => "",
+                    Strategy::LongestIdle => ", longest idle first, each",
+                    Strategy::RoundRobin => ", in turn, each",
+                    Strategy::FixedOrder => ", in order, each",
+                };
+                write!(line, "next free agent of {department} ({free} free){how} {seconds} s")
             }
             ForecastStep::Dial { number, seconds } => write!(line, "dials {number} {seconds} s"),
             ForecastStep::Queue { department, seconds } => write!(line, "waits for {department} up to {seconds} s"),

@@ -14,6 +14,6 @@ mod recall;
 mod refer;
 mod steps;
 
-pub(crate) use ask::{Asked, Way, Wish, action};
-pub(crate) use course::{Course, Point, Step};
+pub(crate) use ask::{Asked, Way, Wish, action, may_consult};
+pub(crate) use course::{Course, Point, Step, Team};
 pub(crate) use steps::{Request, Settled};

@@ -9,6 +9,7 @@ use crate::{
     Fact, Fault, Refusal, Switchboard,
     audit::Attempt,
     call::{Call, CallKey, ConsultStage, Stage, State, Transfer},
+    rules::Kind,
 };
 
 /// How many settled transfers are remembered, to say what became of them.
@@ -70,17 +71,17 @@ impl Switchboard {
 
     /// Whether `by` may do this with the transfer that goes on, and the rule that says so.
     pub(crate) fn may_step(&self, by: &UserId, call: &Call, request: Request) -> Result<String, Denied> {
-        let Some(transfer) = call.state.transfer() else { return Err(Denied::Ended) };
-        let enabled = self.directory.users.get(by).is_some_and(|u| !u.config.disabled);
-        let own = enabled && transfer.by.id == *by;
-        let rule = if own { "who transferred".to_owned() } else { self.mover(by, Some(call))? };
+        let kind = match request {
+            Request::Cancel => Kind::TakeBack,
+            Request::Complete | Request::Swap => Kind::Complete,
+        };
+        let rule = self.may_touch(by, Some(call), kind)?;
         match (request, &call.state) {
             (Request::Cancel, State::Transferring { stage: Stage::Recalling(_), .. }) => Err(Denied::ComingBack),
             (Request::Cancel, _) | (Request::Complete, State::Consulting { .. }) => Ok(rule),
             (Request::Swap, State::Consulting { stage, .. }) => match stage {
                 ConsultStage::Ringing(_) | ConsultStage::Dialling(_) => Err(Denied::NotConnectedYet),
-                ConsultStage::Speaking(_) | ConsultStage::Swapped(_) if own => Ok(rule),
-                ConsultStage::Speaking(_) | ConsultStage::Swapped(_) => Err(Denied::NotOnCall),
+                ConsultStage::Speaking(_) | ConsultStage::Swapped(_) => Ok(rule),
             },
             (Request::Complete | Request::Swap, _) => Err(Denied::NotConsulting),
         }
@@ -98,7 +99,7 @@ impl Switchboard {
     /// There is no such transfer, or none any more. What became of it is told to who may know it.
     fn too_late(&mut self, by: &UserId, id: &TransferId, request: Request) {
         let past = self.settled.0.iter().rfind(|past| past.id == *id);
-        let known = past.filter(|p| p.by == *by || self.mover(by, self.calls.get(&p.call)).is_ok());
+        let known = past.filter(|p| p.by == *by || self.may_touch(by, self.calls.get(&p.call), Kind::TakeBack).is_ok());
         let refusal = known
             .map_or(Refusal::UnknownTransfer, |past| Refusal::Denied(Denied::Settled { outcome: past.rule.clone() }));
         let call = past.and_then(|past| self.calls.get(&past.call)).map(|call| call.id.clone());
