@@ -215,8 +215,10 @@ impl Net {
             Transport::Tcp => {
                 let connection = self.connections.get(&flow.connection).ok_or(io::ErrorKind::NotConnected)?;
                 let sent = connection.writer.try_send(bytes.clone());
-                if let Err(mpsc::error::TrySendError::Full(_)) = sent {
+                // Ended, and not told yet; or it does not take any more, and ends now.
+                if sent.is_err() {
                     connection.stop.cancel();
+                    self.closed(flow.connection);
                 }
                 sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
             }

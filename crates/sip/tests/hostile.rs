@@ -222,3 +222,134 @@ async fn a_stream_without_frames_is_closed_and_others_go_on() {
     assert!(rest.is_empty());
     talk(&mut a, &mut b).await;
 }
+
+/// A raw peer calls and is answered; gives its ACK, for requests within the dialog to be made of.
+async fn raw_call(peer: &mut Peer, raw: &Raw, name: &str) -> (sip::LegKey, String) {
+    raw.send(raw.request("INVITE", name, "Content-Type: application/sdp\r\n", OFFER)).await;
+    assert!(raw.receive().await.starts_with("SIP/2.0 100 "));
+    let call = peer.incoming().await.leg;
+    peer.endpoint.answer(call, ANSWER.into());
+    let ok = raw.receive().await;
+    assert!(ok.starts_with("SIP/2.0 200 "), "{ok}");
+    let to = format!("To: {}", header(&ok, "To"));
+    let ack = raw.request("ACK", name, "", "").replace(&format!("To: <sip:bob@{}>", raw.to), &to);
+    raw.send(&ack).await;
+    assert_eq!(peer.of(call).await, LegEvent::Confirmed { sdp: None });
+    (call, ack)
+}
+
+/// A request within the dialog of that ACK.
+fn within(ack: &str, method: &str, number: u32, body: &str) -> String {
+    let text = ack.replace("ACK", method).replace("CSeq: 1", &format!("CSeq: {number}"));
+    let branch = format!("z9hG4bKwithin{method}{number}");
+    let old = header(&text, "Via").split("branch=").nth(1).unwrap().to_owned();
+    let text = text.replace(&format!("branch={old}"), &format!("branch={branch}"));
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    format!("{}\r\n{kind}\r\n{body}", text.trim_end())
+}
+
+#[tokio::test]
+async fn a_reinvite_without_an_offer_gets_ours_and_its_answer_comes_with_the_ack() {
+    let mut peer = Peer::open(Transport::Udp).await;
+    let raw = Raw::towards(&peer).await;
+    let (call, ack) = raw_call(&mut peer, &raw, "offerless").await;
+    raw.send(within(&ack, "INVITE", 2, "")).await;
+    let ok = raw.receive().await;
+    assert!(ok.starts_with("SIP/2.0 200 ") && ok.ends_with(ANSWER), "what stands is offered: {ok}");
+    assert_eq!(raw.receive().await, ok, "until it is acknowledged");
+    raw.send(within(&ack, "ACK", 2, OFFER)).await;
+    assert_eq!(peer.of(call).await, LegEvent::OfferAnswered { sdp: OFFER.into() });
+    // The session is free for changes again.
+    peer.endpoint.offer(call, ANSWER.into());
+    assert!(raw.receive().await.starts_with("INVITE "));
+}
+
+#[tokio::test]
+async fn an_update_changes_the_session_or_only_refreshes_it() {
+    let mut peer = Peer::open(Transport::Udp).await;
+    let raw = Raw::towards(&peer).await;
+    let (call, ack) = raw_call(&mut peer, &raw, "update").await;
+    raw.send(within(&ack, "UPDATE", 2, "")).await;
+    assert!(raw.receive().await.starts_with("SIP/2.0 200 "), "a refresh of the target");
+    raw.send(within(&ack, "UPDATE", 3, OFFER)).await;
+    assert_eq!(peer.of(call).await, LegEvent::Offer { sdp: OFFER.into() });
+    // A second offer before the first is answered has to wait (RFC 3311 section 5.2).
+    raw.send(within(&ack, "UPDATE", 4, OFFER)).await;
+    let busy = raw.receive().await;
+    assert!(busy.starts_with("SIP/2.0 500 ") && header(&busy, "Retry-After") == "1", "{busy}");
+    peer.endpoint.answer_offer(call, Ok(ANSWER.into()));
+    let ok = raw.receive().await;
+    assert!(ok.starts_with("SIP/2.0 200 ") && ok.ends_with(ANSWER), "{ok}");
+    raw.send(within(&ack, "UPDATE", 5, OFFER)).await;
+    assert_eq!(peer.of(call).await, LegEvent::Offer { sdp: OFFER.into() });
+    peer.endpoint.answer_offer(call, Err(488));
+    assert!(raw.receive().await.starts_with("SIP/2.0 488 "));
+    // Glare with an offer of ours.
+    peer.endpoint.offer(call, OFFER.into());
+    assert!(raw.receive().await.starts_with("INVITE "));
+    raw.send(within(&ack, "UPDATE", 6, OFFER)).await;
+    assert!(raw.receive().await.starts_with("SIP/2.0 491 "));
+}
+
+#[tokio::test]
+async fn a_request_that_was_overtaken_is_refused() {
+    let mut peer = Peer::open(Transport::Udp).await;
+    let raw = Raw::towards(&peer).await;
+    let (_, ack) = raw_call(&mut peer, &raw, "late").await;
+    raw.send(within(&ack, "INFO", 9, "")).await;
+    assert!(raw.receive().await.starts_with("SIP/2.0 200 "));
+    raw.send(within(&ack, "INFO", 5, "")).await;
+    assert!(raw.receive().await.starts_with("SIP/2.0 500 "));
+}
+
+#[tokio::test]
+async fn keys_in_every_spelling_of_info_are_heard() {
+    let mut peer = Peer::open(Transport::Udp).await;
+    let raw = Raw::towards(&peer).await;
+    let (call, ack) = raw_call(&mut peer, &raw, "keys").await;
+    let spellings = [
+        ("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n", Some('5')),
+        ("application/dtmf-relay", "Duration=1\r\nsignal = d\r\n", Some('D')),
+        ("application/dtmf-relay;x=y", "Signal=*", Some('*')),
+        ("application/dtmf-relay", "Signal=11", Some('#')),
+        ("application/dtmf", "7", Some('7')),
+        ("application/dtmf", "10\r\n", Some('*')),
+        ("application/dtmf", "16", None),
+        ("application/dtmf-relay", "Signal=", None),
+        ("application/dtmf-relay", "nothing", None),
+        ("Application/DTMF", "0", Some('0')),
+    ];
+    for (number, (kind, body, digit)) in (2..).zip(spellings) {
+        let info = within(&ack, "INFO", number, body).replace("application/sdp", kind);
+        raw.send(info).await;
+        assert!(raw.receive().await.starts_with("SIP/2.0 200 "), "{body:?}");
+        if let Some(digit) = digit {
+            assert_eq!(peer.of(call).await, LegEvent::Dtmf { digit }, "{kind} {body:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refer_that_cannot_be_read_is_refused() {
+    let mut peer = Peer::open(Transport::Udp).await;
+    let raw = Raw::towards(&peer).await;
+    let (call, ack) = raw_call(&mut peer, &raw, "refer").await;
+    let bad = [
+        "",
+        "Refer-To: <mailto:x@y>\r\n",
+        "Refer-To: <sip:x@y>\r\nRefer-To: <sip:z@y>\r\n",
+        "Refer-To: <sip:x@y?Replaces=>\r\n",
+        "Refer-To: <sip:x@y?Replaces=a%3Bto-tag%3D1>\r\n",
+        "Refer-To: <sip:x@y?Replaces=a%0d%0a%3Bto-tag%3D1%3Bfrom-tag%3D2>\r\n",
+    ];
+    for (number, extra) in (2..).zip(bad) {
+        let text = within(&ack, "REFER", number, "").trim_end().to_owned();
+        raw.send(format!("{text}\r\n{extra}\r\n")).await;
+        assert!(raw.receive().await.starts_with("SIP/2.0 400 "), "{extra:?}");
+    }
+    let text = within(&ack, "REFER", 20, "").trim_end().to_owned();
+    raw.send(format!("{text}\r\nRefer-To: <sip:x@y?Replaces=a%40b%3Bto-tag%3D1%3Bfrom-tag%3D2%3Bearly-only>\r\n\r\n"))
+        .await;
+    let LegEvent::Refer { replaces: Some(replaced), .. } = peer.of(call).await else { panic!("no REFER") };
+    assert_eq!((replaced.leg, replaced.dialog.call_id.as_str(), replaced.dialog.early_only), (None, "a@b", true));
+}

@@ -143,7 +143,7 @@ impl Leg {
         };
         let mut target: Uri = self.target.parse().ok()?;
         target.headers = Some(format!("Replaces={}", replaces.escaped()));
-        Some(target.to_string())
+        Some(format!("<{target}>"))
     }
 
     pub fn is_over(&self) -> bool {
