@@ -123,8 +123,9 @@ impl Control {
         self.ask(Method::POST, &["calls", call.as_str(), "transfer"], Some(request)).await
     }
 
-    pub(crate) async fn cancel_transfer(&self, transfer: &TransferId) -> Result<(), ControlError> {
-        self.tell(Method::POST, &["transfers", transfer.as_str(), "cancel"], None::<&()>).await
+    /// A step of a transfer that goes on: `cancel`, `complete` or `swap`.
+    pub(crate) async fn step_transfer(&self, transfer: &TransferId, step: &str) -> Result<(), ControlError> {
+        self.tell(Method::POST, &["transfers", transfer.as_str(), step], None::<&()>).await
     }
 
     pub(crate) async fn set_presence(&self, presence: Presence) -> Result<(), ControlError> {

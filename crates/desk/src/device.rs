@@ -1,6 +1,7 @@
 //! The user's device as the desk sees it: the softphone, or a test's double.
 
 use futures::future::BoxFuture;
+use protocol::CallId;
 use softphone::{CallKey, Error, Phone, PhoneConfig, PhoneEvent, SoundChoice, SoundDevices};
 use tokio::sync::mpsc;
 
@@ -13,6 +14,8 @@ pub trait Device: Send + Sync + 'static {
     fn hold(&self, call: CallKey, held: bool);
     fn mute(&self, call: CallKey, muted: bool);
     fn dtmf(&self, call: CallKey, digits: &str);
+    /// The person has just asked for this call of the account: when it comes back, it may answer itself.
+    fn expect(&self, call: CallId);
     fn choose_sound(&self, choice: SoundChoice);
     /// Ends all calls, unregisters and closes.
     fn stop(self: Box<Self>) -> BoxFuture<'static, ()>;
@@ -73,6 +76,10 @@ impl Device for Phone {
 
     fn dtmf(&self, call: CallKey, digits: &str) {
         Phone::dtmf(self, call, digits);
+    }
+
+    fn expect(&self, call: CallId) {
+        Phone::expect(self, call);
     }
 
     fn choose_sound(&self, choice: SoundChoice) {

@@ -6,6 +6,7 @@
 mod address;
 mod certificate;
 mod clock;
+mod consult;
 mod control;
 mod device;
 mod dialog;
@@ -16,6 +17,7 @@ mod live;
 mod log_room;
 mod notices;
 mod outbox;
+mod outcomes;
 mod owner;
 mod phone;
 mod rings;
@@ -23,6 +25,7 @@ mod screen;
 mod secrets;
 mod session;
 mod settings;
+mod steps;
 mod sync;
 mod view;
 

@@ -1,11 +1,12 @@
-//! What comes over the feed: the link's state, the live list, the directory, and what became of transfers.
+//! What comes over the feed: the link's state, the live list, the directory.
 
-use protocol::{CallState, Change, Delta, Department, LiveRow, Snapshot, TransferProgress, TransferStage, User};
+use std::time::Duration;
+
+use protocol::{Change, Delta, Department, Snapshot, Timestamp, User};
 
 use crate::feed::FeedEvent;
 use crate::owner::Owner;
-use crate::rings::name;
-use crate::{LinkState, SessionView, SyncView, Tone};
+use crate::{LinkState, SessionView, SyncView};
 
 impl Owner {
     pub(crate) fn feed(&mut self, event: FeedEvent) {
@@ -14,7 +15,7 @@ impl Owner {
             FeedEvent::Down { why, retry_in } => self.down(why, retry_in),
             FeedEvent::Snapshot(snapshot) => self.snapshot(*snapshot),
             FeedEvent::Delta(delta) => self.delta(*delta),
-            FeedEvent::Alive(at) => self.view.live.as_of = Some(at),
+            FeedEvent::Alive(at) => self.told(at),
             FeedEvent::Unauthorized => self.expel(),
         }
     }
@@ -27,16 +28,24 @@ impl Owner {
         }
     }
 
-    fn down(&mut self, why: String, retry_in: std::time::Duration) {
+    /// The exchange has just said what is so, by its own clock.
+    fn told(&mut self, at: Timestamp) {
+        self.view.live.as_of = Some(at);
+        self.heard = self.clock.now();
+    }
+
+    fn down(&mut self, why: String, retry_in: Option<Duration>) {
         let now = self.clock.now();
         if self.online() {
             self.history_offline();
         }
         let since = match &self.view.link.control {
             LinkState::Down { since, .. } => *since,
-            LinkState::Off | LinkState::Connecting | LinkState::Up => now,
+            // As old as what is shown is now.
+            LinkState::Up => self.heard,
+            LinkState::Off | LinkState::Connecting => now,
         };
-        let retry_at = Some(now.plus_ms(u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX)));
+        let retry_at = retry_in.map(|wait| now.plus_ms(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)));
         self.view.link.control = LinkState::Down { since, why, retry_at };
         if !matches!(self.view.logs.sync, SyncView::Failed { .. }) {
             self.view.logs.sync = SyncView::Offline;
@@ -49,7 +58,7 @@ impl Owner {
         for row in snapshot.live {
             self.view.live.put(row);
         }
-        self.view.live.as_of = Some(snapshot.at);
+        self.told(snapshot.at);
         for row in &before {
             let after = self.view.live.row(&row.call.id).cloned();
             self.tell_outcome(row, after.as_ref());
@@ -60,29 +69,32 @@ impl Owner {
         self.view.directory = snapshot.directory;
         self.view.link.exchange = snapshot.trouble;
         self.begin_sync(snapshot.store, snapshot.records_seq, snapshot.at);
-        self.live_changed();
+        self.offer_undos();
+        self.dialog_follows(&before);
         self.directory_changed();
     }
 
     fn delta(&mut self, delta: Delta) {
-        self.view.live.as_of = Some(delta.at);
+        self.told(delta.at);
         match delta.change {
             Change::Trouble(trouble) => self.view.link.exchange = trouble,
             Change::Call(row) => {
                 let before = self.view.live.row(&row.call.id).cloned();
                 self.view.live.put(row.clone());
-                if let Some(before) = before {
-                    self.tell_outcome(&before, Some(&row));
+                if let Some(before) = &before {
+                    self.tell_outcome(before, Some(&row));
                 }
-                self.live_changed();
+                self.offer_undos();
+                self.dialog_follows(before.as_slice());
             }
             Change::CallGone(call) => {
                 let before = self.view.live.row(&call).cloned();
                 self.view.live.calls.retain(|row| row.call.id != call);
-                if let Some(before) = before {
-                    self.tell_outcome(&before, None);
+                if let Some(before) = &before {
+                    self.tell_outcome(before, None);
                 }
-                self.live_changed();
+                self.offer_undos();
+                self.dialog_follows(before.as_slice());
             }
             Change::User(user) => {
                 if self.me() == Some(&user.id) {
@@ -102,81 +114,6 @@ impl Owner {
     fn set_me(&mut self, user: User) {
         if let SessionView::SignedIn { me, .. } = &mut self.view.session {
             *me = user;
-        }
-    }
-
-    /// Says what became of a transfer that this user began.
-    fn tell_outcome(&mut self, before: &LiveRow, after: Option<&LiveRow>) {
-        let Some(transfer) = &before.call.transfer else { return };
-        if self.me() != Some(&transfer.by.id) {
-            return;
-        }
-        let caller = name(&before.call.caller);
-        let outcome = match after {
-            None => Some((
-                Tone::Plain,
-                format!("The call with {caller} ended during the transfer to {}.", transfer.target.name()),
-            )),
-            Some(row) => match &row.call.transfer {
-                Some(now) if now.id == transfer.id => self.stage_outcome(transfer, now, &caller),
-                Some(_) | None => self.settled(transfer, row, &caller),
-            },
-        };
-        if let Some((tone, sentence)) = outcome {
-            self.announce(tone, sentence);
-        }
-    }
-
-    /// A step of a transfer that goes on.
-    fn stage_outcome(&self, before: &TransferProgress, now: &TransferProgress, caller: &str) -> Option<(Tone, String)> {
-        if std::mem::discriminant(&before.stage) == std::mem::discriminant(&now.stage) {
-            return None;
-        }
-        let target = now.target.name();
-        match &now.stage {
-            TransferStage::Holding
-            | TransferStage::Ringing { .. }
-            | TransferStage::ConsultRinging { .. }
-            | TransferStage::Consulting { .. }
-            | TransferStage::Swapped { .. } => None,
-            TransferStage::Recalling { towards, because, .. } => {
-                let whom = if self.me() == Some(&towards.id) { "you" } else { &towards.name };
-                Some((Tone::Bad, format!("{target}: {}. {caller} goes back to {whom}.", because.phrase())))
-            }
-            TransferStage::NextAgent { because, .. } => Some((
-                Tone::Plain,
-                format!("{target}: {}. The next free colleague is rung for {caller}.", because.phrase()),
-            )),
-            TransferStage::Queued { department, .. } => {
-                Some((Tone::Plain, format!("{caller} waits in {} for the next free colleague.", department.name)))
-            }
-            TransferStage::Voicemail { because, .. } => {
-                Some((Tone::Plain, format!("{target}: {}. {caller} may leave a message.", because.phrase())))
-            }
-        }
-    }
-
-    /// The transfer is over and the call goes on.
-    fn settled(&self, transfer: &TransferProgress, row: &LiveRow, caller: &str) -> Option<(Tone, String)> {
-        match &row.call.state {
-            CallState::Talking { with } if self.me() == Some(&with.id) => {
-                Some((Tone::Plain, format!("{caller} is back with you.")))
-            }
-            CallState::Talking { with } => Some((Tone::Good, format!("{} has the call with {caller}.", with.name))),
-            CallState::TalkingOutside { with } => {
-                Some((Tone::Good, format!("{} has the call with {caller}.", name(with))))
-            }
-            CallState::Queued { department, .. } => {
-                Some((Tone::Plain, format!("{caller} waits in {}.", department.name)))
-            }
-            CallState::Voicemail { .. } => Some((
-                Tone::Plain,
-                format!("{} could not take the call. {caller} may leave a message.", transfer.target.name()),
-            )),
-            CallState::Closing => {
-                Some((Tone::Bad, format!("Nobody could take the call of {caller}; it is being closed.")))
-            }
-            CallState::Ringing { .. } | CallState::Held { .. } | CallState::Transferring => None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Short sentences about what happened.
 
+use protocol::TransferId;
+
 use crate::owner::Owner;
 use crate::{Notice, Tone};
 
@@ -9,8 +11,17 @@ const MOST: usize = 20;
 impl Owner {
     /// Tells the person in the window.
     pub(crate) fn note(&mut self, tone: Tone, sentence: impl Into<String>) {
+        self.push_notice(tone, sentence.into(), None);
+    }
+
+    /// Offers to take a transfer back for as long as that can be done.
+    pub(crate) fn offer_undo(&mut self, sentence: String, transfer: TransferId) {
+        self.push_notice(Tone::Plain, sentence, Some(transfer));
+    }
+
+    fn push_notice(&mut self, tone: Tone, sentence: String, undo: Option<TransferId>) {
         self.last_notice = self.last_notice.wrapping_add(1);
-        let notice = Notice { id: self.last_notice, at: self.clock.now(), tone, sentence: sentence.into(), undo: None };
+        let notice = Notice { id: self.last_notice, at: self.clock.now(), tone, sentence, undo };
         self.view.notices.push(notice);
         let surplus = self.view.notices.len().saturating_sub(MOST);
         self.view.notices.drain(..surplus);
@@ -25,6 +36,7 @@ impl Owner {
     }
 
     pub(crate) fn dismiss(&mut self, id: u32) {
-        self.view.notices.retain(|notice| notice.id != id);
+        let Some(at) = self.view.notices.iter().position(|notice| notice.id == id) else { return };
+        self.undo_dismissed.extend(self.view.notices.remove(at).undo);
     }
 }

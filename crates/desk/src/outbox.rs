@@ -45,12 +45,14 @@ impl View {
                 trouble: None,
             },
             notices: Vec::new(),
+            asking: Vec::new(),
         }
     }
 
     /// Applies what changed. Doing so twice is the same as doing so once.
     pub fn apply(&mut self, patch: ViewPatch) {
-        let ViewPatch { session, link, live, phone, rings, dialog, logs, details, directory, sound, notices } = patch;
+        let ViewPatch { session, link, live, phone, rings, dialog, logs, details, directory, sound, notices, asking } =
+            patch;
         put(&mut self.session, session);
         put(&mut self.link, link);
         if let Some(live) = live {
@@ -64,6 +66,7 @@ impl View {
         put(&mut self.directory, directory);
         put(&mut self.sound, sound);
         put(&mut self.notices, notices);
+        put(&mut self.asking, asking);
     }
 }
 
@@ -153,6 +156,7 @@ fn small(old: &View, new: &View) -> ViewPatch {
         details: differing(&old.details, &new.details).map(|open| Opened { open }),
         sound: differing(&old.sound, &new.sound),
         notices: differing(&old.notices, &new.notices),
+        asking: differing(&old.asking, &new.asking),
         ..ViewPatch::default()
     }
 }

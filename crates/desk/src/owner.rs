@@ -3,10 +3,13 @@
 //! What takes time runs as a task of the session and comes back as an input that carries the session's number, so
 //! that answers to a session that is over are dropped.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use call_log::Page;
-use protocol::{CallId, CallRecord, Session, Timestamp, TransferAccepted, TransferTargets};
+use protocol::{
+    CallId, CallRecord, Session, Timestamp, TransferAccepted, TransferId, TransferRequest, TransferTargets,
+};
 use softphone::{PhoneEvent, SoundDevices};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -20,6 +23,7 @@ use crate::outbox::Outbox;
 use crate::secrets::{Found, Vault};
 use crate::session::State;
 use crate::settings::Settings;
+use crate::steps::Step;
 use crate::sync::SyncError;
 use crate::{DeskConfig, SessionView, Tone, View, Wish};
 
@@ -70,6 +74,10 @@ pub(crate) enum Happening {
         call: CallId,
         result: Result<TransferAccepted, ControlError>,
     },
+    Stepped {
+        transfer: TransferId,
+        result: Result<(), ControlError>,
+    },
     /// A request whose success is seen on the feed.
     Asked(Result<(), ControlError>),
     PhoneStarted(Result<Started, String>),
@@ -95,6 +103,12 @@ pub(crate) struct Owner {
     pub(crate) last_notice: u32,
     /// The open dialog's targets will be asked for again in a moment.
     pub(crate) targets_due: bool,
+    /// When the exchange was last heard on the feed.
+    pub(crate) heard: Timestamp,
+    /// Transfers that were taken back from here.
+    pub(crate) taken_back: HashSet<TransferId>,
+    /// Transfers whose offer to undo was dismissed.
+    pub(crate) undo_dismissed: HashSet<TransferId>,
     outbox: Outbox,
 }
 
@@ -115,6 +129,9 @@ impl Owner {
             view: View::empty(),
             last_notice: 0,
             targets_due: false,
+            heard: Timestamp::default(),
+            taken_back: HashSet::new(),
+            undo_dismissed: HashSet::new(),
         };
         if let Some(sentence) = fault {
             owner.note(Tone::Bad, sentence);
@@ -165,10 +182,11 @@ impl Owner {
             Wish::OpenTransfer { call } => self.open_transfer(call),
             Wish::CloseTransfer => self.view.dialog = None,
             Wish::Transfer { call, revision, target, transfer, note } => {
-                self.transfer(call, revision, target, transfer, note);
+                self.transfer(call, TransferRequest { revision, target, kind: transfer, note });
             }
-            Wish::CompleteTransfer { .. } | Wish::SwapTransfer { .. } => {}
-            Wish::CancelTransfer { transfer } => self.cancel_transfer(transfer),
+            Wish::CompleteTransfer { transfer } => self.step_transfer(transfer, Step::Complete),
+            Wish::SwapTransfer { transfer } => self.step_transfer(transfer, Step::Swap),
+            Wish::CancelTransfer { transfer } => self.step_transfer(transfer, Step::Cancel),
             Wish::Dial { number } => self.dial(&number),
             Wish::Answer { id } => self.answer(id),
             Wish::Decline { id } => self.decline(id),
@@ -202,6 +220,7 @@ impl Owner {
             Happening::TargetsDue => self.fetch_targets(),
             Happening::Targets { call, targets } => self.targets(&call, targets),
             Happening::Transferred { call, result } => self.transferred(&call, result),
+            Happening::Stepped { transfer, result } => self.stepped(&transfer, result),
             Happening::Asked(result) => self.asked(result),
             Happening::PhoneStarted(result) => self.phone_started(result),
             Happening::PhoneRetry => self.start_phone(),

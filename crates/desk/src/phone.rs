@@ -1,6 +1,5 @@
 //! This device's phone: started with the session's SIP account, its calls as a section of the view.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -10,11 +9,12 @@ use softphone::{
     SoundChoice, SoundDevices, Transport,
 };
 
+use crate::consult;
 use crate::device::{Device, Started};
 use crate::owner::{Happening, Input, Owner};
 use crate::rings::name;
 use crate::session::State;
-use crate::{LinkState, PhoneCall, PhoneCallId, PhoneCallState, SoundDevice, SoundView, Tone};
+use crate::{LinkState, PhoneCall, PhoneCallId, PhoneCallState, RingKind, SoundDevice, SoundView, Tone};
 
 const RETRY: Duration = Duration::from_secs(5);
 const SIP_PORT: u16 = 5060;
@@ -24,8 +24,6 @@ const MAX_NUMBER_CHARS: usize = 200;
 #[derive(Default)]
 pub(crate) struct PhoneSlot {
     device: Option<Box<dyn Device>>,
-    /// The account's call behind each call that rang here, if the INVITE named it.
-    pub account_calls: HashMap<PhoneCallId, Option<CallId>>,
 }
 
 impl PhoneSlot {
@@ -116,7 +114,12 @@ impl Owner {
                 LinkState::Up => {} // a refresh
                 registration @ (LinkState::Off | LinkState::Connecting) => *registration = LinkState::Connecting,
             },
-            RegistrationState::Registered => self.view.link.registration = LinkState::Up,
+            RegistrationState::Registered => {
+                if let (State::In(session), LinkState::Down { .. }) = (&self.state, &self.view.link.registration) {
+                    session.wake.notify_one(); // the network is back, so the feed may be too
+                }
+                self.view.link.registration = LinkState::Up;
+            }
             RegistrationState::Down { why, retry_in } => {
                 let sentence = format!("Calls can't reach this phone: {}.", why.trim_end_matches('.'));
                 self.registration_down(sentence, retry_in);
@@ -181,17 +184,22 @@ impl Owner {
             quality: None,
             transfer_right: None,
             consult: None,
+            about: None,
         }
     }
 
     fn answered(&mut self, id: PhoneCallId, codec: Codec) {
         if let Some(ring) = self.take_ring(id) {
-            let call = self.new_call(id, ring.caller, PhoneCallState::Talking);
-            self.view.phone.calls.push(call);
-            if let State::In(session) = &mut self.state {
-                let account_call = session.phone.account_calls.remove(&id).flatten();
-                self.change(id, |call| call.call = account_call);
-            }
+            // Who is consulted speaks with the colleague first.
+            let (with, about) = match (ring.kind, ring.by) {
+                (RingKind::Consult, Some(by)) => (by, Some(ring.caller)),
+                (RingKind::Consult, None)
+                | (RingKind::Outside | RingKind::Internal | RingKind::Transfer | RingKind::Recall, _) => {
+                    (ring.caller, None)
+                }
+            };
+            let call = self.new_call(id, with, PhoneCallState::Talking);
+            self.view.phone.calls.push(PhoneCall { call: ring.call, about, ..call });
         }
         let now = self.clock.now();
         self.change(id, |call| {
@@ -217,9 +225,6 @@ impl Owner {
     }
 
     fn ended(&mut self, id: PhoneCallId, ended: &Ended) {
-        if let State::In(session) = &mut self.state {
-            session.phone.account_calls.remove(&id);
-        }
         if let Some(ring) = self.take_ring(id) {
             self.ring_ended(&ring, ended);
         }
@@ -267,7 +272,7 @@ impl Owner {
         }
     }
 
-    /// Finds each phone call's row in the live list, for its transfer button.
+    /// Finds each phone call's row in the live list, for its transfer button and its consultation.
     pub(crate) fn match_phone_to_live(&mut self) {
         let Some(me) = self.me().cloned() else { return };
         for at in 0..self.view.phone.calls.len() {
@@ -278,6 +283,12 @@ impl Owner {
             let call = &mut self.view.phone.calls[at];
             let row = call.call.as_ref().and_then(|id| self.view.live.row(id));
             call.transfer_right = row.map(|row| row.transfer_right.clone());
+            call.consult = row.and_then(|row| consult::of(row, &me, call.consult.as_ref()));
+            if row.is_some_and(|row| consult::handed_to(row, &me))
+                && let Some(caller) = call.about.take()
+            {
+                call.with = caller;
+            }
         }
     }
 

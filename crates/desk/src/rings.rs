@@ -1,11 +1,11 @@
 //! Calls that ring here: from the INVITE to the ring card, and away again.
 
-use protocol::Party;
-use softphone::{Ended, IncomingCall};
+use protocol::{Party, Reason};
+use softphone::{Ended, IncomingCall, Recalled};
 
 use crate::owner::Owner;
 use crate::session::State;
-use crate::{PhoneCallId, RingKind, RingView, Tone};
+use crate::{LinkState, PhoneCallId, RingKind, RingView, Tone};
 
 impl Owner {
     /// The ring tone is on already; now the card.
@@ -16,13 +16,18 @@ impl Owner {
             id,
             kind: kind(call.kind),
             headline: headline(&call),
+            call: call.call_id.clone(),
             caller: call.caller,
+            by: call.transferred_by,
             department: call.department,
             note: call.note,
             since: self.clock.now(),
-            answering: false,
+            // One that answers itself is only shown until it has.
+            answering: call.answers_itself,
         });
-        session.phone.account_calls.insert(id, call.call_id);
+        if !matches!(self.view.link.control, LinkState::Up) {
+            session.wake.notify_one();
+        }
     }
 
     pub(crate) fn answer(&mut self, id: PhoneCallId) {
@@ -73,14 +78,11 @@ fn headline(call: &IncomingCall) -> String {
             None => "Internal transfer".into(),
         },
         softphone::RingKind::Consult => match &call.transferred_by {
-            Some(by) => format!("{} wants to speak with you about a caller", name(by)),
-            None => "A colleague wants to speak with you about a caller".into(),
+            Some(by) => format!("{} wants to speak with you about {}", name(by), name(&call.caller)),
+            None => format!("A colleague wants to speak with you about {}", name(&call.caller)),
         },
         softphone::RingKind::Recall => match &call.back {
-            Some(back) => match back.because {
-                Some(because) => format!("Back from {}: {}", name(&back.from), because.phrase()),
-                None => format!("Back from {}", name(&back.from)),
-            },
+            Some(back) => came_back(back),
             None => "Your transfer came back".into(),
         },
         softphone::RingKind::Outside => match &call.department {
@@ -88,6 +90,18 @@ fn headline(call: &IncomingCall) -> String {
             None => format!("Call from {}", name(&call.caller)),
         },
         softphone::RingKind::Internal => format!("Call from {}", name(&call.caller)),
+    }
+}
+
+/// "Back from Ravi Kumar: no answer after 20 s". Only an unanswered ring is told with its length.
+fn came_back(back: &Recalled) -> String {
+    let from = name(&back.from);
+    match (back.because, back.after) {
+        (Some(Reason::NoAnswer), Some(after)) => {
+            format!("Back from {from}: no answer after {} s", after.as_secs())
+        }
+        (Some(because), _) => format!("Back from {from}: {}", because.phrase()),
+        (None, _) => format!("Back from {from}"),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Signing in and out, and what exists only between the two.
 
+use std::sync::Arc;
+
 use protocol::{Presence, Session, SignIn, SipAccount};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
 
 use crate::control::{Control, ControlError};
 use crate::feed::{self, FeedEvent};
@@ -41,6 +44,8 @@ pub(crate) struct SignedIn {
     pub log: Option<LogRoom>,
     pub history: History,
     pub phone: PhoneSlot,
+    /// Wakes the feed when something shows that the exchange can be reached again.
+    pub wake: Arc<Notify>,
 }
 
 /// What is kept between two runs, as a secret.
@@ -174,6 +179,7 @@ impl Owner {
         self.blank();
         let Session { user: me, account: name, sip, token: _ } = session;
         let log = self.open_log(&account(me.id.as_str(), address));
+        let wake = Arc::new(Notify::new());
         self.view.session = SessionView::SignedIn { account: name, me, address: address.to_string(), keyring_warning };
         self.state = State::In(Box::new(SignedIn {
             control: control.clone(),
@@ -181,9 +187,11 @@ impl Owner {
             log,
             history: History::default(),
             phone: PhoneSlot::default(),
+            wake: Arc::clone(&wake),
         }));
         let post = self.poster();
-        self.tasks.spawn(async move { feed::run(control, move |event: FeedEvent| post(Happening::Feed(event))).await });
+        let tell = move |event: FeedEvent| post(Happening::Feed(event));
+        self.tasks.spawn(async move { feed::run(control, &wake, tell).await });
         self.start_phone();
     }
 
@@ -283,6 +291,8 @@ impl Owner {
         self.tasks = tokio::task::JoinSet::new();
         self.session = self.session.wrapping_add(1);
         self.targets_due = false;
+        self.taken_back.clear();
+        self.undo_dismissed.clear();
     }
 
     /// Ends the session because the app ends; the sign-in stays.

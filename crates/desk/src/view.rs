@@ -1,7 +1,7 @@
 //! What a screen shows: one value, made by the desk, pushed to whoever draws. A screen never computes any of this.
 
 use protocol::{
-    CallId, CallRecord, Directory, LiveRow, Party, Presence, Timestamp, TransferRight, TransferTarget, User,
+    CallId, CallRecord, Directory, LiveRow, Party, Presence, Timestamp, TransferId, TransferRight, TransferTarget, User,
 };
 use serde::{Deserialize, Serialize};
 use specta::Type;
@@ -21,6 +21,8 @@ pub struct View {
     pub directory: Directory,
     pub sound: SoundView,
     pub notices: Vec<Notice>,
+    /// Transfers that were asked here to be taken back, completed or swapped, and of which the exchange has not answered.
+    pub asking: Vec<TransferId>,
 }
 
 /// The sections that changed since the last patch; absent sections are as they were.
@@ -38,6 +40,7 @@ pub struct ViewPatch {
     pub directory: Option<Directory>,
     pub sound: Option<SoundView>,
     pub notices: Option<Vec<Notice>>,
+    pub asking: Option<Vec<TransferId>>,
 }
 
 /// A part of the screen that may be there or not.
@@ -91,7 +94,7 @@ pub enum LinkState {
     Off,
     Connecting,
     Up,
-    /// Down since, why in a sentence, and when it is tried again.
+    /// Since when nothing has been heard, why in a sentence, and when it is tried again; `None`: all the time.
     Down {
         since: Timestamp,
         why: String,
@@ -147,17 +150,23 @@ pub struct PhoneCall {
     pub transfer_right: Option<TransferRight>,
     /// The consultation that goes on about this call.
     pub consult: Option<ConsultView>,
+    /// The caller about whom the colleague on this call speaks, before handing them over.
+    pub about: Option<Party>,
 }
 
 /// Speaking with a colleague about a caller who is on hold, before handing them over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 pub struct ConsultView {
-    pub transfer: protocol::TransferId,
+    pub transfer: TransferId,
     /// "Ravi Kumar".
     pub with: String,
     pub stage: ConsultStage,
+    /// Since when whoever is not spoken with has been hearing music.
+    pub waiting_since: Timestamp,
     /// Whether it can be completed now.
     pub complete_right: TransferRight,
+    /// Whether the other one can be spoken with now.
+    pub swap_right: TransferRight,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -185,10 +194,14 @@ pub enum PhoneCallState {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 pub struct RingView {
     pub id: PhoneCallId,
+    /// The account's call, if the INVITE named it: the row in the live list.
+    pub call: Option<CallId>,
     pub kind: RingKind,
-    /// "Internal transfer from Ravi Kumar", "Back from Ravi Kumar: no answer", "Call for Support".
+    /// "Internal transfer from Ravi Kumar", "Back from Ravi Kumar: no answer after 20 s", "Call for Support".
     pub headline: String,
     pub caller: Party,
+    /// Who transfers, or wants to speak first.
+    pub by: Option<Party>,
     pub department: Option<String>,
     pub note: Option<String>,
     pub since: Timestamp,
@@ -306,7 +319,7 @@ pub struct Notice {
     pub tone: Tone,
     pub sentence: String,
     /// A transfer that can still be taken back: shown as an Undo button.
-    pub undo: Option<protocol::TransferId>,
+    pub undo: Option<TransferId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -340,14 +353,14 @@ pub enum Wish {
     },
     /// The consultation becomes a transfer.
     CompleteTransfer {
-        transfer: protocol::TransferId,
+        transfer: TransferId,
     },
     /// Speak with the other one of caller and colleague.
     SwapTransfer {
-        transfer: protocol::TransferId,
+        transfer: TransferId,
     },
     CancelTransfer {
-        transfer: protocol::TransferId,
+        transfer: TransferId,
     },
     Dial {
         number: String,

@@ -179,6 +179,9 @@ impl Device for FakePhone {
     fn dtmf(&self, call: CallKey, digits: &str) {
         self.note(format!("dtmf {} {digits}", call.0));
     }
+    fn expect(&self, call: protocol::CallId) {
+        self.note(format!("expect {call}"));
+    }
     fn choose_sound(&self, choice: SoundChoice) {
         self.note(format!("sound {:?}", choice.speaker));
     }
