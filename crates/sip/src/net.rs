@@ -344,11 +344,14 @@ fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 fn send_udp(socket: &UdpSocket, bytes: &[u8], remote: SocketAddr) -> io::Result<()> {
-    match socket.try_send_to(bytes, remote) {
+    // Not by tokio's `try_send_to`: that refuses until the reactor has seen the socket, and the first packet, most often
+    // our REGISTER, would be lost for half a second.
+    let send = || socket2::SockRef::from(socket).send_to(bytes, &remote.into());
+    match send() {
         // A full send buffer is a lost packet: retransmission answers it.
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
         // Linux reports an earlier ICMP here, perhaps of another peer: the next try is clean.
-        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => socket.try_send_to(bytes, remote).map(drop),
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => send().map(drop),
         sent => sent.map(drop),
     }
 }
