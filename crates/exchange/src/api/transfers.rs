@@ -1,10 +1,8 @@
 //! Moving a live call: to whom, Go, and the steps of a transfer that goes on. Every answer is the switchboard's own.
 
 use axum::{Json, extract::State, http::StatusCode};
-use protocol::{
-    ApiError, CallId, Denied, Target, TransferAccepted, TransferId, TransferRequest, TransferRight, TransferTargets,
-};
-use switchboard::{Command, Refusal};
+use protocol::{ApiError, CallId, Target, TransferAccepted, TransferId, TransferRequest, TransferTargets};
+use switchboard::{Command, Refusal, Rights};
 
 use super::{
     Api, check,
@@ -31,9 +29,8 @@ pub(super) async fn transfer_targets(
     let targets = api.0.brain.look(move |s| {
         let live = s.live_calls().into_iter().find(|c| c.id == call && s.may_see(&user, c))?;
         let targets = s.transfer_targets(&user, &call)?;
-        let right: TransferRight = s.may_transfer(&user, &call).into();
-        let not = |denied: Denied| TransferRight::from(Err(denied));
-        let (consult, outside) = (not(Denied::NotOnCall), not(Denied::OutsideNotAllowed));
+        let Rights { transfer, consult, outside, .. } = s.rights(&user, &call);
+        let (right, consult, outside) = (transfer.into(), consult.into(), outside.into());
         Some(TransferTargets { call, revision: live.revision, right, consult, outside, targets })
     });
     let gone = || Refused::not_found("This call is not going on any more, or it is not yours to see.");

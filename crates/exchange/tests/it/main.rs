@@ -7,4 +7,5 @@ mod config;
 mod feed;
 mod office;
 mod program;
+mod rights;
 mod store;

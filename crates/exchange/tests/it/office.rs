@@ -230,6 +230,7 @@ pub fn http() -> reqwest::Client {
     reqwest::Client::new()
 }
 
+#[derive(Clone)]
 pub struct Person {
     http: reqwest::Client,
     api: String,
@@ -311,13 +312,16 @@ impl Feed {
     }
 
     pub async fn change<T>(&mut self, wanted: impl Fn(protocol::Change) -> Option<T>) -> T {
-        loop {
-            if let FeedMessage::Delta(delta) = self.message().await
-                && let Some(found) = wanted(delta.change)
-            {
-                return found;
+        let wait = async {
+            loop {
+                if let FeedMessage::Delta(delta) = self.message().await
+                    && let Some(found) = wanted(delta.change)
+                {
+                    return found;
+                }
             }
-        }
+        };
+        timeout(PATIENCE, wait).await.expect("the change never came")
     }
 
     pub async fn row(&mut self, wanted: impl Fn(&LiveRow) -> bool) -> LiveRow {
