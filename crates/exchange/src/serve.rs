@@ -9,6 +9,7 @@ use std::{
 };
 
 use media::Codec;
+use rusqlite::Connection;
 use serde::Serialize;
 use switchboard::{EngineEvent, Switchboard};
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -21,7 +22,7 @@ use crate::{
         Engine,
         embedded::{Embedded, EmbeddedConfig, EngineError, Transport, TrunkConfig},
     },
-    store::{Store, StoreError, audit, devices::Devices, records, sessions::random_token},
+    store::{Store, StoreError, audit, devices::Devices, drafts, records, sessions::random_token},
 };
 
 /// What `serve` prints on standard output, as one line of JSON, once everything answers.
@@ -115,19 +116,17 @@ impl Exchange {
         (sip_udp, sip_tcp): (Option<SocketAddr>, Option<SocketAddr>),
     ) -> Result<Self, ServeError> {
         let registrar = registrar(&config, sip_udp, sip_tcp);
-        let (last_audit, records_seq) = store
-            .write({
-                let uri = registrar.uri.clone();
-                move |c| {
-                    crate::store::set_registrar(c, &uri)?;
-                    Ok((audit::last(c)?, records::last_seq(c)?))
-                }
-            })
-            .await?;
+        let uri = registrar.uri.clone();
+        if let Err(error) = store.write(move |c| crate::store::set_registrar(c, &uri)).await {
+            // `device` on the command line will name the address of the last time.
+            tracing::warn!(%error, "the registrar's address could not be stored");
+        }
+        let last = |c: &Connection| Ok((audit::last(c)?, records::last_seq(c)?, drafts::all(c)?));
+        let (last_audit, records_seq, drafts) = store.read(last).await?;
         // Ids stay unique across restarts without a counter on the disk.
         let instance = random_token()[..12].to_owned();
         let switchboard = Switchboard::new(config.account.clone(), instance, last_audit, records_seq);
-        let (brain, steering) = Brain::start(switchboard, engine.clone(), events, store.clone(), records_seq);
+        let (brain, steering) = Brain::start(switchboard, engine.clone(), events, store.clone(), records_seq, drafts);
         let api = Api::new(brain.clone(), store.clone(), &config.account, config.passwords, registrar);
         let tls = config.api.tls.as_ref();
         let serving = api.and_then(|api| Serving::start(api, listener, tls)).map_err(ServeError::Api)?;
@@ -157,7 +156,7 @@ impl Exchange {
         self.engine.stop().await;
         self.api.stop().await;
         if let Err(error) = self.store.close().await {
-            tracing::error!(%error, "the last records may not be stored");
+            tracing::error!("{error}");
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     extract::Caller,
     refusal::{Answer, Refused},
 };
-use crate::brain::Feed;
+use crate::brain::{Feed, Told};
 
 /// Both sides notice a dead link by this (see `FeedMessage::Alive`).
 const ALIVE: Duration = Duration::from_secs(5);
@@ -100,18 +100,26 @@ impl Connection {
         }
     }
 
-    async fn forward(&mut self, message: FeedMessage) -> Result<(), Option<End>> {
-        self.number = match &message {
-            FeedMessage::Snapshot(snapshot) => snapshot.number,
-            FeedMessage::Delta(delta) => delta.number,
-            FeedMessage::Alive { number, .. } => *number,
-        };
-        self.send(&message).await
+    async fn forward(&mut self, told: Told) -> Result<(), Option<End>> {
+        match told {
+            Told::Snapshot(snapshot) => {
+                self.number = snapshot.number;
+                self.send(&FeedMessage::Snapshot(*snapshot)).await
+            }
+            Told::Delta { number, json } => {
+                self.number = number;
+                self.send_text(json).await
+            }
+        }
     }
 
     async fn send(&mut self, message: &FeedMessage) -> Result<(), Option<End>> {
         let text =
             serde_json::to_string(message).map_err(|_| Some(End(close_code::ERROR, "A fault of the exchange.")))?;
+        self.send_text(text).await
+    }
+
+    async fn send_text(&mut self, text: String) -> Result<(), Option<End>> {
         let sent = timeout(STUCK, self.socket.send(Message::Text(text.into()))).await;
         sent.map_err(|_| None)?.map_err(|_| None)
     }

@@ -6,16 +6,16 @@ mod feeds;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use protocol::{AuditEntry, CallId, LegId, Timestamp, TransferId, UserId};
+use protocol::{AuditEntry, CallId, CallRecord, LegId, Timestamp, TransferId, UserId};
 use switchboard::{Command, EngineEvent, Fact, Input, Order, Output, Refusal, Switchboard};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
     time::{sleep_until, timeout},
 };
 
 pub use clock::Clock;
-pub use feeds::{Feed, FeedId, directory, rows};
+pub use feeds::{Feed, FeedId, Told, directory, rows};
 
 use crate::{
     engine::Engine,
@@ -60,7 +60,8 @@ pub struct Brain {
 const STOP_TIME: Duration = Duration::from_secs(3);
 
 impl Brain {
-    /// Starts the task. `events` is what the engine reports on.
+    /// Starts the task. `events` is what the engine reports on; `drafts` are the calls that the run before this one left
+    /// unfinished, which are closed first.
     #[must_use]
     pub fn start(
         switchboard: Switchboard,
@@ -68,11 +69,13 @@ impl Brain {
         events: mpsc::UnboundedReceiver<EngineEvent>,
         store: Store,
         records_seq: u64,
+        drafts: Vec<CallRecord>,
     ) -> (Self, JoinHandle<()>) {
         let (inbox, asks) = mpsc::channel(256);
         let clock = Clock::start();
         let feeds = Feeds::new(store.id().to_owned(), records_seq);
-        let task = Task { switchboard, engine, store, clock, feeds, recording: HashMap::new() };
+        let mut task = Task { switchboard, engine, store, clock, feeds, recording: HashMap::new() };
+        task.recover(drafts);
         (Self { inbox, clock }, tokio::spawn(task.run(events, asks)))
     }
 
@@ -151,12 +154,14 @@ struct Task {
 
 impl Task {
     async fn run(mut self, mut events: mpsc::UnboundedReceiver<EngineEvent>, mut asks: mpsc::Receiver<Ask>) {
+        let mut trouble = self.store.trouble();
         loop {
             tokio::select! {
                 // What happens on the wire comes before what people ask.
                 biased;
                 Some(event) = events.recv() => self.saw(event),
                 () = self.timer() => drop(self.step(Input::Tick)),
+                sentence = changed(&mut trouble) => self.feeds.trouble(sentence, self.clock.now()),
                 ask = asks.recv() => match ask {
                     Some(Ask::Stop(reply)) => {
                         self.wind_up(&mut events).await;
@@ -202,8 +207,24 @@ impl Task {
 
     fn step(&mut self, input: Input) -> Step {
         let now = self.clock.now();
-        let mut step = Step::default();
         self.switchboard.handle(now, input);
+        self.drain(now)
+    }
+
+    /// Closes what the run before this one left unfinished.
+    fn recover(&mut self, drafts: Vec<CallRecord>) {
+        if drafts.is_empty() {
+            return;
+        }
+        tracing::warn!(calls = drafts.len(), "the exchange did not stop in order last time; its calls are closed now");
+        let now = self.clock.now();
+        self.switchboard.recover(now, drafts);
+        self.drain(now);
+    }
+
+    /// Does and tells what the switchboard wants done and told.
+    fn drain(&mut self, now: Timestamp) -> Step {
+        let mut step = Step::default();
         while let Some(output) = self.switchboard.poll_output() {
             match output {
                 Output::Order(order) => self.order(order),
@@ -211,7 +232,7 @@ impl Task {
                 Output::Fact(Fact::StepAnswer { answer, .. }) => step.step_answer = Some(answer),
                 Output::Fact(fact) => {
                     self.keep(&fact, &mut step);
-                    self.feeds.tell(&self.switchboard, &fact, now);
+                    self.feeds.tell(&self.switchboard, fact, now);
                 }
             }
         }
@@ -229,6 +250,7 @@ impl Task {
     fn keep(&self, fact: &Fact, step: &mut Step) {
         match fact {
             Fact::Record(record) => self.store.put_record(record.as_ref().clone()),
+            Fact::Draft(draft) => self.store.put_draft(draft.as_ref().clone()),
             Fact::Audit(entry) => {
                 self.store.put_audit(entry.clone());
                 step.audit.push(entry.clone());
@@ -237,7 +259,6 @@ impl Task {
             | Fact::CallGone(_)
             | Fact::UserChanged(_)
             | Fact::DepartmentChanged(_)
-            | Fact::Draft(_)
             | Fact::StepAnswer { .. }
             | Fact::TransferAnswer { .. } => {}
         }
@@ -254,5 +275,13 @@ impl Task {
         if timeout(STOP_TIME, all_ended).await.is_err() {
             tracing::warn!(left = self.switchboard.live_calls().len(), "some calls did not confirm their end");
         }
+    }
+}
+
+/// The next news about the store's trouble; for ever, if the store has ended.
+async fn changed(trouble: &mut watch::Receiver<Option<String>>) -> Option<String> {
+    match trouble.changed().await {
+        Ok(()) => trouble.borrow_and_update().clone(),
+        Err(_) => std::future::pending().await,
     }
 }

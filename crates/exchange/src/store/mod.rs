@@ -1,12 +1,16 @@
 //! What outlives a restart, in one SQLite file. One thread writes, in the order it is told to; nobody who steers calls
-//! ever waits for the disk.
+//! ever waits for the disk. While the disk is full or the database locked, what is to be kept waits in memory, in its
+//! order, and [`Store::trouble`] says so.
 
 pub mod audit;
+mod backlog;
 pub mod devices;
+pub mod drafts;
 mod meta;
 pub mod records;
 pub mod sessions;
 pub mod voicemail;
+mod writer;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -14,15 +18,20 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
+    time::Duration,
 };
 
 use protocol::{AuditEntry, CallRecord};
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
+pub use backlog::Unwritten;
 pub use meta::{registrar, set_registrar};
 pub use voicemail::Voicemail;
+
+use backlog::Kept;
+use writer::{Job, Work, Writer};
 
 /// One entry a version of the file; never changed once released, only added to.
 const MIGRATIONS: &[M<'static>] = &[
@@ -33,6 +42,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(devices::V1),
     M::up(sessions::V1),
     M::up(audit::V2),
+    M::up(drafts::V1),
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -47,16 +57,20 @@ pub enum StoreError {
     Migration(#[from] rusqlite_migration::Error),
     #[error("a row does not hold what it should: {0}")]
     Row(#[from] serde_json::Error),
+    #[error("the exchange stopped before everything was written; lost: {0}")]
+    Unwritten(Unwritten),
     #[error("the store is closed")]
     Closed,
 }
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// How long the last entries are tried to be written at the end.
+const LAST_TRIES: Duration = Duration::from_secs(5);
 
 /// A handle; clones share the one file.
 #[derive(Clone)]
 pub struct Store {
-    writer: mpsc::Sender<Job>,
+    writer: mpsc::Sender<Work>,
+    trouble: watch::Receiver<Option<String>>,
     reader: Arc<Mutex<Connection>>,
     id: Arc<str>,
     dir: Arc<Path>,
@@ -96,15 +110,12 @@ impl Store {
         Migrations::from_slice(MIGRATIONS).to_latest(&mut connection)?;
         let id = meta::store_id(&connection)?.into();
         let reader = Arc::new(Mutex::new(connect(&path)?));
-        let (writer, jobs) = mpsc::channel::<Job>();
-        let work = move || {
-            for job in jobs {
-                job(&mut connection);
-            }
-        };
-        let spawned = thread::Builder::new().name("store".into()).spawn(work);
+        let (writer, work) = mpsc::channel();
+        let (tell, trouble) = watch::channel(None);
+        let thread = Writer::new(connection, tell);
+        let spawned = thread::Builder::new().name("store".into()).spawn(move || thread.run(&work));
         spawned.map_err(|cause| StoreError::Io { path, cause })?;
-        Ok(Self { writer, reader, id, dir: dir.into(), lock: Arc::new(lock) })
+        Ok(Self { writer, trouble, reader, id, dir: dir.into(), lock: Arc::new(lock) })
     }
 
     /// Made once with the file: a desk that sees another one starts over.
@@ -118,33 +129,39 @@ impl Store {
         self.dir.join("voicemail")
     }
 
-    /// Queues a finished call for writing.
+    /// Why nothing can be written at the moment, as a sentence; `None` while all is well.
+    #[must_use]
+    pub fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.clone()
+    }
+
+    /// Queues a finished call for writing; its draft goes with it.
     pub fn put_record(&self, record: CallRecord) {
-        self.queue("a call record", move |c| records::insert(c, &record));
+        self.keep(Kept::Record(Box::new(record)));
+    }
+
+    /// Queues what a call's record would be if the exchange failed now.
+    pub fn put_draft(&self, draft: CallRecord) {
+        self.keep(Kept::Draft(Box::new(draft)));
     }
 
     /// Queues an audit entry for appending.
     pub fn put_audit(&self, entry: AuditEntry) {
-        self.queue("an audit entry", move |c| audit::append(c, &entry));
+        self.keep(Kept::Audit(entry));
     }
 
     pub fn put_voicemail(&self, voicemail: Voicemail) {
-        self.queue("a voicemail", move |c| voicemail::insert(c, &voicemail));
+        self.keep(Kept::Voicemail(voicemail));
     }
 
-    /// What nobody waits for. A failure is loud in the log: there is nobody else to tell.
-    fn queue(&self, what: &'static str, job: impl FnOnce(&mut Connection) -> Result<(), StoreError> + Send + 'static) {
-        let job: Job = Box::new(move |c| {
-            if let Err(error) = job(c) {
-                tracing::error!(%error, "{what} could not be stored");
-            }
-        });
-        if self.writer.send(job).is_err() {
-            tracing::error!("{what} came after the store was closed");
+    /// What nobody waits for.
+    fn keep(&self, kept: Kept) {
+        if let Err(mpsc::SendError(Work::Keep(kept))) = self.writer.send(Work::Keep(kept)) {
+            tracing::error!("came after the store was closed and is lost: {}", kept.name());
         }
     }
 
-    /// Does `job` on the writing thread, after everything queued before it.
+    /// Does `job` on the writing thread, after everything queued before it that can be written now.
     ///
     /// # Errors
     /// The job's own, or the store is closed.
@@ -157,11 +174,11 @@ impl Store {
             // If nobody waits for the answer any more, the job is still done.
             let _ = reply.send(job(c));
         });
-        self.writer.send(job).map_err(|_| StoreError::Closed)?;
+        self.writer.send(Work::Job(job)).map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Waits until everything queued so far is in the file.
+    /// Waits until everything queued so far is in the file, or, in [trouble](Self::trouble), waits for better times.
     ///
     /// # Errors
     /// The store is closed.
@@ -169,12 +186,19 @@ impl Store {
         self.write(|_| Ok(())).await
     }
 
-    /// Writes what is queued and lets another exchange have the files.
+    /// Writes what is queued, trying for some seconds if need be, and lets another exchange have the files.
     ///
     /// # Errors
-    /// The store is closed.
+    /// What could not be written and is lost, or the store is closed.
     pub async fn close(&self) -> Result<(), StoreError> {
-        self.flush().await?;
+        let (reply, settled) = oneshot::channel();
+        self.writer.send(Work::Settle(LAST_TRIES, reply)).map_err(|_| StoreError::Closed)?;
+        let unwritten = settled.await.map_err(|_| StoreError::Closed)?;
+        self.unlock()?;
+        if unwritten == Unwritten::default() { Ok(()) } else { Err(StoreError::Unwritten(unwritten)) }
+    }
+
+    fn unlock(&self) -> Result<(), StoreError> {
         if let Some(lock) = self.lock.as_ref() {
             let path = || self.dir.join("lock");
             lock.unlock().map_err(|cause| StoreError::Io { path: path(), cause })?;

@@ -1,5 +1,6 @@
 //! The WebSocket: snapshot, numbered changes, nothing that the reader may not see.
 
+use exchange::brain::Told;
 use protocol::{CallState, Change, FeedMessage};
 use serde_json::json;
 use switchboard::{Command, EngineEvent};
@@ -75,11 +76,13 @@ async fn a_slow_reader_gets_one_snapshot_instead_of_an_endless_queue() {
     assert!(queued <= 256, "{queued} messages were queued");
     assert!(feed.behind.load(std::sync::atomic::Ordering::SeqCst));
     brain.snapshot(feed.id).await.unwrap();
-    let FeedMessage::Snapshot(snapshot) = feed.messages.recv().await.unwrap() else { panic!("no snapshot") };
+    let Told::Snapshot(snapshot) = feed.messages.recv().await.unwrap() else { panic!("no snapshot") };
     assert!(snapshot.number >= 600, "the numbers go on: {}", snapshot.number);
     brain.command(Command::SetPresence { by: "ravi".into(), presence: presence(0) }).await.unwrap();
-    let FeedMessage::Delta(delta) = feed.messages.recv().await.unwrap() else { panic!("no delta") };
-    assert_eq!(delta.number, snapshot.number + 1);
+    let Told::Delta { number, json } = feed.messages.recv().await.unwrap() else { panic!("no delta") };
+    assert_eq!(number, snapshot.number + 1);
+    let FeedMessage::Delta(delta) = serde_json::from_str(&json).unwrap() else { panic!("no delta: {json}") };
+    assert_eq!(delta.number, number);
     office.exchange.stop().await;
 }
 
