@@ -168,7 +168,8 @@ impl Endpoint {
         self.leg(leg, LegOrder::Dtmf(digit));
     }
 
-    /// Asks the far end whether it still knows this call, for want of any other sign of life. If it does not, or does
+    /// Asks the far end whether it still knows this call, ringing or answered, for want of any other sign of life. If it
+    /// does not, or does
     /// not answer within 8 s, the leg ends by [`crate::EndedBy::Network`] with 481, 408 or 503.
     pub fn probe(&self, leg: LegKey) {
         self.leg(leg, LegOrder::Probe);

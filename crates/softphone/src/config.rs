@@ -20,8 +20,8 @@ pub struct PhoneConfig {
     pub codecs: Vec<Codec>,
     pub sound: Sound,
     pub answer_mode: AnswerMode,
-    /// After so long without a packet the far end of a call is asked whether it is still there; if it is not, or does
-    /// not answer for 8 s, the call ends.
+    /// After so long without a packet the far end of a call, talking or ringing, is asked whether it is still there; if
+    /// it is not, or does not answer for 8 s, the call ends.
     pub patience: Duration,
     /// Is shown every SIP message.
     pub trace: Option<Trace>,

@@ -20,7 +20,8 @@ pub(crate) fn ended(cause: &EndCause, incoming: bool, talked: Option<Duration>) 
         (None, EndedBy::Us, false) => "given up".to_owned(),
         (None, EndedBy::Them, true) => "the caller gave up".to_owned(),
         (None, EndedBy::Them, false) => refusal(cause.status),
-        (None, EndedBy::Network, _) => "the network did not answer".to_owned(),
+        (None, EndedBy::Network, true) => "the connection to the caller was lost".to_owned(),
+        (None, EndedBy::Network, false) => "the network did not answer".to_owned(),
     };
     Ended { cause: words, status: cause.status, answered_elsewhere, talked }
 }

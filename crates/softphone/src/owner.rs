@@ -109,6 +109,7 @@ struct Line {
     rtp_keys: bool,
     held_by_them: bool,
     codec: Option<Codec>,
+    begun_at: Instant,
     answered_at: Option<Instant>,
     /// Whom they ask us to call, until that is decided.
     asked: Option<Asked>,
@@ -162,7 +163,7 @@ impl Owner {
     /// Asks after calls of which nothing has been heard since the last time: an exchange that died says no goodbye.
     fn watch(&mut self) {
         let patience = self.patience;
-        let old = |line: &&mut Line| line.answered_at.is_some_and(|since| since.elapsed() >= patience);
+        let old = |line: &&mut Line| line.answered_at.unwrap_or(line.begun_at).elapsed() >= patience;
         for line in self.lines.values_mut().filter(old) {
             let heard = line.heard.count();
             if std::mem::replace(&mut line.heard_before, heard) == heard {

@@ -295,6 +295,19 @@ async fn only_a_call_that_was_asked_for_answers_itself() {
     desk.answered(call).await;
 }
 
+#[tokio::test]
+async fn a_call_whose_caller_died_stops_ringing() {
+    let mut desk = Desk::with(|config| config.patience = Duration::from_millis(200)).await;
+    let (process, far) = mortal("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = far.address();
+    far.call(&desk, CallHeaders::default());
+    let call = desk.rung().await.key;
+    let (process, _far) = restart(process, address).await;
+    let ended = desk.ended(call).await;
+    assert_eq!((ended.cause.as_str(), ended.status), ("the connection to the caller was lost", Some(481)));
+    process.shutdown_background();
+}
+
 /// The exchange dies and another one takes its place: the call ends with a reason, and the device registers again.
 #[tokio::test]
 async fn a_call_whose_exchange_was_restarted_ends_and_the_device_registers_again() {

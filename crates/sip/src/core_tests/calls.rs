@@ -240,3 +240,65 @@ fn a_dialog_that_the_far_end_has_forgotten_ends_with_the_first_request() {
         world.all_over();
     }
 }
+
+#[test]
+fn a_call_that_rings_for_somebody_who_is_gone_stops_ringing() {
+    // Towards us, and from us; the other side dies, or is started anew.
+    for (restarted, status, after) in [(false, 408, 8), (true, 481, 0)] {
+        let mut world = World::perfect(2);
+        let out = world.endpoint(0).invite(world.invite(0, 1));
+        let inward = world.incoming(1).leg;
+        world.endpoint(1).ring(inward);
+        assert_eq!(world.of(0, out), LegEvent::Ringing);
+        world.endpoint(0).probe(out);
+        world.endpoint(1).probe(inward);
+        world.pass(Duration::from_secs(20));
+        assert!(world.nodes.iter_mut().all(|n| n.events.try_recv().is_err()), "both live");
+        let begun = world.seconds();
+        if restarted {
+            world.restart(0);
+        } else {
+            world.loses = Box::new(|_| true);
+        }
+        world.endpoint(1).probe(inward);
+        assert_eq!(world.ended(1, inward), EndCause::new(EndedBy::Network, Some(status), None));
+        assert_eq!(world.seconds() - begun, after);
+
+        let mut world = World::perfect(2);
+        let out = world.endpoint(0).invite(world.invite(0, 1));
+        let inward = world.incoming(1).leg;
+        world.endpoint(1).ring(inward);
+        assert_eq!(world.of(0, out), LegEvent::Ringing);
+        if restarted {
+            world.restart(1);
+        } else {
+            world.loses = Box::new(|_| true);
+        }
+        world.endpoint(0).probe(out);
+        assert_eq!(world.ended(0, out), EndCause::new(EndedBy::Network, Some(status), None));
+        world.all_over_at(0);
+    }
+}
+
+#[test]
+fn a_call_that_was_probed_while_it_rang_is_answered_as_ever() {
+    let mut world = World::perfect(2);
+    let out = world.endpoint(0).invite(world.invite(0, 1));
+    let inward = world.incoming(1).leg;
+    world.endpoint(1).ring(inward);
+    assert_eq!(world.of(0, out), LegEvent::Ringing);
+    // The answers cross.
+    world.endpoint(0).probe(out);
+    world.endpoint(1).probe(inward);
+    world.endpoint(1).answer(inward, ANSWER.into());
+    assert_eq!(world.of(0, out), LegEvent::Answered { sdp: ANSWER.into() });
+    assert_eq!(world.of(1, inward), LegEvent::Confirmed { sdp: None });
+    for (from, leg, to, other) in [(0, out, 1, inward), (1, inward, 0, out)] {
+        world.endpoint(from).info_dtmf(leg, '5');
+        assert_eq!(world.of(to, other), LegEvent::Dtmf { digit: '5' });
+    }
+    world.endpoint(1).hang_up(inward, None);
+    world.ended(1, inward);
+    world.ended(0, out);
+    world.all_over();
+}

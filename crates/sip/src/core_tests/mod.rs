@@ -224,12 +224,15 @@ impl World {
 
     /// Everything runs down; nothing may be left of it, and nothing more be told.
     fn all_over(&mut self) {
+        (0..self.nodes.len()).for_each(|at| self.all_over_at(at));
+    }
+
+    fn all_over_at(&mut self, at: usize) {
         while self.step() {}
-        for (at, node) in self.nodes.iter_mut().enumerate() {
-            assert!(node.events.try_recv().is_err(), "{at} tells more");
-            assert!(node.core.legs.is_empty() && node.core.dialogs.is_empty(), "{at} keeps a leg");
-            assert!(node.core.io.txs.is_empty(), "{at} keeps a transaction");
-        }
+        let node = &mut self.nodes[at];
+        assert!(node.events.try_recv().is_err(), "{at} tells more");
+        assert!(node.core.legs.is_empty() && node.core.dialogs.is_empty(), "{at} keeps a leg");
+        assert!(node.core.io.txs.is_empty(), "{at} keeps a transaction");
     }
 
     fn invite(&self, from: usize, to: usize) -> Invite {

@@ -111,9 +111,9 @@ impl Leg {
 
     /// Whether this is the living dialog that a `Replaces` names. Some devices write the tags from their own side.
     pub fn is_meant_by(&self, replaces: &Replaces) -> bool {
-        let remote = if self.remote_tag.is_empty() { &self.early_tag } else { &self.remote_tag };
-        let meant = [(&replaces.to_tag, &replaces.from_tag), (&replaces.from_tag, &replaces.to_tag)];
-        meant.contains(&(&self.local_tag, remote)) && self.is_early().is_some()
+        let (to, from) = (replaces.to_tag.as_str(), replaces.from_tag.as_str());
+        let tags = (self.local_tag.as_str(), self.tag_of_theirs());
+        (tags == (to, from) || tags == (from, to)) && self.is_early().is_some()
     }
 
     /// Whether the dialog is not answered yet; `None` if it is none, or none any more.
@@ -131,13 +131,16 @@ impl Leg {
         }
     }
 
+    fn tag_of_theirs(&self) -> &str {
+        if self.remote_tag.is_empty() { &self.early_tag } else { &self.remote_tag }
+    }
+
     /// A Refer-To that has somebody take our place in this dialog.
     pub fn refer_to(&self, early_only: bool) -> Option<String> {
         self.is_early()?;
-        let remote = if self.remote_tag.is_empty() { &self.early_tag } else { &self.remote_tag };
         let replaces = Replaces {
             call_id: self.call_id.clone(),
-            to_tag: remote.clone(),
+            to_tag: self.tag_of_theirs().to_owned(),
             from_tag: self.local_tag.clone(),
             early_only,
         };
@@ -301,7 +304,8 @@ impl Leg {
         }
         m.add("Max-Forwards", "70");
         m.add("From", format!("{};tag={}", self.local, self.local_tag));
-        let to_tag = if self.remote_tag.is_empty() { String::new() } else { format!(";tag={}", self.remote_tag) };
+        let tag = self.tag_of_theirs();
+        let to_tag = if tag.is_empty() { String::new() } else { format!(";tag={tag}") };
         m.add("To", format!("{}{to_tag}", self.remote));
         m.add("Call-ID", self.call_id.clone());
         m.add("CSeq", format!("{number} {method}"));

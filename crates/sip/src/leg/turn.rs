@@ -103,7 +103,7 @@ impl Leg {
         if method == "OPTIONS" {
             self.turns.probing = false;
         }
-        if (unknown || silent) && matches!(self.state, State::Up) {
+        if (unknown || silent) && self.is_early().is_some() {
             self.dialog_lost(status, io);
         }
     }
@@ -112,13 +112,22 @@ impl Leg {
     pub(super) fn dialog_lost(&mut self, status: u16, io: &mut Io) {
         self.turns.clear();
         self.confirming = None;
-        self.bye(None, io);
         self.tell_end(EndCause::new(EndedBy::Network, Some(status), None), io);
+        match self.state {
+            State::Arriving { .. } => self.refuse(480, None, io),
+            State::Calling { .. }
+            | State::Up
+            | State::Resolving(_)
+            | State::Cancelling { .. }
+            | State::HangUpLater(_)
+            | State::Closing
+            | State::Over => self.hang_up(None, io),
+        }
     }
 
     /// Asks the far end whether it still knows this call (OPTIONS within the dialog).
     pub(super) fn probe(&mut self, io: &mut Io) {
-        if matches!(self.state, State::Up) && !std::mem::replace(&mut self.turns.probing, true) {
+        if self.is_early().is_some() && !std::mem::replace(&mut self.turns.probing, true) {
             let options = self.numbered_request(Method::Options, 0, io);
             self.send_in_turn(options, io);
         }

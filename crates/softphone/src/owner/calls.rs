@@ -316,6 +316,7 @@ impl Line {
             rtp_keys: false,
             held_by_them: false,
             codec: None,
+            begun_at: Instant::now(),
             answered_at: None,
             asked: None,
             heard: Heard::default(),

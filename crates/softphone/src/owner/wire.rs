@@ -142,7 +142,7 @@ impl Owner {
         self.legs.remove(&line.leg);
         line.call.handle(Input::Gone);
         // Whoever lost a call of ours may have lost our registration too.
-        if cause.by == EndedBy::Network && line.answered_at.is_some() {
+        if cause.by == EndedBy::Network {
             self.register_now();
         }
         debug_assert_eq!(*line.call.state(), State::Over);

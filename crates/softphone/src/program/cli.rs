@@ -94,6 +94,9 @@ struct Raw {
     /// Send back what is heard
     #[arg(long)]
     loopback: bool,
+    /// Ask the far end of a call whether it is still there after so long a silence
+    #[arg(long, value_name = "MS", default_value = "10000")]
+    patience: u64,
     /// Write every SIP message, one JSON object a line, without credentials
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -143,6 +146,7 @@ fn phone(raw: Raw) -> Result<PhoneConfig, String> {
     phone.transport = raw.transport;
     phone.sound = sound;
     phone.impairment = raw.impair;
+    phone.patience = Duration::from_millis(raw.patience);
     phone.trace = raw.trace.as_deref().map(trace).transpose()?;
     if raw.auto_answer_mode {
         phone.answer_mode = AnswerMode::Always;
