@@ -364,8 +364,13 @@ impl Office {
         for leg in live {
             self.try_handle(Input::Engine(EngineEvent::Ended { leg, reason: Reason::CallerGone }))?;
         }
-        while let Some((at, _)) = self.board.poll_timeout() {
+        let mut ticks = 0;
+        while let Some((at, why)) = self.board.poll_timeout() {
             self.now = self.now.max(at);
+            ticks += 1;
+            if ticks > 10_000 {
+                return Err(format!("{why:?} never comes to an end"));
+            }
             // A caller who went back to a line when an agent's leg ended is not there any more.
             self.try_handle(Input::Tick)?;
         }

@@ -7,7 +7,7 @@ use protocol::{Denied, Direction, Ineligible, JourneyEvent, LegId, Reason, Targe
 use super::{Point, Way, Wish};
 use crate::{
     Order, ReferProgress, Refusal, Switchboard,
-    call::{AgentLeg, Call, Dial, Kept, Other, Stage, State, Transfer},
+    call::{AgentLeg, Call, CallKey, Dial, Kept, Other, Ring, Stage, State, Transfer},
     rules::Kind,
 };
 
@@ -42,10 +42,11 @@ impl Switchboard {
     /// Whether the two calls may become one, by which rule, and who that makes the target.
     fn may_join(&self, call: &Call, second: &Call, other: LegId, wish: &Wish<'_>) -> Result<(String, Target), Refusal> {
         let target = self.far_target(second, other).map_err(Refusal::Denied)?;
-        let dialled_out = second.direction == Direction::Outbound && matches!(target, Target::Outside(_));
+        // To bring a number that was dialled together with somebody outside is to transfer to it.
+        let out = |call: &Call| call.direction == Direction::Outbound && matches!(target, Target::Outside(_));
         let rule = match &target {
             // Two callers who came by themselves.
-            Target::Outside(_) if !dialled_out => self.may_consult(wish.by, call),
+            Target::Outside(_) if !out(call) && !out(second) => self.may_consult(wish.by, call),
             Target::Outside(_) | Target::User(_) | Target::Department(_) => {
                 self.may_send(wish.by, Some(call), TransferKind::Consult, &target)
             }
@@ -54,8 +55,7 @@ impl Switchboard {
         self.may_touch(wish.by, Some(second), Kind::Transfer).map_err(Refusal::Denied)?;
         match self.eligible(wish.by, call, TransferKind::Consult, &target) {
             Err(why @ (Ineligible::OtherDepartment | Ineligible::InThisCall)) => Err(Refusal::Ineligible(why)),
-            // To bring an outside number together with somebody is to transfer to it.
-            Err(why) if dialled_out => Err(Refusal::Ineligible(why)),
+            Err(why) if out(second) => Err(Refusal::Ineligible(why)),
             // The others are about ringing them; they are on the line, or rung, already.
             Ok(()) | Err(_) => Ok((rule, target)),
         }
@@ -124,15 +124,14 @@ impl Switchboard {
             State::Talking { with, held, .. } if other == caller.leg() => Far::Party(with, held),
             State::Talking { .. } => Far::Party(caller, second.caller.holds),
             State::Ringing { ring, .. } => {
-                ring.legs.keys().for_each(|leg| self.hand_over(*leg, call.key));
+                self.hand_over_ring(&ring, call.key);
                 Far::Stage(Stage::Ringing(ring))
             }
             State::Queued(wait) => {
                 if let Some(department) = self.directory.departments.get_mut(&wait.department.id) {
                     department.line.insert(wait.ticket, call.key);
                 }
-                let rung = wait.offer.iter().flat_map(|r| r.legs.keys());
-                rung.for_each(|leg| self.hand_over(*leg, call.key));
+                wait.offer.iter().for_each(|ring| self.hand_over_ring(ring, call.key));
                 Far::Stage(Stage::Queued(wait))
             }
             State::Dialling { until, .. } => {
@@ -151,6 +150,12 @@ impl Switchboard {
             self.hand_over(side.leg(), call.key);
         }
         Some(far)
+    }
+
+    fn hand_over_ring(&mut self, ring: &Ring, to: CallKey) {
+        ring.legs.keys().for_each(|leg| self.hand_over(*leg, to));
+        let joined = ring.joins.as_ref().and_then(|id| self.directory.departments.get_mut(id));
+        joined.map(|department| department.open_rings.insert(to));
     }
 
     /// The target has not answered yet: the transfer goes on from there like any other.

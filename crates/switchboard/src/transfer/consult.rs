@@ -52,7 +52,7 @@ impl Switchboard {
             | Step::Queue { .. }
             | Step::Voicemail { .. }
             | Step::Announcement => {
-                let because = transfer.because;
+                let because = transfer.course.missed.map_or(transfer.because, |(_, reason)| reason);
                 return self.back_with(call, *transfer, who, because);
             }
         };
@@ -73,7 +73,7 @@ impl Switchboard {
     /// Nobody answered where it just rang.
     pub(crate) fn consult_failed(&mut self, call: &mut Call, reason: Reason) {
         let Some((mut transfer, who, _)) = self.take_consult(call) else { return };
-        transfer.because = reason;
+        transfer.course.missed(reason);
         self.ask_target(call, transfer, who);
     }
 

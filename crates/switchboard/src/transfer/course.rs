@@ -279,7 +279,9 @@ impl Switchboard {
     fn free_agents(&self, call: &Call, course: &Course, team: &Team, past: &Past<'_>) -> Vec<UserRef> {
         let mut users = self.candidates(call, course, &team.department.id);
         let spared = |u: &UserId| course.point == Point::Target && course.gave_away(u);
-        users.retain(|u| !course.in_vain.contains(u) && !spared(u));
+        // Who is on the line has the caller back by a recall only.
+        let waits = |u: &UserId| course.waits.as_ref() == Some(u);
+        users.retain(|u| !course.in_vain.contains(u) && !spared(u) && !waits(u));
         let users = self.in_order(&team.department.id, team.strategy, users, past);
         users.iter().map(|u| self.directory.user_ref(u)).collect()
     }

@@ -141,6 +141,11 @@ impl Switchboard {
                 let ring = self.ring_team(call, users, seconds, Some(&of), Some((&*transfer, RingKind::Transfer)));
                 call.enter(self.now, State::Transferring { transfer, stage: Stage::NextAgent(ring) });
             }
+            Step::Voicemail { .. } | Step::Announcement if self.planted(Fault::LoseLastFallbackStep) => {
+                let (because, rule) = (transfer.because, why(&transfer));
+                self.settle(call, *transfer, AuditOutcome::FellBack, rule, ReferProgress::Failed(because));
+                self.end(call, because);
+            }
             Step::Voicemail { mailbox } => {
                 let (because, rule) = (transfer.because, format!("{}; voicemail of {}", why(&transfer), mailbox.name));
                 let settled =
@@ -150,9 +155,6 @@ impl Switchboard {
             Step::Announcement => {
                 let (because, rule) = (transfer.because, format!("{}; closing announcement", why(&transfer)));
                 self.settle(call, *transfer, AuditOutcome::FellBack, rule, ReferProgress::Failed(because));
-                if self.planted(Fault::LoseLastFallbackStep) {
-                    return self.end(call, because);
-                }
                 self.announce_closing(call, because);
             }
         }
