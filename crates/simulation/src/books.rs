@@ -67,13 +67,14 @@ pub struct Case {
 pub struct Look {
     pub agent: Option<UserId>,
     pub transfer: Option<TransferId>,
+    /// How many transfers it has had.
+    pub begun: usize,
     /// Where the caller is, as far as it matters.
     pub place: u8,
 }
 
 #[derive(Debug)]
 pub struct Open {
-    pub action: AuditAction,
     pub by: UserId,
     pub progress: Option<TransferProgress>,
 }
@@ -179,7 +180,7 @@ impl Books {
         if case.looks.len() == LOOKS {
             case.looks.pop_back();
         }
-        case.looks.push_front((call.revision, Look::of(&call)));
+        case.looks.push_front((call.revision, Look::of(&call, case.begun)));
         case.was_shown = true;
         case.shown = Some(call);
         Ok(())
@@ -202,7 +203,8 @@ impl Books {
         self.trail = (entry.seq, entry.hash.clone());
         let key = entry.call.as_ref().and_then(|id| self.ids.get(id)).copied();
         if let Some((key, case)) = key.and_then(|key| Some((key, self.cases.get_mut(&key)?))) {
-            case.audits += 1;
+            // Who asks too late is told so; that changes nothing about the call.
+            case.audits += usize::from(entry.outcome != AuditOutcome::Refused);
             settle(key, case, entry, said)?;
         }
         if entry.outcome == AuditOutcome::Refused {
@@ -243,7 +245,7 @@ impl Books {
 }
 
 impl Look {
-    fn of(call: &LiveCall) -> Self {
+    fn of(call: &LiveCall, begun: usize) -> Self {
         let place = match call.state {
             CallState::Ringing { .. } | CallState::Queued { .. } => 0,
             CallState::Talking { .. } | CallState::Held { .. } => 1,
@@ -253,7 +255,7 @@ impl Look {
             CallState::Closing => 5,
         };
         let transfer = call.transfer.as_ref().map(|t| t.id.clone());
-        Self { agent: call.agent.as_ref().map(|a| a.id.clone()), transfer, place }
+        Self { agent: call.agent.as_ref().map(|a| a.id.clone()), transfer, begun, place }
     }
 }
 
@@ -265,7 +267,7 @@ fn settle(key: u32, case: &mut Case, entry: &AuditEntry, said: &mut Said) -> Che
     match entry.outcome {
         AuditOutcome::Refused => Ok(()),
         AuditOutcome::Accepted => {
-            let before = case.open.replace(Open { action: entry.action, by: entry.user.clone(), progress: None });
+            let before = case.open.replace(Open { by: entry.user.clone(), progress: None });
             case.begun += 1;
             check(before.is_none(), || format!("{}: a transfer begins while another goes on", case.id))
         }
@@ -284,8 +286,9 @@ impl Case {
         let id = &self.id;
         check(self.shown.is_none(), || format!("{id} has its record and is still shown"))?;
         check(self.open.is_none(), || format!("{id} has its record, but a transfer has no outcome"))?;
-        check(self.audits.min(200) == record.audit.len(), || {
-            format!("{id}: {} audit entries, {} in the record", self.audits, record.audit.len())
+        let kept = record.audit.iter().filter(|e| e.outcome != AuditOutcome::Refused).count();
+        check(self.audits == kept || record.audit.len() == 200, || {
+            format!("{id}: {} audit entries, {kept} in the record", self.audits)
         })?;
         let begun = count_begun(record);
         check(begun == self.begun, || format!("{id}: {} transfers, {begun} in the journey", self.begun))?;
@@ -326,10 +329,11 @@ pub fn outcome(case: Option<&Case>, open: &Open, outcome: AuditOutcome) -> Resul
     let kind = progress.map(|p| p.kind);
     match (outcome, state) {
         (AuditOutcome::Completed, Some(CallState::Talking { with } | CallState::Held { by: with })) => {
+            // Held by the caller, an internal one, the name is theirs.
             let right = match progress.map(|p| &p.target) {
                 Some(TargetRef::User(user)) => {
                     let caller = case.and_then(|c| c.shown.as_ref()).map(|c| &c.caller.name);
-                    user.id == with.id || caller == Some(&user.name)
+                    user.id == with.id || caller == Some(&with.name)
                 }
                 Some(TargetRef::Department(_)) | None => true,
                 Some(TargetRef::Outside { .. }) => false,

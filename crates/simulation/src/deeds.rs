@@ -95,7 +95,7 @@ impl World {
             }
             Deed::EarlyTick => return self.step(&Input::Tick).map(drop),
             Deed::Stray { leg, what } => return self.stray(*leg, *what),
-            Deed::Kill => return self.restart(),
+            Deed::Kill => return self.kill(),
             Deed::Restart => return self.restart(),
             _ => {}
         }

@@ -67,6 +67,8 @@ pub struct Leg {
     pub refers: bool,
     /// Asked and not yet told whether it is accepted.
     pub asked: bool,
+    /// Connected in this step, with this user or somebody outside.
+    pub met: Option<Option<UserId>>,
 }
 
 /// An event on its way to the switchboard.
@@ -136,10 +138,6 @@ impl Engine {
 
     pub fn next_at(&self) -> Option<u64> {
         self.pending.first().map(|p| p.at)
-    }
-
-    pub fn is_quiet(&self) -> bool {
-        self.pending.is_empty()
     }
 
     /// What the switchboard is told next; from then on it is true for it.
@@ -407,6 +405,14 @@ impl Engine {
         }
     }
 
+    /// Two legs are to be connected.
+    pub fn meet(&mut self, a: LegId, b: LegId) {
+        let user = |leg: LegId| self.legs.get(&leg).and_then(|l| l.user.clone());
+        let (first, second) = (user(a), user(b));
+        self.told(a, |l| l.met = Some(second));
+        self.told(b, |l| l.met = Some(first));
+    }
+
     // What far ends do.
 
     /// The legs for which `fits`, in order.
@@ -492,6 +498,7 @@ impl Leg {
             trouble: 0,
             refers: false,
             asked: false,
+            met: None,
         }
     }
 

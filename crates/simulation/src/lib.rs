@@ -20,7 +20,5 @@ mod trace;
 mod world;
 
 pub use report::{Kinds, Report};
-pub use run::{Failure, Options, run};
+pub use run::{Failure, Options, run, tell};
 pub use world::Plant;
-
-fn recover(_: &mut switchboard::Switchboard, _: protocol::Timestamp, _: Vec<protocol::CallRecord>) {}

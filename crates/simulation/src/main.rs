@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Parser;
-use simulation::{Options, run};
+use simulation::{Options, run, tell};
 
 #[derive(Parser)]
 #[command(version, about = "Lives random offices in virtual time and checks that no caller is ever lost")]
@@ -21,13 +21,16 @@ struct Cli {
     /// The switchboard's look at itself follows every so many steps; what is judged by ear follows every one.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     own_check_every: u32,
+    /// Tells this world of the run line by line, shortened if a promise is broken in it, and nothing else.
+    #[arg(long, value_name = "N")]
+    world: Option<u64>,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // A panic is a violation, told with its world's transcript.
     std::panic::set_hook(Box::new(|_| {}));
-    let (report, failure) = run(&Options {
+    let options = Options {
         transfers: cli.transfers,
         seed: cli.seed,
         threads: cli.threads,
@@ -41,7 +44,14 @@ fn main() -> ExitCode {
         },
         plant: |_| (),
         explain: true,
-    });
+    };
+    if let Some(world) = cli.world {
+        let (lines, what) = tell(&options, world);
+        lines.iter().for_each(|line| println!("{line}"));
+        println!("{what}");
+        return if what.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let (report, failure) = run(&options);
     match serde_json::to_string_pretty(&report) {
         Ok(json) => println!("{json}"),
         Err(e) => eprintln!("the report cannot be written: {e}"),
@@ -51,6 +61,9 @@ fn main() -> ExitCode {
     eprintln!("The shortest life found that does so ({}):\n", failure.what_shrunk);
     for line in failure.transcript {
         eprintln!("{line}");
+    }
+    for (world, what) in failure.others {
+        eprintln!("World {world} broke a promise too: {what}");
     }
     ExitCode::FAILURE
 }

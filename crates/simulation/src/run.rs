@@ -43,6 +43,8 @@ pub struct Failure {
     /// The shortest life found that breaks a promise, line by line.
     pub transcript: Vec<String>,
     pub what_shrunk: String,
+    /// What went wrong in other worlds.
+    pub others: Vec<(u64, String)>,
 }
 
 /// Lives worlds until enough transfers have been begun.
@@ -55,7 +57,7 @@ pub fn run(options: &Options) -> (Report, Option<Failure>) {
     };
     let (mut all, mut digest) = (Tally::default(), Sha256::new());
     let (mut worlds, mut violations, mut lost) = (0, 0, 0);
-    let mut failure = None;
+    let mut broken = Vec::new();
     while all.transfers < options.transfers && violations < ENOUGH {
         for lived in batch(options, worlds, threads) {
             if all.transfers >= options.transfers {
@@ -64,7 +66,7 @@ pub fn run(options: &Options) -> (Report, Option<Failure>) {
             if let Some((_, violation)) = &lived.violation {
                 violations += 1;
                 lost += u64::from(violation.caller_lost);
-                failure.get_or_insert_with(|| (worlds, violation.what.clone()));
+                broken.push((worlds, violation.what.clone()));
             }
             all.add(&lived.tally);
             digest.update(lived.digest.to_be_bytes());
@@ -91,7 +93,8 @@ pub fn run(options: &Options) -> (Report, Option<Failure>) {
         threads,
         digest: digest.finalize().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")),
     };
-    (report, failure.map(|(world, what)| explain(options, world, what)))
+    let failure = (!broken.is_empty()).then(|| explain(options, broken));
+    (report, failure)
 }
 
 fn batch(options: &Options, first: u64, threads: usize) -> Vec<Lived> {
@@ -114,12 +117,18 @@ fn batch(options: &Options, first: u64, threads: usize) -> Vec<Lived> {
     slots.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
 }
 
-fn explain(options: &Options, world: u64, what: String) -> Failure {
-    if !options.explain {
-        return Failure { world, what, transcript: Vec::new(), what_shrunk: String::new() };
-    }
-    let shortest = shrink(Script::new(options.seed, world), options.plant);
-    let lived = live(&shortest, options.plant, 1, true);
-    let what_shrunk = lived.violation.map(|(_, v)| v.what).unwrap_or_default();
-    Failure { world, what, transcript: lived.transcript, what_shrunk }
+fn explain(options: &Options, mut broken: Vec<(u64, String)>) -> Failure {
+    let (world, what) = broken.remove(0);
+    let (transcript, what_shrunk) = if options.explain { tell(options, world) } else { Default::default() };
+    Failure { world, what, transcript, what_shrunk, others: broken }
+}
+
+/// One world of the run, line by line: shortened if a promise is broken in it. And which, or nothing.
+#[must_use]
+pub fn tell(options: &Options, world: u64) -> (Vec<String>, String) {
+    let script = Script::new(options.seed, world);
+    let breaks = live(&script, options.plant, options.own_check_every, false).violation.is_some();
+    let script = if breaks { shrink(script, options.plant) } else { script };
+    let lived = live(&script, options.plant, 1, true);
+    (lived.transcript, lived.violation.map(|(_, v)| v.what).unwrap_or_default())
 }

@@ -247,6 +247,7 @@ impl World {
             }
         }
         self.joined(&said);
+        self.met();
         self.settled(&mut said)?;
         self.audited(input, &said)?;
         self.callers_kept(input)?;
@@ -302,6 +303,7 @@ impl World {
                 let same = self.books.of_leg.get(a) == self.books.of_leg.get(b);
                 let joins = matches!(input, Input::Engine(EngineEvent::ReferRequested { .. }));
                 check(same || joins, || format!("{a} and {b} of two calls are connected"))?;
+                self.engine.meet(*a, *b);
             }
             Order::IndicateRinging { .. }
             | Order::Answer { .. }
@@ -441,9 +443,14 @@ impl World {
             Some(&self.account.users.iter().find(|u| u.id == *user)?.extension)
         };
         let is = |leg: &LegId| extension(leg) == Some(&call.caller.number);
-        if !is(&case.caller)
-            && let Some(other) = case.legs.iter().find(|leg| is(leg))
-        {
+        if is(&case.caller) {
+            return;
+        }
+        let known = |leg: &&LegId| self.engine.legs.get(leg).is_some_and(|l| l.known);
+        let other = case.legs.iter().find(|leg| is(leg));
+        // The other side may be somebody outside.
+        let rest = || case.legs.iter().find(known).filter(|_| !known(&&case.caller));
+        if let Some(other) = other.or_else(rest) {
             (case.caller, case.turned) = (*other, true);
         }
     }
@@ -457,6 +464,18 @@ impl World {
         for leg in legs {
             if self.engine.legs.get(&leg).is_some_and(|l| l.known) {
                 self.books.attach(goes_on, leg);
+            }
+        }
+    }
+
+    /// With whom callers have been connected.
+    fn met(&mut self) {
+        for case in self.books.cases.values_mut() {
+            let met = self.engine.legs.get_mut(&case.caller).and_then(|l| l.met.take());
+            if let Some(Some(user)) = met
+                && case.agents.last() != Some(&user)
+            {
+                case.agents.push(user);
             }
         }
     }
@@ -564,7 +583,7 @@ impl World {
         self.engine.die(self.now);
         self.begin_again();
         self.books.cases.values_mut().for_each(|case| case.shown = None);
-        crate::recover(&mut self.board, Timestamp(self.now), drafts);
+        self.board.recover(Timestamp(self.now), drafts);
         let mut settled = 0;
         while let Some(output) = self.board.poll_output() {
             let Output::Fact(fact) = output else {
