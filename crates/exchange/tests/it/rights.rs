@@ -88,10 +88,12 @@ enum What {
 use What::{Complete, Consult, Divert, Swap, TakeBack, Transfer, Voicemail};
 use Whose::{Department, Other, Own};
 
+type Row = (&'static str, Whose, bool, [(What, &'static str); 7]);
+
 /// Per role and whose call: what may be done, each letter a target (own department, other department, outside number),
 /// see [`answer`]. What is not aimed has one letter.
 #[rustfmt::skip]
-const TABLE: [(&str, Whose, bool, [(What, &str); 7]); 9] = [
+const TABLE: [Row; 9] = [
     // role, whose, may be seen
     ("administrator", Own,        true,  [(Transfer, "YYO"), (Consult, "YYO"), (Voicemail, "YYI"), (Divert, "YYO"), (TakeBack, "Y"), (Complete, "Y"), (Swap, "Y")]),
     ("administrator", Department, true,  [(Transfer, "YYO"), (Consult, "CCC"), (Voicemail, "YYI"), (Divert, "YYO"), (TakeBack, "Y"), (Complete, "C"), (Swap, "C")]),

@@ -98,7 +98,23 @@ fn cell(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::cell;
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_long_export_says_how_far_it_is() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(super::super::V1).unwrap();
+        let body = r#"{"seq":1,"at":5,"user":"a","user_name":"A","action":"transfer","call":null,"target":null,"outcome":"refused","rule":"r","hash":"h"}"#;
+        let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+                    INSERT INTO audit SELECT i, NULL, 'h', ?2 FROM n";
+        let count = PROGRESS_EVERY * 2 + 1;
+        connection.execute(many, rusqlite::params![count, body]).unwrap();
+        let (mut said, when) = (Vec::new(), Timestamp(6)..Timestamp(7));
+        let mut progress = |seen, all| said.push((seen, all));
+        assert_eq!(export(&connection, Format::Jsonl, &when, &mut io::sink(), &mut progress).unwrap(), 0);
+        assert_eq!(said, [(PROGRESS_EVERY, count), (PROGRESS_EVERY * 2, count)]);
+    }
 
     #[test]
     fn no_cell_is_a_formula_or_breaks_its_line() {
