@@ -389,6 +389,12 @@ async fn cell(
                 };
                 stage.feed.row(consulting).await;
             }
+            if seen {
+                let rows: Vec<LiveRow> = actor.get("/v1/live").await;
+                let row = rows.into_iter().find(|r| r.call.id == live.row.call.id).expect("the call has gone");
+                let right = if what == TakeBack { row.undo_right } else { row.complete_right };
+                assert_eq!(told(&right.expect("no right is told")), lacks(wanted), "{at}: what the row says");
+            }
             let step = match what {
                 TakeBack => "cancel",
                 Complete => "complete",
