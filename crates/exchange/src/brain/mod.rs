@@ -230,6 +230,7 @@ impl Task {
                 Output::Order(order) => self.order(order),
                 Output::Fact(Fact::TransferAnswer { answer, .. }) => step.answer = Some(answer),
                 Output::Fact(Fact::StepAnswer { answer, .. }) => step.step_answer = Some(answer),
+                Output::Fact(Fact::Draft(draft)) => self.store.put_draft(*draft),
                 Output::Fact(fact) => {
                     self.keep(&fact, &mut step);
                     self.feeds.tell(&self.switchboard, fact, now);
@@ -250,7 +251,6 @@ impl Task {
     fn keep(&self, fact: &Fact, step: &mut Step) {
         match fact {
             Fact::Record(record) => self.store.put_record(record.as_ref().clone()),
-            Fact::Draft(draft) => self.store.put_draft(draft.as_ref().clone()),
             Fact::Audit(entry) => {
                 self.store.put_audit(entry.clone());
                 step.audit.push(entry.clone());
@@ -259,6 +259,7 @@ impl Task {
             | Fact::CallGone(_)
             | Fact::UserChanged(_)
             | Fact::DepartmentChanged(_)
+            | Fact::Draft(_)
             | Fact::StepAnswer { .. }
             | Fact::TransferAnswer { .. } => {}
         }

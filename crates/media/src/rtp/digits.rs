@@ -86,3 +86,36 @@ pub(crate) fn payload(code: u8, end: bool, duration: u16) -> [u8; 4] {
     let [high, low] = duration.to_be_bytes();
     [code, if end { 0x80 | 10 } else { 10 }, high, low]
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// A packet of `key` that began at `timestamp`.
+    fn packet(ssrc: u32, sequence: u16, timestamp: u32, key: char, end: bool) -> Vec<u8> {
+        let mut bytes = vec![0x80, 101];
+        bytes.extend(sequence.to_be_bytes());
+        bytes.extend(timestamp.to_be_bytes());
+        bytes.extend(ssrc.to_be_bytes());
+        bytes.extend(payload(event(key).unwrap(), end, 160));
+        bytes
+    }
+
+    #[test]
+    fn each_key_is_read_once_whatever_the_network_does() {
+        let mut reader = DigitReader::default();
+        let mut read = |packets: &[Vec<u8>]| -> String {
+            packets.iter().flat_map(|p| reader.packet(p).unwrap().collect::<Vec<_>>()).collect()
+        };
+        let (one, two) = (packet(7, 1, 1000, '1', false), packet(7, 4, 3000, '1', false));
+        let end = packet(7, 2, 1000, '1', true);
+        assert_eq!(read(&[one.clone(), one.clone(), end.clone(), end.clone(), end.clone()]), "1");
+        // The same key again, then late ends of the first.
+        assert_eq!(read(&[two.clone(), end, one, two]), "1");
+        // Only the end of a key arrives; then another source with other timestamps.
+        assert_eq!(read(&[packet(7, 9, 5000, '#', true), packet(8, 1, 10, '*', false)]), "#*");
+        assert!(DigitReader::default().packet(&[0x80, 101]).is_err());
+    }
+}
