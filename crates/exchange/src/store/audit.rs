@@ -70,7 +70,9 @@ fn write(connection: &Connection, entry: &AuditEntry, body: &str) -> rusqlite::R
     let mut head = connection.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('audit_head', ?1)")?;
     head.execute([format!("{} {}", entry.seq, entry.hash)])?;
     if entry.seq.is_multiple_of(MARK_EVERY) {
-        connection.execute("INSERT INTO audit_marks (seq, hash) VALUES (?1, ?2)", params![entry.seq, entry.hash])?;
+        // A mark that is there already belongs to an entry that somebody took away: it stays, and gives that away.
+        let sql = "INSERT OR IGNORE INTO audit_marks (seq, hash) VALUES (?1, ?2)";
+        connection.execute(sql, params![entry.seq, entry.hash])?;
     }
     Ok(())
 }
@@ -81,10 +83,12 @@ fn write(connection: &Connection, entry: &AuditEntry, body: &str) -> rusqlite::R
 /// # Errors
 /// The database fails.
 pub fn last(connection: &Connection) -> Result<(u64, String), StoreError> {
-    let row = connection
-        .query_row("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1", [], |row| Ok((row.get(0)?, row.get(1)?)));
-    let row: (u64, String) = row.optional()?.unwrap_or_default();
-    Ok(head(connection)?.filter(|kept| kept.0 > row.0).unwrap_or(row))
+    let newest = |sql| connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional();
+    let row = newest("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?;
+    let mark = newest("SELECT seq, hash FROM audit_marks ORDER BY seq DESC LIMIT 1")?;
+    // Of equals the last one counts: what the trail itself says.
+    let known = [mark, head(connection)?, row].into_iter().flatten();
+    Ok(known.max_by_key(|(seq, _)| *seq).unwrap_or_default())
 }
 
 /// What is kept about the newest entry; `None` if that is missing or makes no sense.

@@ -417,6 +417,10 @@ async fn a_trail_that_lost_its_end_goes_on_behind_the_gap() {
     store.close().await.unwrap();
     let broken = audit::verify(&audit::open(copy.dir.path()).unwrap(), None).unwrap_err();
     assert!(matches!(broken, audit::Broken::Missing { seq: 69, to: 70 }), "{broken}");
+    // Whoever puts the head back forgets the mark.
+    let copy = Tampered::copy_of(trail.path());
+    copy.sql("DELETE FROM audit WHERE seq >= 60; UPDATE meta SET value = '59 x' WHERE key = 'audit_head'");
+    assert_eq!(audit::last(&copy.connection).unwrap(), (64, entries(64).pop().unwrap().hash));
 }
 
 #[tokio::test]
