@@ -174,6 +174,16 @@ impl Core {
         }
     }
 
+    fn connection_lost(&mut self, connection: u64) {
+        let users = self.legs.iter().filter(|(_, leg)| leg.uses(connection)).map(|(key, _)| *key);
+        for key in users.collect::<Vec<_>>() {
+            self.with_leg(key, Leg::connection_lost);
+            if self.legs.get(&key).is_some_and(|leg| leg.is_orphan(&self.io)) {
+                self.orphans.insert(key);
+            }
+        }
+    }
+
     /// A device whose connection was lost has registered over a new one: its calls go on over that.
     fn adopt_orphans(&mut self, register: u64) {
         if self.orphans.is_empty() {
@@ -181,10 +191,8 @@ impl Core {
         }
         let Some((request, flow)) = self.io.txs.pending(register) else { return };
         let contacts: Vec<Uri> = request.all("Contact").flat_map(split_list).filter_map(uri_of).collect();
-        for key in &self.orphans {
-            if let Some(leg) = self.legs.get_mut(key) {
-                contacts.iter().for_each(|contact| leg.adopt(contact, flow));
-            }
+        for key in self.orphans.clone() {
+            self.with_leg(key, |leg, io| contacts.iter().for_each(|contact| leg.adopt(contact, flow, io)));
         }
         let (legs, io) = (&self.legs, &self.io);
         self.orphans.retain(|key| legs.get(key).is_some_and(|leg| leg.is_orphan(io)));
@@ -260,8 +268,7 @@ impl Core {
             NetEvent::Accepted { connection, writer, stop } => self.io.net.accepted(connection, writer, stop),
             NetEvent::Closed { connection } => {
                 self.io.net.closed(connection);
-                let (legs, io) = (&self.legs, &self.io);
-                self.orphans.extend(legs.iter().filter(|(_, leg)| leg.is_orphan(io)).map(|(key, _)| *key));
+                self.connection_lost(connection);
                 self.io.txs.connection_closed(&mut self.io.timers, self.io.now, connection);
                 for client in self.registrations.values_mut() {
                     client.connection_closed(connection, &mut self.io);

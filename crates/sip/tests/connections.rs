@@ -63,19 +63,7 @@ async fn registered(phone: &mut Peer, exchange: &mut Peer) {
 
 #[tokio::test]
 async fn a_call_goes_on_over_the_connection_of_the_next_registration() {
-    let (mut exchange, mut phone) = (Peer::exchange(Transport::Tcp).await, Peer::open(Transport::Tcp).await);
-    let cable = Cable::to(exchange.addr()).await;
-    let mut registration = phone.registration(&exchange, "right");
-    registration.registrar = sip::Uri::at("", cable.address, Transport::Tcp);
-    let _ = phone.endpoint.register(registration);
-    assert_eq!(phone.registration_state().await, RegistrationState::Registering);
-    let asked = exchange.register_request().await;
-    let (flow, contact) = (asked.flow, asked.contacts[0].uri.clone());
-    exchange.endpoint.accept_register(asked.request, asked.contacts);
-    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 60 });
-    let mut invite = exchange.invite(&phone);
-    invite.to = contact;
-    invite.via_flow = Some(flow);
+    let (mut exchange, mut phone, cable, invite) = cabled().await;
     let out = exchange.endpoint.invite(invite);
     let inward = phone.incoming().await.leg;
     phone.endpoint.answer(inward, ANSWER.into());
@@ -83,6 +71,8 @@ async fn a_call_goes_on_over_the_connection_of_the_next_registration() {
     assert_eq!(phone.of(inward).await, LegEvent::Confirmed { sdp: None });
 
     cable.cut();
+    // Whoever asks meanwhile is answered when it is back.
+    exchange.endpoint.probe(out);
     registered(&mut phone, &mut exchange).await;
     // Both ways, over the new connection.
     exchange.endpoint.offer(out, OFFER.into());
@@ -130,20 +120,89 @@ async fn a_request_that_was_under_way_when_the_connection_was_cut_is_sent_again(
     talk(&mut a, &mut b).await;
 }
 
+/// A phone that is registered through a cable, and where the exchange reaches it.
+async fn cabled() -> (Peer, Peer, Cable, sip::Invite) {
+    let (mut exchange, mut phone) = (Peer::exchange(Transport::Tcp).await, Peer::open(Transport::Tcp).await);
+    let cable = Cable::to(exchange.addr()).await;
+    let mut registration = phone.registration(&exchange, "right");
+    registration.registrar = sip::Uri::at("", cable.address, Transport::Tcp);
+    let _ = phone.endpoint.register(registration);
+    assert_eq!(phone.registration_state().await, RegistrationState::Registering);
+    let asked = exchange.register_request().await;
+    let mut invite = exchange.invite(&phone);
+    invite.to = asked.contacts[0].uri.clone();
+    invite.via_flow = Some(asked.flow);
+    exchange.endpoint.accept_register(asked.request, asked.contacts);
+    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 60 });
+    (exchange, phone, cable, invite)
+}
+
 #[tokio::test]
-async fn a_probe_of_a_far_end_that_is_gone_ends_the_call_at_once() {
+async fn how_a_transfer_went_is_told_over_the_next_connection() {
+    let (mut exchange, mut phone, cable, invite) = cabled().await;
+    let out = exchange.endpoint.invite(invite);
+    let inward = phone.incoming().await.leg;
+    phone.endpoint.answer(inward, ANSWER.into());
+    assert_eq!(exchange.of(out).await, LegEvent::Answered { sdp: ANSWER.into() });
+    assert_eq!(phone.of(inward).await, LegEvent::Confirmed { sdp: None });
+    phone.endpoint.refer(inward, "sip:mina@127.0.0.1".into(), None);
+    assert!(matches!(exchange.of(out).await, LegEvent::Refer { .. }));
+    exchange.endpoint.accept_refer(out, true);
+    assert_eq!(phone.of(inward).await, LegEvent::ReferProgress { status: 100 });
+    cable.cut();
+    // Said while there is no way to the phone, in this order.
+    exchange.endpoint.notify_refer(out, 200);
+    exchange.endpoint.hang_up(out, None);
+    assert_eq!(exchange.ended(out).await.by, EndedBy::Us);
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        tokio::select! {
+            event = exchange.next() => match event {
+                Event::Register(asked) => exchange.endpoint.accept_register(asked.request, asked.contacts),
+                other => panic!("{other:?}"),
+            },
+            event = phone.next() => match event {
+                Event::Leg { event: LegEvent::ReferProgress { status }, .. } => told.push(Some(status)),
+                Event::Leg { event: LegEvent::Ended { cause }, .. } => {
+                    assert_eq!(cause.by, EndedBy::Them);
+                    told.push(None);
+                }
+                Event::Registration { .. } => {}
+                other => panic!("{other:?}"),
+            },
+        }
+    }
+    assert_eq!(told, [Some(200), None]);
+}
+
+#[tokio::test]
+async fn a_call_that_rings_when_the_connection_is_cut_stops_ringing_at_both_ends() {
+    let (mut exchange, mut phone, cable, invite) = cabled().await;
+    let out = exchange.endpoint.invite(invite);
+    let inward = phone.incoming().await.leg;
+    phone.endpoint.ring(inward);
+    assert_eq!(exchange.of(out).await, LegEvent::Ringing);
+    cable.cut();
+    let cause = exchange.ended(out).await;
+    assert_eq!((cause.status, cause.by), (Some(503), EndedBy::Network));
+    let cause = loop {
+        match phone.next().await {
+            Event::Leg { leg, event: LegEvent::Ended { cause } } if leg == inward => break cause,
+            Event::Registration { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(cause.by, EndedBy::Network);
+
+    // And a call of the phone's own.
     let (mut a, mut b) = common::both(Transport::Tcp).await;
     let cable = Cable::to(b.addr()).await;
     let mut invite = a.invite(&b);
     invite.to = sip::Uri::at("bob", cable.address, Transport::Tcp);
     let out = a.endpoint.invite(invite);
     let call = b.incoming().await.leg;
-    b.endpoint.answer(call, ANSWER.into());
-    assert_eq!(a.of(out).await, LegEvent::Answered { sdp: ANSWER.into() });
-    assert_eq!(b.of(call).await, LegEvent::Confirmed { sdp: None });
-    // The callee has only the connection that came in.
+    b.endpoint.ring(call);
+    assert_eq!(a.of(out).await, LegEvent::Ringing);
     cable.cut();
-    b.endpoint.probe(call);
-    let cause = b.ended(call).await;
-    assert!(matches!(cause.status, Some(408 | 503)) && cause.by == EndedBy::Network, "{cause:?}");
+    assert_eq!((a.ended(out).await.by, b.ended(call).await.by), (EndedBy::Network, EndedBy::Network));
 }

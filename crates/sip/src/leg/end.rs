@@ -44,10 +44,10 @@ impl Leg {
     /// Sends the BYE that waits, if nothing has to be said before it any more and they have acknowledged our answer.
     pub(super) fn bye_if_said(&mut self, io: &mut Io) {
         let State::HangUpLater(reason) = &self.state else { return };
-        if !self.turns.is_free() || self.confirming.as_ref().is_some_and(|c| c.first) {
+        let reason = reason.clone();
+        if !self.turns.is_free() || self.confirming.as_ref().is_some_and(|c| c.first) || !self.has_way(io) {
             return;
         }
-        let reason = reason.clone();
         let mut bye = self.new_request(Method::Bye, io);
         if let Some(reason) = reason {
             bye.add("Reason", reason.to_string());

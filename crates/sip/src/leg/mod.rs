@@ -22,7 +22,7 @@ use crate::{
 };
 use modify::Modify;
 use refer::{ReferIn, ReferOut};
-use turn::Turns;
+use turn::{Retry, Turns};
 
 pub(crate) struct Leg {
     pub key: LegKey,
@@ -183,6 +183,7 @@ impl Leg {
         self.remote_cseq = number;
         if self.flow.is_none_or(|f| !io.net.is_open(&f)) {
             self.flow = io.txs.pending(tx).map(|(_, flow)| flow);
+            self.reached(io);
         }
         match method {
             Method::Bye => self.bye_received(tx, request, io),
@@ -211,9 +212,12 @@ impl Leg {
             return self.transaction_replaced(outcome.tx, tx);
         }
         if outcome.from_network
-            && let Some(tx) = self.retry_elsewhere(outcome, io)
+            && let Some(retry) = self.retry_elsewhere(outcome, io)
         {
-            return self.transaction_replaced(outcome.tx, tx);
+            return match retry {
+                Retry::Sent(tx) => self.transaction_replaced(outcome.tx, tx),
+                Retry::Kept => {}
+            };
         }
         match method.as_str() {
             "INVITE" if self.modify.is_ours(outcome.tx) => self.offer_outcome(outcome, io),
@@ -242,6 +246,7 @@ impl Leg {
         }
         self.glare_over(due, io);
         self.refer_timed_out(due, io);
+        self.given_up(due, io);
     }
 
     /// An ACK to a 2xx of ours.
@@ -366,37 +371,6 @@ impl Leg {
         }
         self.modify.replaced(old, new);
         self.turns.replaced(old, new);
-    }
-
-    /// A TCP connection was lost under a request within the dialog: sends it again over another one, once. Not a REFER:
-    /// it may have arrived, and nobody wants to be moved twice.
-    fn retry_elsewhere(&mut self, outcome: &Outcome, io: &mut Io) -> Option<u64> {
-        let standing = matches!(self.state, State::Up | State::HangUpLater(_) | State::Closing);
-        let mut again = outcome.request.clone()?;
-        let method = again.method().filter(|m| *m != Method::Refer)?;
-        let before = self.flow.filter(|f| f.transport == Transport::Tcp && standing && !io.net.is_open(f))?;
-        if outcome.response.status() != 503 || self.turns.was_retried(outcome.tx) {
-            return None;
-        }
-        self.open_flow(io).filter(|now| now.connection != before.connection)?;
-        self.local_cseq += 1;
-        again.set("CSeq", format!("{} {method}", self.local_cseq));
-        let tx = self.send(again, io)?;
-        self.turns.retried(tx);
-        Some(tx)
-    }
-
-    /// Whether this leg's connection is lost and only its peer can come back.
-    pub fn is_orphan(&self, io: &Io) -> bool {
-        self.reconnect_to.is_none() && self.stay_on_flow && self.flow.is_some_and(|f| !io.net.is_open(&f))
-    }
-
-    /// The peer has a new way to it: it registered again from the same Contact.
-    pub fn adopt(&mut self, contact: &Uri, flow: Flow) {
-        let at = |uri: &Uri| (uri.user.clone(), uri.host.clone(), uri.port);
-        if self.target.parse().is_ok_and(|target: Uri| at(&target) == at(contact)) {
-            self.flow = Some(flow);
-        }
     }
 
     /// Takes the remote target and, once, the route set from the message that made or refreshed the dialog.

@@ -4,9 +4,16 @@
 use std::{collections::VecDeque, time::Duration};
 
 use rsipstack::sip::Method;
+use tokio::time::Instant;
 
 use super::{Leg, Modify, State};
-use crate::{EndCause, EndedBy, io::Io, message::Message, transaction::Outcome};
+use crate::{
+    EndCause, EndedBy, Flow, Transport, Uri,
+    io::Io,
+    message::Message,
+    timer::{GIVE_UP, Timer},
+    transaction::Outcome,
+};
 
 /// How long a peer may take to say that it still knows the call.
 const PROBE: Duration = Duration::from_secs(8);
@@ -20,6 +27,8 @@ pub(super) struct Turns {
     /// A request that was sent again because its connection was lost.
     retried: Option<u64>,
     probing: bool,
+    /// How long we wait for a peer whose connection was lost to come back for what we have to say.
+    lost_until: Option<Instant>,
 }
 
 impl Turns {
@@ -31,14 +40,6 @@ impl Turns {
         if self.current == Some(old) {
             self.current = Some(new);
         }
-    }
-
-    pub fn retried(&mut self, tx: u64) {
-        self.retried = Some(tx);
-    }
-
-    pub fn was_retried(&self, tx: u64) -> bool {
-        self.retried == Some(tx)
     }
 
     /// What must still be said before BYE.
@@ -61,7 +62,8 @@ impl Leg {
     }
 
     pub(super) fn next_turn(&mut self, io: &mut Io) {
-        if self.turns.current.is_some() || matches!(self.modify, Modify::Ours { .. }) {
+        let busy = self.turns.current.is_some() || matches!(self.modify, Modify::Ours { .. });
+        if busy || self.turns.waiting.is_empty() || !self.has_way(io) {
             return;
         }
         while let Some(mut request) = self.turns.waiting.pop_front() {
@@ -132,4 +134,110 @@ impl Leg {
             self.send_in_turn(options, io);
         }
     }
+}
+
+/// When the TCP connection under a dialog is lost.
+impl Leg {
+    /// Whether the far end can be reached. If only it can come back, it has some time for that.
+    pub(super) fn has_way(&mut self, io: &mut Io) -> bool {
+        let lost = self.is_orphan(io);
+        if lost && self.turns.lost_until.is_none() {
+            let patience = if self.turns.probing { PROBE } else { GIVE_UP };
+            self.turns.lost_until = Some(io.timer(patience, Timer::Leg(self.key)));
+        }
+        !lost
+    }
+
+    /// Whether this leg's connection is lost and only its peer can come back.
+    pub fn is_orphan(&self, io: &Io) -> bool {
+        self.reconnect_to.is_none() && self.stay_on_flow && self.flow.is_some_and(|f| !io.net.is_open(&f))
+    }
+
+    pub fn uses(&self, connection: u64) -> bool {
+        connection != 0 && self.flow.is_some_and(|f| f.connection == connection)
+    }
+
+    /// The connection is gone. What is said goes over the next one; but an INVITE that we have not answered has ended
+    /// for whoever sent it.
+    pub fn connection_lost(&mut self, io: &mut Io) {
+        if !matches!(self.state, State::Arriving { .. }) {
+            return;
+        }
+        if self.is_orphan(io) {
+            self.dialog_lost(503, io);
+        } else {
+            self.probe(io);
+        }
+    }
+
+    /// The peer has a new way to it: it registered again from the same Contact.
+    pub fn adopt(&mut self, contact: &Uri, flow: Flow, io: &mut Io) {
+        let at = |uri: &Uri| (uri.user.clone(), uri.host.clone(), uri.port);
+        if self.target.parse().is_ok_and(|target: Uri| at(&target) == at(contact)) {
+            self.flow = Some(flow);
+            self.reached(io);
+        }
+    }
+
+    /// Says what waited for the peer to come back.
+    pub(super) fn reached(&mut self, io: &mut Io) {
+        self.turns.lost_until = None;
+        self.next_turn(io);
+        self.bye_if_said(io);
+    }
+
+    /// The peer has not come back.
+    pub(super) fn given_up(&mut self, due: Instant, io: &mut Io) {
+        if self.turns.lost_until != Some(due) {
+            return;
+        }
+        let asked = self.turns.probing;
+        self.turns.clear();
+        if matches!(self.state, State::HangUpLater(_)) {
+            self.state = State::Over;
+        } else if asked {
+            self.dialog_lost(503, io);
+        }
+    }
+
+    /// A TCP connection was lost under a request within the dialog: sends it again over another one, once; or keeps it
+    /// until the peer comes back. Not a REFER: it may have arrived, and nobody wants to be moved twice.
+    pub(super) fn retry_elsewhere(&mut self, outcome: &Outcome, io: &mut Io) -> Option<Retry> {
+        let standing = matches!(self.state, State::Up | State::HangUpLater(_) | State::Closing);
+        let mut again = outcome.request.clone()?;
+        let method = again.method().filter(|m| *m != Method::Refer)?;
+        let before = self.flow.filter(|f| f.transport == Transport::Tcp && standing && !io.net.is_open(f))?;
+        if outcome.response.status() != 503 || self.turns.retried == Some(outcome.tx) {
+            return None;
+        }
+        if !self.has_way(io) {
+            return self.keep(outcome.tx, method, again);
+        }
+        self.open_flow(io).filter(|now| now.connection != before.connection)?;
+        self.local_cseq += 1;
+        again.set("CSeq", format!("{} {method}", self.local_cseq));
+        let tx = self.send(again, io)?;
+        self.turns.retried = Some(tx);
+        Some(Retry::Sent(tx))
+    }
+
+    fn keep(&mut self, tx: u64, method: Method, request: Message) -> Option<Retry> {
+        match method {
+            Method::Bye => self.state = State::HangUpLater(request.reason()),
+            Method::Notify | Method::Info | Method::Options if self.turns.current == Some(tx) => {
+                self.turns.current = None;
+                self.turns.waiting.push_front(request);
+            }
+            _ => return None,
+        }
+        Some(Retry::Kept)
+    }
+}
+
+/// What became of a request that lost its connection.
+pub(super) enum Retry {
+    /// On its way again in this transaction.
+    Sent(u64),
+    /// Waits for the peer.
+    Kept,
 }
