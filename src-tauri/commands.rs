@@ -41,12 +41,12 @@ pub fn sign_in(desk: State<'_, DeskHandle>, address: String, user: String, passw
     desk.sign_in(address, user, password);
 }
 
-/// Makes the ring window as high as its cards need, in logical pixels.
+/// Makes the ring window as wide as its text and as high as its cards need, in logical pixels.
 #[tauri::command]
 #[specta::specta]
 #[allow(clippy::needless_pass_by_value, reason = "tauri hands the app over by value")]
-pub fn fit_ring(app: AppHandle, height: u32) {
-    windows::fit_ring(&app, f64::from(height));
+pub fn fit_ring(app: AppHandle, width: u32, height: u32) {
+    windows::fit_ring(&app, f64::from(width), f64::from(height));
 }
 
 /// The commands and events, typed for both sides.
@@ -55,6 +55,7 @@ pub fn bindings() -> Builder<tauri::Wry> {
     Builder::<tauri::Wry>::new()
         .commands(collect_commands![view, wish, sign_in, fit_ring])
         .events(collect_events![ViewChanged])
+        .constant("MAX_NOTE_CHARS", protocol::MAX_NOTE_CHARS)
         .disable_serde_phases()
         // Our only f64s stand for whole milliseconds and counters, which are never NaN.
         .semantic_types(semantic::Configuration::empty().enable_lossless_floats())

@@ -55,29 +55,33 @@ pub fn show_rings(app: &AppHandle, notes: &[bool]) {
         window.hide()
     } else {
         let height = notes.iter().map(|note| if *note { RING_CARD + RING_NOTE } else { RING_CARD }).sum();
-        place(&window, height).and_then(|()| window.show()).and_then(|()| place(&window, height))
+        let size = (RING_WIDTH, height);
+        place(&window, size).and_then(|()| window.show()).and_then(|()| place(&window, size))
     };
     if let Err(error) = shown {
         tracing::warn!(%error, "the ring window could not be shown or hidden");
     }
 }
 
-/// Gives the ring window the height its cards turned out to need, logical pixels.
-pub fn fit_ring(app: &AppHandle, height: f64) {
+/// Gives the ring window the size that its cards turned out to need, logical pixels.
+pub fn fit_ring(app: &AppHandle, width: f64, height: f64) {
     let Some(window) = app.get_webview_window(RING) else { return };
-    if let Err(error) = place(&window, height) {
+    if let Err(error) = place(&window, (width, height)) {
         tracing::warn!(%error, "the ring window could not be resized");
     }
 }
 
-/// Bottom right of the primary monitor, no higher than it.
-fn place(window: &WebviewWindow, height: f64) -> tauri::Result<()> {
+/// Bottom right of the primary monitor, no larger than it.
+fn place(window: &WebviewWindow, (width, height): (f64, f64)) -> tauri::Result<()> {
     let Some(monitor) = window.primary_monitor()?.or(window.current_monitor()?) else {
-        return window.set_size(LogicalSize::new(RING_WIDTH, height));
+        return window.set_size(LogicalSize::new(width, height));
     };
     let (scale, area) = (monitor.scale_factor(), monitor.work_area());
-    let tallest = f64::from(area.size.height) / scale - 2.0 * RING_MARGIN;
-    let size = LogicalSize::new(RING_WIDTH, height.clamp(RING_CARD, tallest.max(RING_CARD)));
+    let most = |length: u32, least: f64| (f64::from(length) / scale - 2.0 * RING_MARGIN).max(least);
+    let size = LogicalSize::new(
+        width.clamp(RING_WIDTH, most(area.size.width, RING_WIDTH)),
+        height.clamp(RING_CARD, most(area.size.height, RING_CARD)),
+    );
     window.set_size(size)?;
     let from_edge =
         |edge: i32, length: u32, own: f64| f64::from(edge) + f64::from(length) - (own + RING_MARGIN) * scale;

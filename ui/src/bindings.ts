@@ -13,14 +13,17 @@ export const commands = {
 	wish: (wish: Wish) => __TAURI_INVOKE<void>("wish", { wish }),
 	/**  The only command that carries a password; it is not a [`Wish`], which may be logged. */
 	signIn: (address: string, user: string, password: string) => __TAURI_INVOKE<void>("sign_in", { address, user, password }),
-	/**  Makes the ring window as high as its cards need, in logical pixels. */
-	fitRing: (height: number) => __TAURI_INVOKE<void>("fit_ring", { height }),
+	/**  Makes the ring window as wide as its text and as high as its cards need, in logical pixels. */
+	fitRing: (width: number, height: number) => __TAURI_INVOKE<void>("fit_ring", { width, height }),
 };
 
 /** Events */
 export const events = {
 	viewChanged: makeEvent<ViewChanged, ViewChanged>("view-changed"),
 };
+
+/* Constants */
+export const MAX_NOTE_CHARS = 200 as const;
 
 /* Types */
 /**  What somebody tried. */
@@ -132,8 +135,12 @@ export type ConsultView = {
 	/**  "Ravi Kumar". */
 	with: string,
 	stage: ConsultStage,
+	/**  Since when whoever is not spoken with has been hearing music. */
+	waiting_since: Timestamp,
 	/**  Whether it can be completed now. */
 	complete_right: TransferRight,
+	/**  Whether the other one can be spoken with now. */
+	swap_right: TransferRight,
 };
 
 /**  Why a user may not transfer a call. */
@@ -247,7 +254,7 @@ export type JourneyStep = {
 } & JourneyEvent;
 
 export type LinkState = { kind: "off" } | { kind: "connecting" } | { kind: "up" } | 
-/**  Down since, why in a sentence, and when it is tried again. */
+/**  Since when nothing has been heard, why in a sentence, and when it is tried again; `None`: all the time. */
 { kind: "down"; since: Timestamp; why: string; retry_at: Timestamp | null };
 
 /**  The two lines to the exchange, in words. */
@@ -362,6 +369,8 @@ export type PhoneCall = {
 	transfer_right: TransferRight | null,
 	/**  The consultation that goes on about this call. */
 	consult: ConsultView | null,
+	/**  The caller about whom the colleague on this call speaks, before handing them over. */
+	about: Party | null,
 };
 
 /**  Identifies a call of this device, inside this process only. */
@@ -407,10 +416,14 @@ export type RingKind = "outside" | "internal" | "transfer" | "recall" |
 /**  One incoming call, as the ring window shows it. All of it came with the INVITE. */
 export type RingView = {
 	id: PhoneCallId,
+	/**  The account's call, if the INVITE named it: the row in the live list. */
+	call: CallId | null,
 	kind: RingKind,
-	/**  "Internal transfer from Ravi Kumar", "Back from Ravi Kumar: no answer", "Call for Support". */
+	/**  "Internal transfer from Ravi Kumar", "Back from Ravi Kumar: no answer after 20 s", "Call for Support". */
 	headline: string,
 	caller: Party,
+	/**  Who transfers, or wants to speak first. */
+	by: Party | null,
 	department: string | null,
 	note: string | null,
 	since: Timestamp,
@@ -610,6 +623,8 @@ export type View = {
 	directory: Directory,
 	sound: SoundView,
 	notices: Notice[],
+	/**  Transfers that were asked here to be taken back, completed or swapped, and of which the exchange has not answered. */
+	asking: TransferId[],
 };
 
 /**  Sent to every window whenever something on the screen changes. */
@@ -629,6 +644,7 @@ export type ViewPatch = {
 	directory: Directory | null,
 	sound: SoundView | null,
 	notices: Notice[] | null,
+	asking: TransferId[] | null,
 };
 
 /**  A message somebody left. */

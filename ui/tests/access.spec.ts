@@ -19,11 +19,18 @@ const screens: Record<string, { view: View; ready: string; steps?: string[]; pag
     ready: "own-call",
     steps: ["keypad"],
   },
+  "dialog, changed": { view: { ...busy, dialog: { ...office.dialog, changed: "Sam Whitfield is transferring it to Tom Okafor." } }, ready: "transfer-changed" },
+  "consultation, ringing": { view: office.consultView("ringing"), ready: "consult" },
+  "consultation, with the colleague": { view: office.consultView("with_colleague"), ready: "consult" },
+  "consultation, with the caller": { view: office.consultView("with_caller"), ready: "consult" },
+  eventful: { view: office.eventful(), ready: "exchange-trouble" },
+  "taking back": { view: { ...office.eventful(), asking: ["t1", "t6"] }, ready: "notice-undo" },
   offline: { view: office.offline(), ready: "offline-banner" },
   presence: { view: busy, ready: "presence", steps: ["presence"] },
   settings: { view: busy, ready: "nav-settings", steps: ["nav-settings"] },
   help: { view: busy, ready: "nav-help", steps: ["nav-help"] },
   "long names": { view: office.long(), ready: "live-widget" },
+  "ring window, consult": { view: office.view({ rings: [office.consultRing] }), ready: "ring", page: "ring.html" },
   "ring window": { view: office.view({ rings: [office.ring, office.secondRing] }), ready: "ring", page: "ring.html" },
 };
 

@@ -97,6 +97,33 @@ test("the ring window shows who transfers, who calls, and why; rings stack; each
   await expect(page.getByTestId("ring")).toHaveCount(0);
 });
 
+test("the ring window cuts no line, whatever the text size, the name and the note", async ({ desk, page }) => {
+  await page.setViewportSize({ width: 384, height: 342 });
+  await desk.largeText();
+  const caller = { name: office.longName, number: "+919812345678901" };
+  const long = { ...office.ring, headline: `Internal transfer from ${office.longName}`, caller, department: office.longName, note: "She waits since Tuesday. ".repeat(8).trim() };
+  await desk.open(office.view({ rings: [long] }), "ring.html");
+  await page.getByTestId("ring").waitFor();
+  await desk.fitRing();
+  const cut = await page.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>("main, main *")]
+      .filter((each) => each.clientWidth > 0 && (each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1))
+      .map((each) => each.outerHTML.slice(0, 100)));
+  expect(cut).toEqual([]);
+  expect(page.viewportSize()!.width).toBe(768);
+});
+
+test("a recall says what was tried; a colleague who wants to speak says about whom", async ({ desk, page }) => {
+  await page.setViewportSize({ width: 384, height: 342 });
+  const chained = { ...office.bouncing, call: { ...office.bouncing.call, id: "c8" } };
+  await desk.open(office.view({ live: { as_of: office.at, calls: [chained] }, rings: [office.secondRing] }), "ring.html");
+  await expect(page.getByTestId("ring-headline")).toHaveText("Back from Mina Shah: no answer after 20 s");
+  await expect(page.getByTestId("ring-chain")).toHaveText("So far: rang Ravi 20\u00a0s, then Tom was busy");
+  await desk.push({ rings: [office.consultRing] });
+  await expect(page.getByTestId("ring-headline")).toHaveText("Ravi Kumar wants to speak with you about Priya Nair");
+  await expect(page.getByTestId("announce-urgent")).toContainText("Ravi Kumar wants to speak with you about Priya Nair");
+});
+
 test("search, filters, details and back", async ({ desk, page }) => {
   await desk.open(office.view({ logs: office.logs(30) }));
   await page.getByTestId("log-row").first().waitFor();
@@ -114,7 +141,13 @@ test("search, filters, details and back", async ({ desk, page }) => {
   await desk.push({ details: { open: { kind: "ready", record: office.moved } } });
   await expect(page.getByTestId("journey")).toContainText("Maya Lindqvist transferred to Ravi Kumar");
   await expect(page.getByTestId("journey")).toContainText("Ravi Kumar: no answer");
+  await expect(page.getByTestId("journey")).toContainText("Mina Shah asked first, for a transfer to Lena Fischer");
+  await expect(page.getByTestId("journey")).toContainText("Waited on hold while Lena Fischer was consulted");
+  await expect(page.getByTestId("journey")).toContainText("Talking with +442079460812, outside");
+  await expect(page.getByTestId("journey")).toContainText("Joined with João Pereira");
   await expect(page.getByTestId("audit-row").first()).toContainText("denied: not_your_call");
+  await expect(page.getByTestId("audit-row").nth(3)).toContainText("Consult to Lena Fischer");
+  await expect(page.getByTestId("audit-row").nth(4)).toContainText("Complete the transfer");
   await page.keyboard.press("Escape");
   await expect.poll(async () => (await desk.wishes()).at(-1)).toEqual({ kind: "close_details" });
 });
@@ -122,8 +155,17 @@ test("search, filters, details and back", async ({ desk, page }) => {
 test("offline says as of when, and keeps the calls readable", async ({ desk, page }) => {
   await desk.open(office.offline());
   await expect(page.getByTestId("offline-banner")).toHaveText(/As of .*\d\d:\d\d, offline\. The exchange does not answer\. Tried again at/);
+  await expect(page.getByTestId("age")).toHaveText(/What you see is 12:3\d old\./);
+  await expect(page.getByTestId("live-as-of")).toHaveText(/as of \d\d:\d\d:\d\d/);
   await expect(page.getByTestId("link-control")).toHaveText("not connected");
   await expect(page.getByTestId("log-row").first()).toBeVisible();
+});
+
+test("what is wrong with the exchange is said, and not any more when it is not", async ({ desk, page }) => {
+  await desk.open(office.eventful());
+  await expect(page.getByTestId("exchange-trouble")).toContainText("Call records can't be written: the disk is full.");
+  await desk.push({ link: office.view().link });
+  await expect(page.getByTestId("exchange-trouble")).toHaveCount(0);
 });
 
 test("presence, sound, light and dark", async ({ desk, page }) => {

@@ -11,7 +11,7 @@ const TYPES: Record<string, string> = { ".html": "text/html", ".js": "text/javas
 
 export const emptyPatch: ViewPatch = {
   session: null, link: null, live: null, phone: null, rings: null, dialog: null, logs: null, details: null,
-  directory: null, sound: null, notices: null,
+  directory: null, sound: null, notices: null, asking: null,
 };
 
 interface Mocked {
@@ -42,6 +42,19 @@ export class Desk {
   /** Sends the sections of `patch` as the desk would. */
   async push(patch: Partial<ViewPatch>): Promise<void> {
     await this.page.evaluate((payload) => window.mocked.emit("view-changed", payload), { ...emptyPatch, ...patch });
+  }
+
+  /** Gives the page the size that it asked for, as the app does, until it asks no more. */
+  async fitRing(): Promise<void> {
+    let last = "";
+    for (;;) {
+      const size = (await this.calls("fit_ring")).at(-1);
+      const wanted = JSON.stringify(size);
+      if (!size || wanted === last) return;
+      last = wanted;
+      await this.page.setViewportSize({ width: Number(size.width), height: Number(size.height) });
+      await this.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    }
   }
 
   async calls(command: string): Promise<Record<string, unknown>[]> {

@@ -20,6 +20,13 @@ const screens: Record<string, View> = {
   many: office.view({ live: { as_of: office.at, calls: office.many(200) }, logs: office.logs(40) }),
   dialog: { ...widget, dialog: office.dialog },
   "dialog-error": { ...widget, dialog: { ...office.dialog, error: "Ravi Kumar has just gone away. Choose someone else." } },
+  "dialog-changed": { ...widget, dialog: { ...office.dialog, changed: "Sam Whitfield is transferring it to Tom Okafor." } },
+  "dialog-long": { ...office.long(), dialog: { ...office.dialog, caller: { name: office.longName, number: "+919812345678901" } } },
+  "dialog-divert": { ...widget, dialog: { ...office.dialog, call: "c3" } },
+  "consult-ringing": office.consultView("ringing"),
+  "consult-colleague": office.consultView("with_colleague"),
+  "consult-caller": office.consultView("with_caller"),
+  eventful: office.eventful(),
   details: { ...widget, details: { kind: "ready", record: office.moved } },
   phone: {
     ...widget,
@@ -42,6 +49,7 @@ for (const [way, prepare] of Object.entries(ways)) {
       await prepare(desk);
       await desk.open(view);
       await desk.page.locator("h1, h2").first().waitFor();
+      if (name === "dialog-long") await desk.page.getByTestId("transfer-search").fill("+44 20 7946 0812");
       await desk.page.screenshot({ path: `${folder}/${name}-${way}.png` });
     });
   }
@@ -56,8 +64,10 @@ for (const [way, prepare] of Object.entries(ways)) {
   test(`ring ${way}`, async ({ desk }) => {
     await prepare(desk);
     await desk.page.setViewportSize({ width: 384, height: 342 });
-    await desk.open(office.view({ rings: [office.ring, office.secondRing] }), "ring.html");
+    await desk.open(office.view({ live: { as_of: office.at, calls: [{ ...office.bouncing, call: { ...office.bouncing.call, id: "c8" } }] },
+      rings: [office.ring, office.secondRing, office.consultRing] }), "ring.html");
     await desk.page.getByTestId("ring").first().waitFor();
+    await desk.fitRing();
     await desk.page.screenshot({ path: `${folder}/ring-${way}.png` });
   });
 }

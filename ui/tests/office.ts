@@ -1,6 +1,7 @@
 // The sample office as a desk would show it.
 import type {
-  CallRecord, CallState, LiveRow, PhoneCall, RingView, TransferDialog, TransferTarget, User, UserRef, View,
+  CallRecord, CallState, ConsultStage, LiveRow, PhoneCall, RingView, TransferDialog, TransferStage, TransferTarget, User,
+  UserRef, View,
 } from "../src/bindings";
 
 /** A fixed moment before now, so that durations are never negative. */
@@ -43,12 +44,33 @@ export const transferring: LiveRow = {
   }),
   transfer_right: { right: "refused", denied: { code: "already_transferring", by: ref(maya), to: "Ravi Kumar" },
     sentence: "Maya Lindqvist is already transferring this call to Ravi Kumar. Wait until that is settled." },
+  undo_right: { right: "allowed" },
 };
 export const arrived = live("c1", "Priya Nair", { kind: "talking", with: ref(ravi) }, { revision: 6, agent: ref(ravi) });
 export const recalled: LiveRow = live("c1", "Priya Nair", { kind: "transferring" }, {
   revision: 6,
   transfer: { ...transferring.call.transfer!, stage: { kind: "recalling", towards: ref(mina), until: at + 40_000, because: "no_answer" } },
 });
+/** Rang Ravi, then Tom; now the next free agent. */
+export const bouncing: LiveRow = {
+  ...live("c6", "Priya Nair", { kind: "transferring" }, {
+    transfer: { ...transferring.call.transfer!, id: "t6", stage: { kind: "next_agent", towards: [{ id: "zoe", name: "Zoë Martin" }], until: at + 60_000, because: "busy" } },
+    bounces: [
+      { target: { kind: "user", ...ref(ravi) }, reason: "no_answer", at: at + 20_000, rang_ms: 20_000 },
+      { target: { kind: "user", id: "tom", name: "Tom Okafor" }, reason: "busy", at: at + 21_000, rang_ms: 0 },
+    ],
+  }),
+  transfer_right: transferring.transfer_right, undo_right: { right: "allowed" },
+};
+/** Mina asks Ravi first; `stage` says how far that is. */
+export const consulting = (stage: TransferStage): LiveRow => ({
+  ...live("c1", "Priya Nair", stage.kind === "swapped" ? { kind: "talking", with: ref(maya) } : { kind: "transferring" }, {
+    agent: ref(maya),
+    transfer: { ...transferring.call.transfer!, id: "t7", by: ref(maya), from: ref(maya), kind: "consult", stage },
+  }),
+  transfer_right: transferring.transfer_right, undo_right: { right: "allowed" }, complete_right: { right: "allowed" },
+});
+export const outside: LiveRow = live("c7", "Wanda Kowalska", { kind: "talking_outside", with: { name: "", number: "+442079460812" } });
 export const refused: LiveRow = {
   ...live("c2", "Wanda Kowalska", { kind: "talking", with: { id: "tom", name: "Tom Okafor" } }, {
     department: { id: "sales", name: "Sales" }, agent: { id: "tom", name: "Tom Okafor" },
@@ -93,12 +115,18 @@ export const moved: CallRecord = record(0, {
     { at: at + 82_000, event: "transfer_bounced", transfer: "t1", target: { kind: "user", ...ref(ravi) }, reason: "no_answer" },
     { at: at + 82_000, event: "recalled", transfer: "t1", user: ref(mina) },
     { at: at + 90_000, event: "transfer_done", transfer: "t1", with: ref(mina) },
+    { at: at + 95_000, event: "transfer_started", transfer: "t2", by: ref(mina), from: ref(mina), to: { kind: "user", ...ref(lena) }, kind: "consult", note: null },
+    { at: at + 99_000, event: "consulted", transfer: "t2", with: { kind: "user", ...ref(lena) } },
+    { at: at + 110_000, event: "transfer_done_outside", transfer: "t3", number: "+442079460812" },
+    { at: at + 120_000, event: "joined", call: "7f3a-1", with: "João Pereira" },
     { at: at + 180_000, event: "ended", because: "caller_gone" },
   ],
   audit: [
     { seq: 41, at: at + 60_000, user: "tom", user_name: "Tom Okafor", action: "transfer", call: "7f3a-0", target: "Lena Fischer", outcome: "refused", rule: "denied: not_your_call", hash: "a1".repeat(32) },
     { seq: 42, at: at + 62_000, user: "maya", user_name: "Maya Lindqvist", action: "transfer", call: "7f3a-0", target: "Ravi Kumar", outcome: "accepted", rule: "role manager, department support", hash: "b2".repeat(32) },
     { seq: 43, at: at + 82_000, user: "maya", user_name: "Maya Lindqvist", action: "transfer", call: "7f3a-0", target: "Ravi Kumar", outcome: "fell_back", rule: "no answer after 20 s", hash: "c3".repeat(32) },
+    { seq: 44, at: at + 95_000, user: "mina", user_name: "Mina Shah", action: "consult", call: "7f3a-0", target: "Lena Fischer", outcome: "accepted", rule: "own call", hash: "d4".repeat(32) },
+    { seq: 45, at: at + 99_000, user: "mina", user_name: "Mina Shah", action: "complete_transfer", call: "7f3a-0", target: "Lena Fischer", outcome: "accepted", rule: "who transferred", hash: "e5".repeat(32) },
   ],
 });
 export const records = (count: number): CallRecord[] => Array.from({ length: count }, (_, n) => (n === 0 ? moved : record(n)));
@@ -126,17 +154,45 @@ export const dialog: TransferDialog = {
 };
 
 export const ring: RingView = {
-  id: 7, kind: "transfer", headline: "Internal transfer from Ravi Kumar", caller: { name: "Priya Nair", number: "+919812345678" },
-  department: "Support", note: "Refund for order 4411, she has the receipt", since: at, answering: false,
+  id: 7, call: "c9", kind: "transfer", headline: "Internal transfer from Ravi Kumar", caller: { name: "Priya Nair", number: "+919812345678" },
+  by: { name: "Ravi Kumar", number: "ravi" }, department: "Support", note: "Refund for order 4411, she has the receipt", since: at, answering: false,
 };
 export const secondRing: RingView = {
-  id: 8, kind: "recall", headline: "Back from Mina Shah: no answer", caller: { name: "João Pereira", number: "+351912345678" },
-  department: "Billing", note: null, since: at, answering: false,
+  id: 8, call: "c8", kind: "recall", headline: "Back from Mina Shah: no answer after 20 s", caller: { name: "João Pereira", number: "+351912345678" },
+  by: null, department: "Billing", note: null, since: at, answering: false,
 };
 export const ownCall: PhoneCall = {
   id: 3, call: "c1", with: { name: "Priya Nair", number: "+919812345678" }, state: "talking", since: at, muted: false, held: false,
-  held_by_other: false, codec: "opus", quality: "good", transfer_right: { right: "allowed" }, consult: null,
+  held_by_other: false, codec: "opus", quality: "good", transfer_right: { right: "allowed" }, consult: null, about: null,
 };
+
+export const consultRing: RingView = {
+  ...ring, id: 9, kind: "consult", headline: "Ravi Kumar wants to speak with you about Priya Nair",
+};
+/** Maya speaks with Ravi about Priya, or the other way round. */
+export const consultCall = (stage: ConsultStage): PhoneCall => ({
+  ...ownCall, transfer_right: transferring.transfer_right,
+  consult: {
+    transfer: "t7", with: "Ravi Kumar", stage, waiting_since: at + 700_000, complete_right: { right: "allowed" },
+    swap_right: stage === "ringing"
+      ? { right: "refused", denied: { code: "not_connected_yet" }, sentence: "Your colleague has not answered yet. Wait, complete, or cancel." }
+      : { right: "allowed" },
+  },
+});
+const stages: Record<ConsultStage, TransferStage> = {
+  ringing: { kind: "consult_ringing", towards: [ref(ravi)], until: at + 20_000 },
+  with_colleague: { kind: "consulting", with: { kind: "user", ...ref(ravi) } },
+  with_caller: { kind: "swapped", with: { kind: "user", ...ref(ravi) } },
+};
+export const consultView = (stage: ConsultStage): View => view({
+  live: { as_of: at, calls: [consulting(stages[stage])] }, phone: { calls: [consultCall(stage)], trouble: null }, logs: logs(20),
+});
+export const undoNotice = { id: 3, at, tone: "plain" as const, sentence: "You transferred Priya Nair to Ravi Kumar.", undo: "t1" };
+/** What can be wrong and on the way at once. */
+export const eventful = (): View => view({
+  link: { ...view().link, exchange: "Call records can't be written: the disk is full. Calls go on." },
+  live: { as_of: at, calls: [transferring, bouncing, outside] }, logs: logs(20), notices: [undoNotice],
+});
 
 export function view(rest: Partial<View> = {}): View {
   return {
@@ -155,6 +211,7 @@ export function view(rest: Partial<View> = {}): View {
     sound: { microphones: [{ id: "m1", name: "USB headset" }], speakers: [{ id: "s1", name: "USB headset" }, { id: "s2", name: "Loudspeaker" }],
       microphone: "m1", speaker: null, ringer: "s2", trouble: null },
     notices: [],
+    asking: [],
     ...rest,
   };
 }

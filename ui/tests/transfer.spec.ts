@@ -1,5 +1,6 @@
 // From a live call to Go and on, mostly without a mouse.
 import { expect, test } from "./desk";
+import type { Target, TransferKind, Wish } from "../src/bindings";
 import * as office from "./office";
 
 const busy = office.view({ live: { as_of: office.at, calls: office.few }, logs: office.logs(20) });
@@ -38,7 +39,10 @@ test("a transfer nobody took says so, and undo takes it back while it rings", as
   await page.getByTestId("live-undo").waitFor();
   await page.keyboard.press("Control+Shift+U");
   await expect.poll(() => desk.wishes()).toEqual([{ kind: "cancel_transfer", transfer: "t1" }]);
-  await desk.push({ live: { as_of: office.at, reset: false, changed: [office.recalled], gone: [] } });
+  await desk.push({ asking: ["t1"] });
+  await expect(page.getByTestId("live-undo")).toHaveAttribute("aria-disabled", "true");
+  await expect(page.getByTestId("live-undo")).toHaveAttribute("title", "Taking it back…");
+  await desk.push({ asking: [], live: { as_of: office.at, reset: false, changed: [office.recalled], gone: [] } });
   await expect(page.getByTestId("live-state")).toHaveText("Ravi: no answer → back to Mina");
   await expect(page.getByTestId("live-undo")).toHaveCount(0);
 });
@@ -86,11 +90,146 @@ test("a second call that comes in leaves a half-typed transfer alone", async ({ 
   await page.getByTestId("transfer-search").fill("ra");
   await page.getByTestId("transfer-note").fill("She has the rec");
   await desk.push({ rings: [office.ring, office.secondRing], live: { as_of: office.at, reset: false, changed: office.many(3), gone: ["c2"] } });
-  await expect(page.getByTestId("announce-urgent")).toHaveText(/Back from Mina Shah: no answer/);
+  await expect(page.getByTestId("announce-urgent")).toHaveText(/Back from Mina Shah: no answer after 20 s/);
   await desk.push({ dialog: { open: { ...office.dialog, revision: 4 } } });
   await expect(page.getByTestId("transfer-note")).toBeFocused();
   await page.keyboard.type("eipt");
   await page.keyboard.press("Enter");
   await expect.poll(() => desk.wishes()).toEqual(
     [{ kind: "transfer", call: "c1", revision: 4, target: { kind: "user", id: "ravi" }, transfer: "blind", note: "She has the receipt" }]);
+});
+
+const go = (transfer: TransferKind, target: Target): Wish =>
+  ({ kind: "transfer", call: "c1", revision: 3, target, transfer, note: null });
+
+test("three ways, each with what will happen, each with its key", async ({ desk, page }) => {
+  await desk.open({ ...busy, dialog: office.dialog });
+  const search = page.getByTestId("transfer-search");
+  await search.fill("rav");
+  await expect(page.getByTestId("forecast")).toContainText("rings Ravi Kumar 20\u00a0s, then back to Mina Shah");
+  await expect(page.getByTestId("forecast-consult")).toHaveText("You speak with Ravi first. Priya Nair hears music, and is back with you if nobody answers.");
+  await expect(page.getByTestId("forecast-voicemail")).toHaveText("Priya Nair goes straight to the voicemail of Ravi Kumar.");
+  await page.keyboard.press("Control+Enter");
+  await page.keyboard.press("Alt+Enter");
+  await page.keyboard.press("Enter");
+  const ravi = { kind: "user", id: "ravi" } as const;
+  await expect.poll(() => desk.wishes()).toEqual([go("consult", ravi), go("voicemail", ravi), go("blind", ravi)]);
+
+  await search.fill("lena");
+  await expect(page.getByTestId("forecast-consult")).toHaveText("Lena Fischer can't take this call: away. Choose someone else.");
+  await expect(page.getByTestId("transfer-consult")).toHaveAttribute("aria-disabled", "true");
+  await page.getByTestId("transfer-voicemail").click();
+  await expect.poll(async () => (await desk.wishes()).at(-1)).toEqual(go("voicemail", { kind: "user", id: "lena" }));
+});
+
+test("consult is refused with the reason of the exchange", async ({ desk, page }) => {
+  const sentence = "Only who is talking in this call can consult first. Press Go to transfer it without.";
+  const consult = { right: "refused", denied: { code: "not_on_call" }, sentence } as const;
+  await desk.open({ ...busy, dialog: { ...office.dialog, body: { kind: "ready", targets: office.targets, consult, outside: { right: "allowed" } } } });
+  await page.getByTestId("transfer-search").fill("rav");
+  await expect(page.getByTestId("forecast-consult")).toHaveText(sentence);
+  await page.keyboard.press("Control+Enter");
+  await expect(page.getByTestId("transfer-error")).toHaveText(sentence);
+  expect(await desk.wishes()).toEqual([]);
+});
+
+test("an outside number is a row where it is allowed, and a sentence where it is not", async ({ desk, page }) => {
+  await desk.open({ ...busy, dialog: office.dialog });
+  const search = page.getByTestId("transfer-search");
+  await search.fill("103");
+  await expect(page.getByTestId("target")).toHaveText(/Ravi Kumar/);
+  await search.fill("+44 20 7946 0812");
+  await expect(page.getByTestId("target")).toHaveText(/Dial \+44 20 7946 0812/);
+  await expect(page.getByTestId("forecast-voicemail")).toHaveText("An outside number has no mailbox here.");
+  await page.keyboard.press("Enter");
+  await expect.poll(() => desk.wishes()).toEqual([go("blind", { kind: "outside", id: "+44 20 7946 0812" })]);
+
+  const sentence = "You may not transfer calls to outside numbers. Choose a colleague, or ask an administrator.";
+  const outside = { right: "refused", denied: { code: "outside_not_allowed" }, sentence } as const;
+  await desk.push({ dialog: { open: { ...office.dialog, body: { kind: "ready", targets: office.targets, consult: { right: "allowed" }, outside } } } });
+  await expect(page.getByTestId("outside-refused")).toHaveText(sentence);
+  await expect(page.getByTestId("target")).toHaveCount(0);
+  await page.keyboard.press("Enter");
+  expect(await desk.wishes()).toHaveLength(1);
+});
+
+test("a note that is too long is said, never cut", async ({ desk, page }) => {
+  await desk.open({ ...busy, dialog: office.dialog });
+  await page.getByTestId("transfer-note").fill("😀".repeat(201));
+  await expect(page.getByTestId("note-count")).toContainText("201 / 200");
+  await expect(page.getByTestId("transfer-error")).toHaveText("Shorten the note by 1 characters.");
+  await page.keyboard.press("Enter");
+  expect(await desk.wishes()).toEqual([]);
+  await page.keyboard.press("Backspace");
+  await page.keyboard.press("Enter");
+  await expect.poll(async () => (await desk.wishes()).map((wish) => wish.kind === "transfer" && [...(wish.note ?? "")].length)).toEqual([200]);
+});
+
+test("a call that still rings is diverted, and it says so", async ({ desk, page }) => {
+  const ringing = { ...office.ringing, transfer_right: { right: "allowed" } as const };
+  await desk.open({ ...busy, live: { as_of: office.at, calls: [ringing] }, dialog: { ...office.dialog, call: "c3" } });
+  await expect(page.getByRole("heading", { name: "Divert Priya Nair" })).toBeVisible();
+  await expect(page.getByTestId("transfer-go")).toHaveText("Divert");
+  await expect(page.getByTestId("forecast-consult")).toHaveText("You can speak with a colleague first once you have answered the call.");
+  await expect(page.getByTestId("live-transfer")).toHaveAttribute("aria-label", "Divert João Pereira");
+});
+
+test("somebody else moves the call: the dialog says who and what, and keeps what was typed", async ({ desk, page }) => {
+  await desk.open({ ...busy, dialog: office.dialog });
+  await page.getByTestId("transfer-search").fill("rav");
+  await page.getByTestId("transfer-note").fill("invoice");
+  await desk.push({ dialog: { open: { ...office.dialog, changed: "Sam Whitfield is transferring it to Tom Okafor." } } });
+  await expect(page.getByTestId("transfer-changed")).toHaveText("Sam Whitfield is transferring it to Tom Okafor.");
+  await page.keyboard.press("Enter");
+  await expect.poll(async () => (await desk.wishes()).at(-1)).toMatchObject({ revision: 3 });
+  const why = "Sam Whitfield is already transferring this call to Tom Okafor. Wait until that is settled.";
+  await desk.push({ dialog: { open: { ...office.dialog, revision: 4, error: why } } });
+  await expect(page.getByTestId("transfer-error")).toHaveText(why);
+  await expect(page.getByTestId("transfer-note")).toHaveValue("invoice");
+  await expect(page.getByTestId("transfer-note")).toBeFocused();
+});
+
+test("a consultation: who is on the line, who waits, and its keys", async ({ desk, page }) => {
+  await desk.open(office.consultView("ringing"));
+  await expect(page.getByTestId("live-state")).toHaveText("Maya rings Ravi to consult");
+  await expect(page.getByTestId("on-line")).toHaveText("Ravi Kumar");
+  await expect(page.getByTestId("consult")).toContainText(/Priya Nair waits on hold 0:5\d/);
+  await expect(page.getByTestId("consult-swap")).toHaveAccessibleDescription("Your colleague has not answered yet. Wait, complete, or cancel.");
+  await page.keyboard.press("Control+Shift+S");
+
+  const next = office.consultView("with_colleague");
+  await desk.push({ phone: next.phone, live: { ...next.live, reset: true, changed: next.live.calls, gone: [] } });
+  await expect(page.getByTestId("live-state")).toHaveText("Maya consults Ravi");
+  await page.keyboard.press("Control+Shift+S");
+  await page.keyboard.press("Control+Shift+C");
+  await page.keyboard.press("Control+Shift+U");
+  await expect.poll(() => desk.wishes()).toEqual([
+    { kind: "swap_transfer", transfer: "t7" }, { kind: "complete_transfer", transfer: "t7" }, { kind: "cancel_transfer", transfer: "t7" },
+  ]);
+  await expect(page.getByTestId("hang-up")).toHaveAttribute("title", /Priya Nair goes to Ravi Kumar/);
+
+  const swapped = office.consultView("with_caller");
+  await desk.push({ phone: swapped.phone, asking: ["t7"], live: { ...swapped.live, reset: true, changed: swapped.live.calls, gone: [] } });
+  await expect(page.getByTestId("on-line")).toHaveText("Priya Nair");
+  await expect(page.getByTestId("consult")).toContainText("Ravi Kumar waits on hold");
+  await expect(page.getByTestId("live-state")).toHaveText("Talking with Maya, Ravi waits");
+  await expect(page.getByTestId("consult-complete")).toHaveAttribute("aria-disabled", "true");
+  await page.keyboard.press("F1");
+  await expect(page.getByTestId("help")).toContainText("Swap between the caller and the colleague you consult");
+});
+
+test("undo from the notice, pending until the exchange answers; the row shows the chain", async ({ desk, page }) => {
+  await desk.open(office.eventful());
+  await expect(page.locator("[data-call=c6]").getByTestId("live-chain")).toHaveText("rang Ravi 20\u00a0s, then Tom was busy");
+  await expect(page.locator("[data-call=c7]").getByTestId("live-state")).toHaveText("Talking with +442079460812, outside");
+  const undo = page.getByTestId("notice-undo");
+  await undo.click();
+  await expect.poll(() => desk.wishes()).toEqual([{ kind: "cancel_transfer", transfer: "t1" }]);
+  await desk.push({ asking: ["t1"] });
+  await expect(undo).toHaveText("Taking it back…");
+  await undo.click();
+  expect(await desk.wishes()).toHaveLength(1);
+  await desk.push({ asking: [], notices: [{ id: 4, at: office.at, tone: "good", sentence: "Priya Nair is back with Mina Shah.", undo: null }] });
+  await expect(undo).toHaveCount(0);
+  await expect(page.getByTestId("notice")).toContainText("Priya Nair is back with Mina Shah.");
 });

@@ -1,6 +1,6 @@
 // What a key or a button does to calls: worked out from the view, carried out by the desk.
 import type { LiveCall, LiveRow, PhoneCall, TransferRight, View } from "../bindings";
-import { ask } from "./view.svelte";
+import { ask, shown } from "./view.svelte";
 
 /** The call the person is in: the one they talk in, or else the first. */
 export function currentCall(view: View): PhoneCall | null {
@@ -16,24 +16,30 @@ export const refusal = (right: TransferRight | null): string | null =>
       ? null
       : right.sentence;
 
-/** Whether a transfer that still rings can be taken back. */
-export function canCancel(call: LiveCall): boolean {
-  const stage = call.transfer?.stage.kind;
-  return stage === "holding" || stage === "ringing";
-}
+/** Nobody has answered it yet: moving it is a divert. */
+export const diverts = (call: LiveCall | null): boolean =>
+  call !== null && call.transfer === null && (call.state.kind === "ringing" || call.state.kind === "queued");
 
 export function openTransfer(row: LiveRow): void {
   if (row.transfer_right.right === "allowed") ask({ kind: "open_transfer", call: row.call.id });
 }
 
-export function cancelTransfer(call: LiveCall): void {
-  if (call.transfer && canCancel(call)) ask({ kind: "cancel_transfer", transfer: call.transfer.id });
+/** Asked here, and not answered by the exchange yet. */
+export const pending = (transfer: string | undefined): boolean =>
+  transfer !== undefined && (shown.view?.asking.includes(transfer) ?? false);
+
+export function takeBack(row: LiveRow): void {
+  if (row.call.transfer && row.undo_right?.right === "allowed") {
+    ask({ kind: "cancel_transfer", transfer: row.call.transfer.id });
+  }
 }
 
 /** The person's own newest transfer that can still be taken back. */
-export function undoable(view: View): LiveCall | null {
+export function undoable(view: View): LiveRow | null {
   if (view.session.kind !== "signed_in") return null;
   const me = view.session.me.id;
-  const mine = view.live.calls.map((row) => row.call).filter((call) => call.transfer?.by.id === me && canCancel(call));
-  return mine.sort((a, b) => (b.transfer?.since ?? 0) - (a.transfer?.since ?? 0))[0] ?? null;
+  const mine = view.live.calls.filter(
+    ({ call, undo_right }) => call.transfer?.by.id === me && undo_right?.right === "allowed",
+  );
+  return mine.sort((a, b) => (b.call.transfer?.since ?? 0) - (a.call.transfer?.since ?? 0))[0] ?? null;
 }

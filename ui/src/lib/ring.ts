@@ -21,3 +21,11 @@ export const ringMood: Record<RingKind, Mood> = {
   recall: "bad",
   consult: "held",
 };
+
+export const ringIcon: Record<RingKind, "ringing" | "transfer" | "undo" | "talking"> = {
+  outside: "ringing",
+  internal: "ringing",
+  transfer: "transfer",
+  recall: "undo",
+  consult: "talking",
+};

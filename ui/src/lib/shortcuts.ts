@@ -6,7 +6,9 @@ export const shortcuts = [
   { key: "M", does: "Mute or unmute your microphone" },
   { key: "H", does: "Hold or resume your call" },
   { key: "T", does: "Transfer your call, or the chosen row of the live calls" },
-  { key: "U", does: "Undo your transfer while it rings" },
+  { key: "U", does: "Undo: take your transfer back, or leave the consultation" },
+  { key: "C", does: "Complete: the caller goes to the colleague you consult" },
+  { key: "S", does: "Swap between the caller and the colleague you consult" },
   { key: "L", does: "Go to the live calls and back" },
 ] as const;
 

@@ -5,7 +5,28 @@ export interface TargetGroup {
   targets: TransferTarget[];
 }
 
-export const targetId = (target: TransferTarget): string => `${target.target.kind}-${target.target.id}`;
+export const targetId = ({ target }: TransferTarget): string =>
+  target.kind === "outside" ? "outside" : `${target.kind}-${target.id}`;
+
+/** What was typed, if it can be dialled: a telephone number as people write it, that is nobody's extension. */
+export function outsideNumber(query: string, targets: TransferTarget[]): string | null {
+  const number = query.trim();
+  if (!/^\+?[\d\s()./-]+$/.test(number) || number.length > 40) return null;
+  const digits = number.replace(/\D/g, "");
+  return digits.length >= 3 && !targets.some(({ extension }) => extension === digits) ? number : null;
+}
+
+/** The row of an outside number. */
+export const dialTarget = (number: string): TransferTarget => ({
+  target: { kind: "outside", id: number },
+  name: `Dial ${number}`,
+  extension: "",
+  departments: [],
+  presence: null,
+  ineligible: null,
+  forecast: [],
+  forecast_line: `dials ${number}; if nobody answers there, the caller comes back`,
+});
 
 /** Letters as one types them in a hurry: without case and accents. */
 const plain = (text: string): string =>

@@ -67,6 +67,7 @@ export function applied(view: View, patch: ViewPatch): View {
     directory: patch.directory ?? view.directory,
     sound: patch.sound ?? view.sound,
     notices: patch.notices ?? view.notices,
+    asking: patch.asking ?? view.asking,
   };
 }
 

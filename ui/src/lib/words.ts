@@ -1,6 +1,6 @@
 // The product's words for what the desk reports. One place, so that every screen calls a thing the same.
 import type {
-  AuditEntry, CallOutcome, CallState, Direction, Ineligible, JourneyEvent, LinkState, LiveCall, Party, Presence,
+  AuditEntry, Bounce, CallOutcome, CallState, Direction, Ineligible, JourneyEvent, LinkState, LiveCall, Party, Presence,
   Reason, Role, TargetRef, TransferKind, TransferProgress, UserRef,
 } from "../bindings";
 
@@ -83,6 +83,38 @@ export const auditOutcomeWords: Record<AuditEntry["outcome"], string> = {
   completed: "Completed",
   fell_back: "Fell back",
 };
+
+/** "rang Ravi 20 s, then Tom was busy": whom the call reached in vain, oldest first. */
+export const chainWords = (bounces: Bounce[]): string => bounces.map(bounceWords).join(", then ");
+
+function bounceWords({ target, reason, rang_ms }: Bounce): string {
+  const who = shortName(target);
+  switch (reason) {
+    case "no_answer":
+      return `rang ${who} ${Math.max(1, Math.round(rang_ms / 1000))}\u00a0s`;
+    case "busy":
+      return `${who} was busy`;
+    case "declined":
+      return `${who} declined`;
+    case "unreachable":
+      return `${who} was not reachable`;
+    case "do_not_disturb":
+      return `${who} did not want to be disturbed`;
+    case "nobody_free":
+      return `nobody was free in ${who}`;
+    case "cancelled":
+      return `taken back from ${who}`;
+    case "agent_gone":
+      return `${who} hung up`;
+    case "failed":
+    case "caller_gone":
+    case "answered_elsewhere":
+    case "shutdown":
+    case "joined":
+    case "exchange_failed":
+      return `${who}: ${reasonWords[reason]}`;
+  }
+}
 
 export const partyName = (party: Party): string => party.name || party.number || "Number withheld";
 
