@@ -125,6 +125,7 @@ impl Switchboard {
             audit: Vec::new(),
             course: None,
             rests: None,
+            repairs: 0,
             voicemail: None,
             timer: None,
             shown: None,

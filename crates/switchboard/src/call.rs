@@ -42,6 +42,8 @@ pub(crate) struct Call {
     pub course: Option<Box<Course>>,
     /// Set once the caller has come to rest at a mailbox or announcement.
     pub rests: Option<CallOutcome>,
+    /// How many orders have failed that had to be given again.
+    pub repairs: u8,
     pub voicemail: Option<VoicemailRef>,
     /// The timer that runs for `state`.
     pub timer: Option<Deadline>,

@@ -460,3 +460,45 @@ fn shutdown_ends_everything() {
     assert_eq!(office.records.len(), 2);
     office.drain().unwrap();
 }
+
+#[test]
+fn an_order_that_fails_is_given_again_until_the_leg_counts_as_broken() {
+    let mut office = Office::with(&["ravi", "tom"]);
+    let (caller, ravi, call) = office.talking_with("ravi");
+    let failed = |leg| EngineEvent::OrderFailed { leg, detail: "no sound".into(), fatal: false };
+    office.engine(failed(ravi));
+    assert_eq!(office.orders, [Order::Bridge { a: caller, b: ravi }]);
+    office.transfer("ravi", &call, to_user("tom")).unwrap();
+    office.engine(failed(caller));
+    assert_eq!(office.orders, [Order::PlayMusic { leg: caller }]);
+    let tom = office.rung("tom-desk");
+    office.answer(tom);
+    let tries = (0..100).take_while(|_| {
+        office.engine(failed(tom));
+        office.hung_up(tom).is_none()
+    });
+    assert!(tries.count() < 100);
+    assert_eq!(office.ringing(), ["ravi-desk".to_owned()].into(), "the caller goes back to the line");
+    office.drain().unwrap();
+}
+
+#[test]
+fn who_takes_it_from_a_line_of_the_fallback_is_not_the_target() {
+    let mut account = account();
+    let queue = FallbackStep::Queue { department: None, seconds: 60 };
+    account.policy.fallback.steps = vec![queue];
+    let mut office = Office::of(account, &["ravi", "tom"]);
+    let (caller, _, call) = office.talking_with("ravi");
+    office.transfer("ravi", &call, to_user("tom")).unwrap();
+    office.presence("ravi", Presence::Away);
+    office.wait(20);
+    assert!(matches!(stage(&office), TransferStage::Queued { .. }));
+    office.register("mina", "desk");
+    assert!(matches!(stage(&office), TransferStage::NextAgent { because: Reason::NoAnswer, .. }));
+    let mina = office.rung("mina-desk");
+    office.answer(mina);
+    assert!(office.ordered(&Order::Bridge { a: caller, b: mina }));
+    let rule = "no answer after 20 s; answered by Mina Shah after waiting for Support";
+    assert_eq!(outcome_of(&office), (AuditOutcome::FellBack, rule.into()));
+    office.drain().unwrap();
+}

@@ -107,25 +107,4 @@ impl Switchboard {
             | State::Over { .. } => {}
         }
     }
-
-    /// An order failed but the leg lives. Where the order was what the caller hears, something else must be heard.
-    pub(crate) fn order_failed(&mut self, call: &mut Call, leg: LegId) {
-        match &call.state {
-            State::Voicemail { .. } if leg == call.caller.leg => self.announce_closing(call, Reason::Failed),
-            State::Closing { because, .. } if leg == call.caller.leg => {
-                let because = *because;
-                self.end(call, because);
-            }
-            State::Dialling { .. }
-            | State::Ringing { .. }
-            | State::Talking { .. }
-            | State::Queued(_)
-            | State::Transferring { .. }
-            | State::Consulting { .. }
-            | State::Voicemail { .. }
-            | State::Closing { .. }
-            | State::AwaitingRecording { .. }
-            | State::Over { .. } => {}
-        }
-    }
 }

@@ -29,6 +29,7 @@ mod people;
 mod permission;
 mod publish;
 mod queue;
+mod repair;
 mod ring;
 mod rules;
 mod stale;
@@ -200,11 +201,7 @@ impl Switchboard {
                 self.on_leg(leg, |board, call| board.recorded(call, leg, duration_ms));
             }
             EngineEvent::OrderFailed { leg, detail: _, fatal: true } => {
-                self.on_leg(leg, |board, call| {
-                    // The engine can't use the leg any more, but it may still be up at the far end.
-                    board.order(Order::HangUp { leg, reason: Reason::Failed });
-                    board.ended(call, leg, Reason::Failed);
-                });
+                self.on_leg(leg, |board, call| board.leg_broken(call, leg));
             }
             EngineEvent::OrderFailed { leg, detail: _, fatal: false } => {
                 self.on_leg(leg, |board, call| board.order_failed(call, leg));

@@ -85,7 +85,12 @@ impl Switchboard {
             }
             Stage::Queued(wait) => {
                 self.leave_line(&wait);
-                (AuditOutcome::Completed, format!("answered by {name} after waiting for {}", wait.department.name))
+                let answered = format!("answered by {name} after waiting for {}", wait.department.name);
+                call.department = Some(wait.department);
+                match transfer.bounced_after_ms {
+                    None => (AuditOutcome::Completed, answered),
+                    Some(_) => (AuditOutcome::FellBack, format!("{}; {answered}", why(&transfer))),
+                }
             }
             Stage::Recalling(_) => (AuditOutcome::FellBack, format!("{}; back with {name}", why(&transfer))),
             Stage::NextAgent(_) => (AuditOutcome::FellBack, format!("{}; next free agent {name}", why(&transfer))),

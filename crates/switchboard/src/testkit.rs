@@ -243,6 +243,7 @@ impl Office {
         match &input {
             Input::Engine(EngineEvent::Ended { leg, .. } | EngineEvent::Diverted { leg, .. }) => self.ears.end(*leg),
             Input::Engine(EngineEvent::Answered { leg }) => self.ears.answer(*leg),
+            Input::Engine(EngineEvent::OrderFailed { leg, .. }) => self.ears.deafen(*leg),
             Input::Engine(_) | Input::Command(_) | Input::Tick | Input::Shutdown => {}
         }
         let before = Before::of(self, &input);
@@ -462,7 +463,7 @@ impl Before {
     fn not_dropped(&self, office: &Office, call: &CallId, leg: LegId) -> Result<(), String> {
         let stops = match &self.input {
             Input::Shutdown => true,
-            Input::Engine(EngineEvent::OrderFailed { leg: failed, fatal: true, .. }) => *failed == leg,
+            Input::Engine(EngineEvent::OrderFailed { leg: failed, .. }) => *failed == leg,
             Input::Engine(_) | Input::Command(_) | Input::Tick => false,
         };
         let joined = office.records.last().is_some_and(|r| r.id == *call && r.ended_because == Reason::Joined);

@@ -95,6 +95,9 @@ fn shown_stage(transfer: &Transfer, stage: &Stage) -> TransferStage {
             TransferStage::NextAgent { towards: ring.towards.clone(), until: ring.until, because }
         }
         Stage::Queued(wait) => match &wait.offer {
+            Some(ring) if transfer.bounced_after_ms.is_some() => {
+                TransferStage::NextAgent { towards: ring.towards.clone(), until: ring.until, because }
+            }
             Some(ring) => TransferStage::Ringing { towards: ring.towards.clone(), until: ring.until },
             None => TransferStage::Queued { department: wait.department.clone(), until: wait.until },
         },

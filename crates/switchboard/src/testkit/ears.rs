@@ -47,6 +47,13 @@ impl Ears {
         self.answered.remove(&leg);
     }
 
+    /// What it was to hear could not be played.
+    pub(crate) fn deafen(&mut self, leg: LegId) {
+        if self.answered.contains(&leg) {
+            self.hears(leg, Ear::Nothing);
+        }
+    }
+
     pub(crate) fn live(&self) -> impl DoubleEndedIterator<Item = LegId> + '_ {
         self.of.keys().copied()
     }
