@@ -69,3 +69,62 @@ impl Switchboard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use protocol::{AuditOutcome, CallState, LegId, Presence, Reason};
+
+    use super::REPAIRS;
+    use crate::{
+        EngineEvent, FallbackStep, Order,
+        testkit::{Office, account, to_user},
+    };
+
+    fn fails(office: &mut Office, leg: LegId) {
+        office.engine(EngineEvent::OrderFailed { leg, detail: "no sound".into(), fatal: false });
+    }
+
+    #[test]
+    fn what_a_caller_failed_to_hear_is_ordered_again() {
+        let mut office = Office::with(&["ravi"]);
+        let (caller, agent, call) = office.talking_with("ravi");
+        fails(&mut office, agent);
+        assert!(office.ordered(&Order::Bridge { a: caller, b: agent }));
+        office.register("tom", "desk");
+        office.transfer("ravi", &call, to_user("tom")).unwrap();
+        fails(&mut office, caller);
+        assert!(office.ordered(&Order::PlayMusic { leg: caller }));
+    }
+
+    #[test]
+    fn an_engine_that_can_do_nothing_is_not_asked_for_ever() {
+        let mut office = Office::with(&[]);
+        let caller = office.outside_call("+442079460200");
+        for _ in 0..REPAIRS {
+            fails(&mut office, caller);
+            assert!(office.ordered(&Order::PlayMusic { leg: caller }));
+        }
+        fails(&mut office, caller);
+        assert_eq!(office.hung_up(caller), Some(Reason::Failed));
+    }
+
+    /// Whoever answers out of a fallback's line is not whom the caller was given to.
+    #[test]
+    fn an_answer_from_the_line_of_a_fallback_is_no_completion() {
+        let mut config = account();
+        config.policy.fallback.steps = vec![FallbackStep::Queue { department: Some("sales".into()), seconds: 60 }];
+        let mut office = Office::of(config, &["ravi", "mina", "tom"]);
+        office.presence("tom", Presence::Away);
+        let (_, _, call) = office.talking_with("ravi");
+        office.transfer("ravi", &call, to_user("mina")).unwrap();
+        office.end(office.rung("mina-desk"), Reason::Declined);
+        office.presence("tom", Presence::Available);
+        office.answer(office.rung("tom-desk"));
+        assert!(matches!(office.only_call().state, CallState::Talking { .. }));
+        let last = office.trail.iter().rev().find(|e| e.rule.contains("answered by")).unwrap();
+        assert_eq!(last.outcome, AuditOutcome::FellBack, "{}", last.rule);
+        assert_eq!(last.rule, "declined; answered by Tom Okafor after waiting for Sales");
+    }
+}

@@ -102,7 +102,11 @@ impl Switchboard {
                 call.department = Some(department.clone());
             }
         }
-        call.news = Some(format!("{} transferred it to {}", transfer.by.name, transfer.target.name()));
+        let tried = format!("{} transferred it to {}", transfer.by.name, transfer.target.name());
+        call.news = Some(match outcome {
+            AuditOutcome::FellBack => format!("{tried}, then {name} answered it"),
+            AuditOutcome::Accepted | AuditOutcome::Refused | AuditOutcome::Completed => tried,
+        });
         self.settle(call, transfer, outcome, rule, ReferProgress::Done);
     }
 

@@ -249,7 +249,12 @@ impl Office {
         let before = Before::of(self, &input);
         self.orders.clear();
         self.board.handle(self.now, input);
+        let mut first = true;
         while let Some(output) = self.board.poll_output() {
+            if before.owed().1 == 1 && first != matches!(output, Output::Fact(Fact::StepAnswer { .. })) {
+                return Err("a step is not answered first".to_owned());
+            }
+            first = false;
             match output {
                 Output::Order(order) => {
                     self.ears.carry_out(&order)?;
@@ -435,8 +440,9 @@ impl Before {
         }
     }
 
-    fn compare(&self, office: &Office) -> Result<(), String> {
-        let owed = match &self.input {
+    /// How many answers to transfers and to steps.
+    fn owed(&self) -> (usize, usize) {
+        match &self.input {
             Input::Command(Command::Transfer { .. }) => (1, 0),
             Input::Command(
                 Command::CancelTransfer { .. } | Command::CompleteTransfer { .. } | Command::SwapTransfer { .. },
@@ -445,7 +451,11 @@ impl Before {
             | Input::Engine(_)
             | Input::Tick
             | Input::Shutdown => (0, 0),
-        };
+        }
+    }
+
+    fn compare(&self, office: &Office) -> Result<(), String> {
+        let owed = self.owed();
         let given = (office.answers.len() - self.answers.0, office.steps.len() - self.answers.1);
         if given != owed {
             return Err(format!("answers {given:?} instead of {owed:?}"));

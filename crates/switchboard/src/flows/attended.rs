@@ -193,8 +193,10 @@ fn a_number_that_may_not_be_dialled_for_a_caller_is_not_joined_with_one() {
     let (_, ravi, _) = office.talking_with("ravi");
     let second = office.device_call("ravi", "+442079460999");
     office.answer(office.dialled());
-    refer(&mut office, ravi, Replaces::Leg(second));
-    assert!(office.ordered(&Order::ReferProgress { leg: ravi, progress: ReferProgress::Refused }));
+    for (first, second) in [(ravi, second), (second, ravi)] {
+        refer(&mut office, first, Replaces::Leg(second));
+        assert!(office.ordered(&Order::ReferProgress { leg: first, progress: ReferProgress::Refused }));
+    }
     assert_eq!(office.shown.len(), 2);
     office.drain().unwrap();
 }

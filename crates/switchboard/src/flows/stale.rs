@@ -59,6 +59,24 @@ fn the_one_who_is_late_hears_who_did_what() {
 }
 
 #[test]
+fn a_call_that_came_back_says_so() {
+    let mut office = Office::with(&["ravi", "mina", "tom"]);
+    let (_, _, call) = office.talking_with("ravi");
+    let seen = office.only_call().revision;
+    office.transfer("maya", &call, to_user("tom")).unwrap();
+    office.wait(20);
+    office.answer(office.rung("ravi-desk"));
+    let late = office.transfer_at("ravi", &call, seen, to_user("mina"));
+    let said = "Maya Lindqvist transferred it to Tom Okafor, then Ravi Kumar answered it";
+    assert_eq!(what(late).as_deref(), Some(said));
+    office.consult("ravi", &call, to_user("tom")).unwrap();
+    office.end(office.rung("tom-desk"), Reason::Busy);
+    let late = office.transfer_at("ravi", &call, seen, to_user("mina"));
+    assert_eq!(what(late).as_deref(), Some("Ravi Kumar consulted Tom Okafor"));
+    office.drain().unwrap();
+}
+
+#[test]
 fn of_two_at_the_same_moment_one_wins_and_the_other_is_told() {
     let mut office = Office::with(&["ravi", "mina", "tom"]);
     let (_, _, call) = office.talking_with("ravi");

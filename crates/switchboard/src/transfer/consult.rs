@@ -188,6 +188,7 @@ impl Switchboard {
         transfer.bounced_after_ms = Some(self.now.ms_since(transfer.since));
         let (id, target) = (transfer.id.clone(), transfer.target.clone());
         self.step(call, JourneyEvent::TransferBounced { transfer: id, target, reason: because });
+        call.news = Some(format!("{} consulted {}", transfer.by.name, transfer.target.name()));
         let rule = format!("{}; back with {}", why(&transfer), who.agent.user.name);
         self.settle(call, transfer, AuditOutcome::FellBack, rule, ReferProgress::Failed(because));
         self.talk_on(call, Other::Agent(who.agent), who.held);

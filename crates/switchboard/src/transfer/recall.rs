@@ -49,7 +49,9 @@ impl Switchboard {
         if kept.by_refer {
             self.order(Order::ReferProgress { leg: kept.agent.leg, progress: ReferProgress::Failed(because) });
         }
-        let rule = format!("{}; back with {}", why(&transfer), kept.agent.user.name);
+        let name = &kept.agent.user.name;
+        call.news = Some(format!("{} transferred it, and it is back with {name}", transfer.by.name));
+        let rule = format!("{}; back with {name}", why(&transfer));
         self.settle(call, transfer, AuditOutcome::FellBack, rule, ReferProgress::Failed(because));
         self.answer_caller(call);
         self.talk_on(call, Other::Agent(kept.agent), false);
