@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod setup;
+mod simulate;
 mod step;
 mod test;
 
@@ -24,6 +25,8 @@ enum Chore {
     Test(test::Test),
     /// Measure, and print one JSON object.
     Bench(bench::Bench),
+    /// Live random offices in virtual time until a caller is lost, or enough transfers were made.
+    Simulate(simulate::Simulate),
     /// Only install what building and testing need.
     Setup(setup::Setup),
 }
@@ -33,6 +36,7 @@ fn main() -> Result<()> {
         Chore::Demo(demo) => demo.run(),
         Chore::Test(test) => test.run(),
         Chore::Bench(bench) => bench.run(),
+        Chore::Simulate(simulate) => simulate.run(),
         Chore::Setup(setup) => setup.run(),
     }
 }

@@ -188,7 +188,7 @@ fn button(rng: &mut Rng) -> Press {
 /// What can be done with a telephone in a call.
 fn phone(rng: &mut Rng) -> Deed {
     let leg = pick(rng);
-    match rng.weighed(&[40, 25, 15, 20]) {
+    match rng.weighed(&[35, 23, 25, 17]) {
         0 => Deed::Hold(leg, rng.chance(50)),
         1 => Deed::Refer { leg, to: pick(rng) },
         2 => Deed::Attended { leg, other: pick(rng), gone: rng.chance(10) },

@@ -67,16 +67,18 @@ pub struct Case {
 pub struct Look {
     pub agent: Option<UserId>,
     pub transfer: Option<TransferId>,
-    /// How many transfers it has had.
-    pub begun: usize,
     /// Where the caller is, as far as it matters.
     pub place: u8,
+    /// How often any of these has changed.
+    pub moves: u32,
 }
 
 #[derive(Debug)]
 pub struct Open {
     pub by: UserId,
     pub progress: Option<TransferProgress>,
+    /// Why the caller was gone when it was settled.
+    left: Option<Reason>,
 }
 
 /// What the switchboard said in one step.
@@ -180,7 +182,8 @@ impl Books {
         if case.looks.len() == LOOKS {
             case.looks.pop_back();
         }
-        case.looks.push_front((call.revision, Look::of(&call, case.begun)));
+        let look = Look::of(&call, case.looks.front().map(|(_, look)| look));
+        case.looks.push_front((call.revision, look));
         case.was_shown = true;
         case.shown = Some(call);
         Ok(())
@@ -245,17 +248,21 @@ impl Books {
 }
 
 impl Look {
-    fn of(call: &LiveCall, begun: usize) -> Self {
+    fn of(call: &LiveCall, before: Option<&Self>) -> Self {
         let place = match call.state {
             CallState::Ringing { .. } | CallState::Queued { .. } => 0,
             CallState::Talking { .. } | CallState::Held { .. } => 1,
             CallState::TalkingOutside { .. } => 2,
             CallState::Transferring => 3,
-            CallState::Voicemail { .. } => 4,
-            CallState::Closing => 5,
+            CallState::Voicemail { .. } | CallState::Closing => 4,
         };
         let transfer = call.transfer.as_ref().map(|t| t.id.clone());
-        Self { agent: call.agent.as_ref().map(|a| a.id.clone()), transfer, begun, place }
+        let mut look = Self { agent: call.agent.as_ref().map(|a| a.id.clone()), transfer, place, moves: 0 };
+        look.moves = before.map_or(0, |b| b.moves);
+        if before.is_some_and(|b| *b != look) {
+            look.moves += 1;
+        }
+        look
     }
 }
 
@@ -267,13 +274,13 @@ fn settle(key: u32, case: &mut Case, entry: &AuditEntry, said: &mut Said) -> Che
     match entry.outcome {
         AuditOutcome::Refused => Ok(()),
         AuditOutcome::Accepted => {
-            let before = case.open.replace(Open { by: entry.user.clone(), progress: None });
+            let before = case.open.replace(Open { by: entry.user.clone(), progress: None, left: None });
             case.begun += 1;
             check(before.is_none(), || format!("{}: a transfer begins while another goes on", case.id))
         }
         AuditOutcome::Completed | AuditOutcome::FellBack => match case.open.take() {
             Some(open) => {
-                said.settled.push((key, open, entry.outcome));
+                said.settled.push((key, Open { left: case.caller_left, ..open }, entry.outcome));
                 Ok(())
             }
             None => Err(Violation::other(format!("{}: a transfer is settled that does not go on", case.id))),
@@ -330,11 +337,10 @@ pub fn outcome(case: Option<&Case>, open: &Open, outcome: AuditOutcome) -> Resul
     match (outcome, state) {
         (AuditOutcome::Completed, Some(CallState::Talking { with } | CallState::Held { by: with })) => {
             // Held by the caller, an internal one, the name is theirs.
+            let caller = case.and_then(|c| c.shown.as_ref()).is_some_and(|c| c.caller.name == with.name);
             let right = match progress.map(|p| &p.target) {
-                Some(TargetRef::User(user)) => {
-                    let caller = case.and_then(|c| c.shown.as_ref()).map(|c| &c.caller.name);
-                    user.id == with.id || caller == Some(&with.name)
-                }
+                _ if caller => true,
+                Some(TargetRef::User(user)) => user.id == with.id,
                 Some(TargetRef::Department(_)) | None => true,
                 Some(TargetRef::Outside { .. }) => false,
             };
@@ -355,10 +361,10 @@ pub fn outcome(case: Option<&Case>, open: &Open, outcome: AuditOutcome) -> Resul
         (_, Some(CallState::Ringing { .. } | CallState::Queued { .. } | CallState::Transferring)) => {
             Err(Violation::other("a transfer is settled while the caller waits"))
         }
-        (_, None) => Ok(match case.and_then(|c| c.caller_left) {
+        (_, None) => Ok(match open.left {
             Some(Reason::CallerGone) => "caller hung up",
             Some(_) => "the caller's line broke",
-            None => "the call was over",
+            None => "the exchange was stopped, or gave the caller's leg up",
         }),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use protocol::{
-    AuditAction, AuditEntry, AuditOutcome, CallId, CallState, Denied, Target, TransferKind, UserId,
+    AuditAction, AuditEntry, AuditOutcome, CallId, CallState, Denied, LiveCall, Target, TransferKind, UserId,
 };
 use switchboard::{Command, EngineEvent, Input, Refusal, Replaces};
 
@@ -25,6 +25,9 @@ struct Decided {
 
 impl World {
     pub fn press(&mut self, press: &Press) -> Checked {
+        if !self.tempts(press) {
+            return Ok(());
+        }
         let decided = self.decide(press);
         self.command(decided)
     }
@@ -39,20 +42,24 @@ impl World {
         self.command(second)
     }
 
+    /// Few people press a button that is grey.
+    fn tempts(&self, press: &Press) -> bool {
+        let goes = matches!(press.button, Button::Go { .. });
+        let fits = |c: &Case| c.shown.as_ref().is_some_and(|call| if goes { movable(call) } else { c.open.is_some() });
+        press.call % 8 == 7 || self.books.cases.values().any(fits)
+    }
+
     fn decide(&self, press: &Press) -> Decided {
-        let key = self.live(press.call);
+        let goes = matches!(press.button, Button::Go { .. });
+        let key = self.live(press.call, goes);
         let case = key.and_then(|key| self.books.cases.get(&key));
         let by = self.person(press, case);
         match &press.button {
             Button::Go { to, kind, note } => self.go(press, by, key, (*to, *kind, *note)),
-            Button::Undo => self.later(Command::CancelTransfer { by, transfer: self.transfer_of(key) }, key),
-            Button::Complete => self.later(Command::CompleteTransfer { by, transfer: self.transfer_of(key) }, key),
-            Button::Swap => self.later(Command::SwapTransfer { by, transfer: self.transfer_of(key) }, key),
+            Button::Undo => later(Command::CancelTransfer { by, transfer: self.transfer_of(key) }, key),
+            Button::Complete => later(Command::CompleteTransfer { by, transfer: self.transfer_of(key) }, key),
+            Button::Swap => later(Command::SwapTransfer { by, transfer: self.transfer_of(key) }, key),
         }
-    }
-
-    fn later(&self, command: Command, key: Option<u32>) -> Decided {
-        Decided { command, key, seen: None, denied: None }
     }
 
     fn go(&self, press: &Press, by: UserId, key: Option<u32>, (to, kind, note): (Pick, TransferKind, bool)) -> Decided {
@@ -78,7 +85,7 @@ impl World {
         let stale = matches!(answer, Some(Err(Refusal::Denied(Denied::Stale { .. }))));
         if let (Some(now), Some(seen)) = (now, seen) {
             let begun = matches!(answer, Some(Ok(_)));
-            let moved = now.agent != seen.agent || now.transfer != seen.transfer;
+            let moved = now.agent != seen.agent || now.transfer != seen.transfer || now.place != seen.place;
             check(!(begun && moved), || format!("{call} was moved by somebody who did not know who has it"))?;
             check(!stale || now != seen, || format!("{call}: refused as stale, though nothing that matters changed"))?;
         }
@@ -86,13 +93,20 @@ impl World {
         check(denied.is_none() || refused, || format!("{call} was moved although the dialog says {denied:?}"))
     }
 
-    /// The `pick`-th live call, the newest first; sometimes one that is over.
-    fn live(&self, pick: Pick) -> Option<u32> {
-        if pick % 16 == 15 {
+    /// The `pick`-th live call, the newest first: mostly one that can be moved, or that is being moved, as it fits;
+    /// sometimes one that is over.
+    fn live(&self, pick: Pick, goes: bool) -> Option<u32> {
+        if pick % 32 == 31 {
             return None;
         }
-        let shown: Vec<u32> = self.books.cases.iter().filter(|(_, c)| c.shown.is_some()).map(|(k, _)| *k).collect();
-        Some(shown[nth(shown.len(), pick / 16)?])
+        let of = |fits: &dyn Fn(&Case) -> bool| {
+            let cases = self.books.cases.iter().filter(|(_, c)| c.shown.is_some() && fits(c)).map(|(k, _)| *k);
+            let cases: Vec<u32> = cases.collect();
+            nth(cases.len(), pick / 32).map(|n| cases[n])
+        };
+        let fits = |c: &Case| c.shown.as_ref().is_some_and(movable);
+        let fitting = if goes { of(&fits) } else { of(&|c| c.open.is_some()) };
+        fitting.filter(|_| pick % 4 != 3).or_else(|| of(&|_| true))
     }
 
     /// Mostly somebody who has to do with the call.
@@ -100,20 +114,24 @@ impl World {
         let call = case.and_then(|c| c.shown.as_ref());
         let agent = call.and_then(|c| c.agent.as_ref()).map(|a| a.id.clone());
         let by = call.and_then(|c| c.transfer.as_ref()).map(|t| t.by.id.clone());
-        match press.user % 8 {
-            0..=2 => by.or(agent).unwrap_or_else(|| self.user(press.user / 8)),
-            3 | 4 => agent.unwrap_or_else(|| self.user(press.user / 8)),
-            5 => self.user(0),
-            6 => self.user(press.user / 8),
-            _ if press.user % 256 == 7 => UserId::from("nobody"),
-            _ => self.user(press.user / 8),
+        match press.user % 16 {
+            0..=4 => by.or(agent).unwrap_or_else(|| self.user(press.user / 16)),
+            5..=8 => agent.unwrap_or_else(|| self.user(press.user / 16)),
+            9..=13 => {
+                let may = |u: &UserId| call.is_some_and(|c| self.board.may_transfer(u, &c.id).is_ok());
+                let able: Vec<UserId> = self.account.users.iter().map(|u| u.id.clone()).filter(may).collect();
+                nth(able.len(), press.user / 16).map_or_else(|| self.user(press.user / 16), |n| able[n].clone())
+            }
+            14 if press.user % 256 == 14 => UserId::from("nobody"),
+            _ => self.user(press.user / 16),
         }
     }
 
     pub fn target(&self, pick: Pick) -> Target {
         let n = pick / 16;
         match pick % 16 {
-            0..=8 => Target::User(self.user(n)),
+            0..=5 => Target::User(self.idle(n)),
+            6..=8 => Target::User(self.user(n)),
             9..=12 => Target::Department(self.department(n)),
             13 | 14 => Target::Outside(format!("+1555010{:02}", n % 100)),
             _ => match n % 3 {
@@ -122,6 +140,24 @@ impl World {
                 _ => Target::Department(protocol::DepartmentId::from("nowhere")),
             },
         }
+    }
+}
+
+fn movable(call: &LiveCall) -> bool {
+    matches!(call.state, CallState::Talking { .. } | CallState::TalkingOutside { .. }) && call.transfer.is_none()
+}
+
+fn later(command: Command, key: Option<u32>) -> Decided {
+    Decided { command, key, seen: None, denied: None }
+}
+
+impl World {
+    /// Somebody with a telephone who is in no call, if there is one.
+    fn idle(&self, pick: Pick) -> UserId {
+        let busy = |u: &UserId| self.engine.legs.values().any(|l| l.known && l.user.as_ref() == Some(u));
+        let mut idle: Vec<&UserId> = self.engine.registered.iter().map(|(u, _)| u).filter(|u| !busy(u)).collect();
+        idle.dedup();
+        nth(idle.len(), pick).map_or_else(|| self.user(pick), |n| idle[n].clone())
     }
 }
 
@@ -197,7 +233,7 @@ fn count(world: &mut World, input: &Input, said: &Said) {
     let begun = said.audits.iter().filter(|e| {
         matches!(e.action, AuditAction::Transfer | AuditAction::Consult) && e.outcome == AuditOutcome::Accepted
     });
-    for entry in begun {
+    for _ in begun {
         let way = match input {
             Input::Command(Command::Transfer { kind, call, .. }) => {
                 let from = world.books.ids.get(call).and_then(|key| world.books.cases.get(key)?.looks.get(1));
@@ -216,12 +252,10 @@ fn count(world: &mut World, input: &Input, said: &Said) {
         };
         world.books.tally.ways.count(way);
         world.books.tally.transfers += 1;
-        let _ = entry;
     }
     for answer in &said.transfer_answers {
         if let Err(Refusal::Denied(Denied::Stale { .. })) = answer {
             world.engine.faults.count("stale request refused");
         }
     }
-    let _ = CallState::Closing;
 }

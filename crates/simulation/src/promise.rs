@@ -56,8 +56,8 @@ impl Table<'_> {
                 self.is(self.up.is_empty(), "ringing, and somebody else is there")?;
                 self.rings(towards)
             }
-            (CallState::Talking { with } | CallState::Held { by: with }, Some(TransferStage::Swapped { .. })) => {
-                self.swapped(with)
+            (CallState::Talking { .. } | CallState::Held { .. }, Some(TransferStage::Swapped { .. })) => {
+                self.swapped(call.transfer.as_ref().map(|t| &t.by.id))
             }
             (CallState::Talking { with } | CallState::Held { by: with }, _) => {
                 self.alone_with()?;
@@ -118,12 +118,10 @@ impl Table<'_> {
     }
 
     /// The agent speaks with the caller, the target waits.
-    fn swapped(&self, with: &UserRef) -> Checked {
+    fn swapped(&self, consultant: Option<&UserId>) -> Checked {
         self.is(self.rung.is_empty() && self.up.len() == 2, "a swapped consultation not between three")?;
-        let agent = self.up.iter().position(|(_, l)| l.user.as_ref() == Some(&with.id));
-        // Held by the caller, an internal one, the name is theirs.
-        let by_ear = self.up.iter().position(|(id, l)| self.caller.ear == Ear::With(*id) || l.ear != Ear::Music);
-        let Some(agent) = agent.or(by_ear) else { return self.is(false, "swapped, but the agent is not there") };
+        let agent = self.up.iter().position(|(_, l)| l.user.as_ref() == consultant);
+        let Some(agent) = agent else { return self.is(false, "swapped, but the agent is not there") };
         let (_, target) = self.up[1 - agent];
         self.is(target.ear == Ear::Music || target.holds, "the swapped target hears no music")?;
         self.talk(self.case.caller, self.up[agent].0)

@@ -446,10 +446,10 @@ impl World {
         if is(&case.caller) {
             return;
         }
-        let known = |leg: &&LegId| self.engine.legs.get(leg).is_some_and(|l| l.known);
-        let other = case.legs.iter().find(|leg| is(leg));
         // The other side may be somebody outside.
-        let rest = || case.legs.iter().find(known).filter(|_| !known(&&case.caller));
+        let outside = |leg: &&LegId| self.engine.legs.get(leg).is_some_and(|l| l.known && l.user.is_none());
+        let other = case.legs.iter().find(|leg| is(leg));
+        let rest = || case.legs.iter().find(outside).filter(|leg| **leg != case.caller);
         if let Some(other) = other.or_else(rest) {
             (case.caller, case.turned) = (*other, true);
         }
