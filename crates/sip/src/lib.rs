@@ -8,6 +8,9 @@
 //! * [`Endpoint::bind`] opens the sockets and gives a handle and the stream of [`Event`]s.
 //! * A call is a *leg*: it is named by a [`LegKey`], its life is told by [`LegEvent`]s, and the last of them is always
 //!   [`LegEvent::Ended`].
+//! * Requests within a dialog go out one at a time and outlive a TCP connection; a registration asks its registrar every
+//!   15 s whether it is still there and still the same; [`Endpoint::probe`] does so for a call.
+//! * [`Trace`] shows every message, [`Impairment`] makes the network bad: both for tests and for looking.
 //! * [`sdp`] is pure: offer and answer (RFC 3264) without sockets.
 //!
 //! Only this crate names `rsipstack`. Its log records hold whole messages with credentials: see [`LOG_FILTER`].

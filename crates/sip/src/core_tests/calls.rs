@@ -52,12 +52,12 @@ fn a_whole_call(seed: u64) {
 
 #[test]
 fn loss_duplication_and_reordering_change_nothing_of_a_call() {
-    (0..400).for_each(a_whole_call);
+    (0..150).for_each(a_whole_call);
 }
 
 #[test]
 fn refused_and_given_up_calls_survive_a_bad_network() {
-    for seed in 0..200 {
+    for seed in 0..100 {
         let mut world = World::new(2, Impairment { loss: 5, duplicate: 5, reorder: 5, seed });
         let out = world.endpoint(0).invite(world.invite(0, 1));
         let inward = world.incoming(1).leg;
