@@ -5,7 +5,7 @@ use flows::phone::Phone;
 use flows::sound::{Heard, Library};
 use protocol::{AuditOutcome, CallOutcome, CallState, LiveRow, Reason, Target, TransferStage};
 
-use crate::transfer::talking_with;
+use crate::scene::talking_with;
 
 /// The sample office with this fallback, and a ring that a test can wait out.
 async fn office(fallback: &[&str]) -> Result<Office> {

@@ -1,17 +1,18 @@
 //! SIPp and baresip, from Debian, as the far side of each role.
 
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use flows::office::{Office, SUPPORT, TRUNK, of};
 use flows::phone::PhoneSpec;
-use flows::program::{PATIENCE, bound_to_us};
+use flows::program::bound_to_us;
+use flows::sipp::{finished, said, sipp};
 use flows::sound::{Heard, Library, voice};
 use protocol::SipAccount;
 use tokio::process::{Child, Command};
 
-use crate::transfer::talking_with;
+use crate::scene::talking_with;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sipp_calls_a_department_through_the_trunk() -> Result<()> {
@@ -200,21 +201,7 @@ fn configure(dir: &Path, speaker: &str, account: &str) -> Result<()> {
     Ok(())
 }
 
-fn sipp(dir: &Path, transport: &str) -> Command {
-    let mut command = bound_to_us("sipp");
-    command.current_dir(dir).args(["-t", transport, "-nostdin", "-timeout", "50", "-timeout_error", "-trace_err"]);
-    command
-}
-
 fn quiet(mut command: Command) -> Command {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command
-}
-
-async fn finished(mut command: Command) -> Result<Output> {
-    tokio::time::timeout(PATIENCE, command.output()).await.context("it never ended")?.context("starting it")
-}
-
-fn said(output: &Output) -> String {
-    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }

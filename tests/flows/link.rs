@@ -1,64 +1,19 @@
 //! The control link is cut in the middle of a transfer: the desk says so, rings all the same, and agrees again after.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
 use anyhow::Result;
 use desk::{LinkState, PhoneCallState, RingKind, SessionView, Wish};
+use flows::line::Line;
 use flows::office::{Office, SUPPORT, of};
 use flows::seat::Seat;
 use protocol::{CallState, Target};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 
-use crate::transfer::talking_with;
-
-/// Stands between a desk and the API; a cut drops what is open and refuses what comes.
-struct Line {
-    address: SocketAddr,
-    open: Arc<watch::Sender<bool>>,
-}
-
-impl Line {
-    async fn to(exchange: String) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let open = Arc::new(watch::Sender::new(true));
-        let state = open.subscribe();
-        tokio::spawn(async move {
-            while let Ok((desk, _)) = listener.accept().await {
-                tokio::spawn(carry(desk, exchange.clone(), state.clone()));
-            }
-        });
-        Ok(Self { address, open })
-    }
-
-    fn cut(&self) {
-        self.open.send_replace(false);
-    }
-
-    fn mend(&self) {
-        self.open.send_replace(true);
-    }
-}
-
-async fn carry(mut desk: TcpStream, exchange: String, mut open: watch::Receiver<bool>) {
-    if !*open.borrow() {
-        return;
-    }
-    if let Ok(mut far) = TcpStream::connect(exchange).await {
-        tokio::select! {
-            _ = tokio::io::copy_bidirectional(&mut desk, &mut far) => {}
-            _ = open.wait_for(|open| !open) => {}
-        }
-    }
-}
+use crate::scene::talking_with;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_link_in_mid_transfer_loses_nobody() -> Result<()> {
     let office = Office::open().await?;
     let data = tempfile::tempdir()?;
-    let line = Line::to(office.exchange.api.trim_start_matches("http://").to_owned()).await?;
+    let line = Line::to(office.exchange.api_address()).await?;
     let desk = Seat::take(data.path())?;
     desk.sign_in(&format!("http://{}", line.address), "maya", office.exchange.password("maya")?).await?;
     desk.until("the device registered", |view| view.link.registration == LinkState::Up).await?;

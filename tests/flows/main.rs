@@ -1,11 +1,20 @@
 //! Whole flows over real sockets: our programs as a stranger would install them, foreign peers, and the real window.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod attended;
+mod away;
+mod devices;
+mod disk;
 mod fallback;
 mod foreign;
+mod hang_up;
+mod hold;
 mod hostile;
+mod killed;
 mod link;
 mod purity;
+mod refused;
 mod rights;
+mod scene;
 mod transfer;
 mod window;

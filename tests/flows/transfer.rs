@@ -1,13 +1,9 @@
 use anyhow::Result;
 use flows::office::{Office, SUPPORT, of};
 use flows::sound::Library;
-use protocol::{AuditOutcome, CallState, JourneyEvent, LiveRow, Target};
+use protocol::{AuditOutcome, JourneyEvent, Target};
 
-const PRIYA: &str = "+919812345678";
-
-pub fn talking_with(user: &'static str) -> impl Fn(&LiveRow) -> bool {
-    move |row| matches!(&row.call.state, CallState::Talking { with } if with.id.as_str() == user)
-}
+use crate::scene::{PRIYA, talking_with};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watching_manager_moves_a_call_and_everybody_hears_it() -> Result<()> {

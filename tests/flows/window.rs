@@ -7,7 +7,7 @@ use flows::sound::{Library, voice};
 use flows::window::{App, live_row, log_row};
 use protocol::Target;
 
-use crate::transfer::talking_with;
+use crate::scene::talking_with;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_ring_window_opens_while_the_main_window_is_hidden() -> Result<()> {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use futures::StreamExt;
 use protocol::{
     ApiError, AuditEntry, CallId, CallRecord, Change, Delta, FeedMessage, LiveRow, RecordPage, SipAccount, Target,
-    TransferAccepted, TransferTargets, User,
+    TransferAccepted, TransferId, TransferKind, TransferTargets, User,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -85,6 +85,11 @@ impl Exchange {
         Ok(Person { http, api: self.api.clone(), token })
     }
 
+    /// `HOST:PORT` of the API.
+    pub fn api_address(&self) -> String {
+        self.api.trim_start_matches("http://").to_owned()
+    }
+
     pub fn config(&self) -> &Path {
         &self.config
     }
@@ -97,10 +102,33 @@ impl Exchange {
         found.with_context(|| format!("no {wanted} below {}", folder.display()))
     }
 
+    /// Kills the program with SIGKILL, in the middle of whatever it does.
+    pub async fn kill(&mut self) -> Result<()> {
+        let mut table: toml::Table = std::fs::read_to_string(&self.config)?.parse()?;
+        // The next run has the addresses of this one: that is where the phones look for it.
+        set(&mut table, "api", "bind", self.api_address().into());
+        set(&mut table, "sip", "udp", vec![self.sip.to_string()].into());
+        set(&mut table, "sip", "tcp", vec![self.sip_tcp.to_string()].into());
+        std::fs::write(&self.config, table.to_string())?;
+        self.program.kill().await
+    }
+
+    /// Starts it again after [`Self::kill`], on the same addresses and data.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.program = serve(&self.config).await?.program;
+        Ok(())
+    }
+
     pub async fn stop(self) -> Result<()> {
         let status = self.program.stop().await?;
         anyhow::ensure!(status.success(), "the exchange ended with {status}");
         Ok(())
+    }
+}
+
+fn set(table: &mut toml::Table, section: &str, key: &str, value: toml::Value) {
+    if let Some(section) = table.get_mut(section).and_then(toml::Value::as_table_mut) {
+        section.insert(key.to_owned(), value);
     }
 }
 
@@ -112,8 +140,9 @@ struct Serving {
 }
 
 async fn serve(config: &Path) -> Result<Serving> {
-    let mut command = bound_to_us(built("patchcord-exchange")?);
-    command.args(["serve", "--config"]).arg(config);
+    // Where a test limits the length of files, writing more is an error, as on a full disk, and not the end.
+    let mut command = bound_to_us("env");
+    command.arg("--ignore-signal=XFSZ").arg(built("patchcord-exchange")?).args(["serve", "--config"]).arg(config);
     let program = Program::start("exchange", command)?;
     let ready = program.next("ready", |line| line["ready"] == true).await?;
     let api = ready["api"].as_str().context("no api address")?.to_owned();
@@ -178,10 +207,26 @@ impl Person {
 
     /// Presses Go on the call as it is now.
     pub async fn transfer(&self, call: &CallId, target: Target, note: &str) -> Result<Answer<TransferAccepted>> {
+        self.transfer_as(TransferKind::Blind, call, target, note).await
+    }
+
+    /// The same for any kind of transfer.
+    pub async fn transfer_as(
+        &self,
+        kind: TransferKind,
+        call: &CallId,
+        target: Target,
+        note: &str,
+    ) -> Result<Answer<TransferAccepted>> {
         let row = self.live().await?.into_iter().find(|row| &row.call.id == call);
         let revision = row.map_or(0, |row| row.call.revision);
-        let body = json!({ "revision": revision, "target": target, "note": note });
+        let body = json!({ "revision": revision, "target": target, "kind": kind, "note": note });
         self.post(&format!("/v1/calls/{call}/transfer"), &body).await
+    }
+
+    /// Cancels, completes or swaps a transfer: `step` is the verb of the API.
+    pub async fn step(&self, transfer: &TransferId, step: &str) -> Result<Answer<Value>> {
+        self.post(&format!("/v1/transfers/{transfer}/{step}"), &json!({})).await
     }
 
     pub async fn records(&self) -> Result<Vec<CallRecord>> {

@@ -2,11 +2,14 @@
 //! and the means to look and listen. The demo and the flow tests play on it.
 
 pub mod exchange;
+pub mod golden;
+pub mod line;
 pub mod office;
 pub mod phone;
 pub mod program;
 pub mod rig;
 pub mod seat;
+pub mod sipp;
 pub mod sound;
 pub mod story;
 pub mod window;

@@ -46,7 +46,7 @@ impl Office {
     /// A registered phone made from a spec of one's own.
     pub async fn desk_phone(&self, spec: PhoneSpec, user: &str, more: &[&str]) -> Result<Phone> {
         let account = self.exchange.device(user).await?;
-        let mut spec = spec.recording(self.dir()).with(more);
+        let mut spec = spec.recording(self.dir()).tracing(self.dir()).with(more);
         spec.account = Some((account, self.exchange.sip));
         spec.start(self.dir()).await
     }
@@ -57,7 +57,7 @@ impl Office {
     }
 
     pub async fn outsider_with(&self, who: &str, name: &str, number: &str, more: &[&str]) -> Result<Phone> {
-        let mut spec = PhoneSpec::new(who).playing(voice(who)).recording(self.dir());
+        let mut spec = PhoneSpec::new(who).playing(voice(who)).recording(self.dir()).tracing(self.dir());
         spec.host = Some(TRUNK.into());
         spec.with(&["--from", number, "--display", name]).with(more).start(self.dir()).await
     }

@@ -20,6 +20,8 @@ pub struct PhoneSpec {
     /// `wav`, `tone` or `silence`.
     pub play: Option<String>,
     pub record: Option<PathBuf>,
+    /// Where the SIP messages go; see [`crate::golden`].
+    pub trace: Option<PathBuf>,
     pub account: Option<(SipAccount, SocketAddr)>,
     pub more: Vec<String>,
 }
@@ -28,6 +30,7 @@ pub struct Phone {
     pub program: Program,
     pub listen: SocketAddr,
     record: Option<PathBuf>,
+    pub trace: Option<PathBuf>,
 }
 
 impl PhoneSpec {
@@ -45,6 +48,11 @@ impl PhoneSpec {
         self
     }
 
+    pub fn tracing(mut self, dir: &Path) -> Self {
+        self.trace = Some(dir.join(format!("{}.trace", self.name)));
+        self
+    }
+
     pub fn with(mut self, arguments: &[&str]) -> Self {
         self.more.extend(arguments.iter().map(ToString::to_string));
         self
@@ -58,6 +66,9 @@ impl PhoneSpec {
         command.args(["--play", self.play.as_deref().unwrap_or("silence")]);
         if let Some(record) = &self.record {
             command.arg("--record").arg(record);
+        }
+        if let Some(trace) = &self.trace {
+            command.arg("--trace").arg(trace);
         }
         if let Some((account, registrar)) = &self.account {
             let secret = dir.join(format!("{}.{}.secret", self.name, account.device));
@@ -73,7 +84,7 @@ impl PhoneSpec {
         if self.account.is_some() {
             program.event("registered").await?;
         }
-        Ok(Phone { program, listen, record: self.record })
+        Ok(Phone { program, listen, record: self.record, trace: self.trace })
     }
 }
 

@@ -142,6 +142,11 @@ impl Program {
         self.child.id()
     }
 
+    /// Ends it as a power cut would, with no time for a last word.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.child.kill().await.with_context(|| format!("killing {}", self.name))
+    }
+
     /// SIGTERM, then waits for the end.
     pub async fn stop(mut self) -> Result<std::process::ExitStatus> {
         if let Some(id) = self.child.id() {

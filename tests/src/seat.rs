@@ -4,7 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use desk::{Desk, DeskConfig, DeskHandle, Notice, RingView, Screen, SessionView, View, ViewPatch};
+use desk::{
+    Desk, DeskConfig, DeskHandle, LinkState, Notice, PhoneCallState, RingView, Screen, SessionView, View, ViewPatch,
+    Wish,
+};
 use tokio::sync::Notify;
 
 use crate::program::{PATIENCE, look_at_each};
@@ -54,6 +57,19 @@ impl Seat {
             Ok(view) => Ok(view),
             Err(_) => bail!("the desk never showed {what}; it shows {:#?}", self.desk.view()),
         }
+    }
+
+    /// Waits until the device can be rung.
+    pub async fn registered(&self) -> Result<()> {
+        self.until("the device registered", |view| view.link.registration == LinkState::Up).await.map(drop)
+    }
+
+    /// Waits for a ring, answers it, and waits until sound flows.
+    pub async fn answers(&self) -> Result<()> {
+        let ring = self.until("a ring", |view| !view.rings.is_empty()).await?.rings[0].id;
+        self.desk.wish(Wish::Answer { id: ring });
+        let talking = |view: &View| view.phone.calls.iter().any(|call| call.state == PhoneCallState::Talking);
+        self.until("talking", talking).await.map(drop)
     }
 
     pub async fn leave(self) {
