@@ -5,6 +5,7 @@ mod api;
 mod audit;
 mod config;
 mod feed;
+mod forged;
 mod office;
 mod program;
 mod rights;
