@@ -22,6 +22,9 @@ const MAX_BURST: Duration = Duration::from_millis(200);
 /// When the first report follows a change; the far end may have waited for one since the last.
 const FIRST_REPORT: Duration = Duration::from_secs(1);
 
+/// Keys that are told in a second: RFC 4733 needs some 80 ms for one. More is a flood.
+const MOST_KEYS: u32 = 25;
+
 /// What a line reports.
 #[derive(Debug)]
 pub enum Heard {
@@ -99,6 +102,7 @@ impl Line {
             mode: Mode::Silence,
             notice: None,
             digits: DigitReader::default(),
+            keys_in: (0, 0),
             music_at: 0,
             paced: false,
             relaying: true,
@@ -194,6 +198,8 @@ struct Task {
     mode: Mode,
     notice: Option<Playing>,
     digits: DigitReader,
+    /// In which second, and how many keys it has had.
+    keys_in: (u64, u32),
     music_at: usize,
     /// While bridged: what the other leg says can't be relayed as it is, or digits are to be sent.
     paced: bool,
@@ -272,10 +278,7 @@ impl Task {
         let Some(carried) = self.port.accept(packet, from) else { return };
         let now = self.now();
         if carried == Carried::Digits {
-            // `accept` has seen that it is RTP.
-            for digit in self.digits.packet(packet).into_iter().flatten() {
-                let _ = self.heard.send(FromLine::Heard(Heard::Digit { leg: self.leg, digit }));
-            }
+            self.keys(now, packet);
         }
         match &self.mode {
             Mode::Silence | Mode::Music | Mode::Ringback(_) | Mode::Prompt(_) | Mode::Greeting { .. } => {}
@@ -294,6 +297,19 @@ impl Task {
                     self.port.listen(now, packet);
                     other.wake.notify_one();
                 }
+            }
+        }
+    }
+
+    fn keys(&mut self, now: Duration, packet: &[u8]) {
+        if self.keys_in.0 != now.as_secs() {
+            self.keys_in = (now.as_secs(), 0);
+        }
+        // `accept` has seen that it is RTP.
+        for digit in self.digits.packet(packet).into_iter().flatten() {
+            self.keys_in.1 += 1;
+            if self.keys_in.1 <= MOST_KEYS {
+                let _ = self.heard.send(FromLine::Heard(Heard::Digit { leg: self.leg, digit }));
             }
         }
     }
