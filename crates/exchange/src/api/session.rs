@@ -19,10 +19,10 @@ use super::{
     limit::Attempts,
     refusal::{Answer, Refused},
 };
-use crate::store::{devices, sessions};
-
-/// Whoever hashes longer ones works for an attacker.
-const MAX_PASSWORD: usize = 1024;
+use crate::{
+    config::MAX_PASSWORD,
+    store::{devices, sessions},
+};
 
 /// Sign in with user and password: a token for this API, and SIP credentials for this device.
 #[utoipa::path(post, path = "/v1/session", request_body = SignIn, responses(

@@ -26,7 +26,7 @@ use toml::de::DeTable;
 
 pub use files::{Sounds, Tls, fingerprint, load_tls};
 pub use mistakes::{Mistake, Mistakes};
-pub use password::{PasswordHash, hash_password, random_password, set_password};
+pub use password::{MAX_PASSWORD, PasswordHash, hash_password, random_password, set_password};
 pub use sample::{Init, InitError, Initialised, init, new_private_file};
 pub use summary::summary;
 

@@ -89,15 +89,23 @@ pub enum SetPasswordError {
     UnknownUser(String),
     #[error("the password has fewer than 10 characters; choose a longer one")]
     TooShort,
+    #[error("the password has more than {MAX_PASSWORD} bytes; choose a shorter one")]
+    TooLong,
 }
+
+/// Bytes. Whoever hashes longer ones works for an attacker.
+pub const MAX_PASSWORD: usize = 1024;
 
 /// Writes the hash of `password` into `file`, leaving every other character of it alone.
 ///
 /// # Errors
-/// The file can't be read, understood or written, the user is not in it, or the password is too short.
+/// The file can't be read, understood or written, the user is not in it, or the password is too short or too long.
 pub fn set_password(file: &Path, user: &str, password: &str) -> Result<(), SetPasswordError> {
     if password.chars().count() < 10 {
         return Err(SetPasswordError::TooShort);
+    }
+    if password.len() > MAX_PASSWORD {
+        return Err(SetPasswordError::TooLong);
     }
     let mut text = fs::read_to_string(file)?;
     let root = DeTable::parse(&text).map_err(|_| SetPasswordError::NotToml)?;
