@@ -157,6 +157,21 @@ fn the_last_word_of_a_transfer_comes_before_the_goodbye() {
 }
 
 #[test]
+fn a_peer_that_answers_nothing_delays_the_goodbye_by_4_s_at_most() {
+    let mut world = World::perfect(2);
+    let (out, inward) = world.talk();
+    world.loses = Box::new(|p| p.what() == "200 INFO");
+    world.endpoint(0).info_dtmf(out, '1');
+    assert_eq!(world.of(1, inward), LegEvent::Dtmf { digit: '1' });
+    let begun = world.now;
+    world.endpoint(0).hang_up(out, None);
+    assert_eq!(world.ended(0, out).by, EndedBy::Us);
+    assert_eq!(world.ended(1, inward).by, EndedBy::Them);
+    assert_eq!(world.now - begun, Duration::from_secs(4) + LATENCY);
+    world.all_over();
+}
+
+#[test]
 fn a_transferee_that_falls_silent_is_given_up() {
     for (first, after) in [(true, 32), (false, 180)] {
         let mut world = World::perfect(2);

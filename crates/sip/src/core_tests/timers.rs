@@ -125,6 +125,7 @@ fn a_repeated_request_is_answered_again_and_told_once() {
     });
     world.endpoint(0).info_dtmf(out, '5');
     assert_eq!(world.of(1, inward), LegEvent::Dtmf { digit: '5' });
+    world.pass(Duration::from_secs(20));
     world.endpoint(0).hang_up(out, None);
     world.ended(0, out);
     world.ended(1, inward);

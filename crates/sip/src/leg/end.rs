@@ -37,6 +37,7 @@ impl Leg {
         self.drop_their_offer(io);
         self.turns.keep_last_words();
         self.state = State::HangUpLater(reason);
+        self.hurry(io);
         self.next_turn(io);
         self.bye_if_said(io);
     }

@@ -17,6 +17,8 @@ use crate::{
 
 /// How long a peer may take to say that it still knows the call.
 const PROBE: Duration = Duration::from_secs(8);
+/// How long the goodbye waits for an answer to what was said before it.
+const LAST_WORD: Duration = Duration::from_secs(4);
 /// Requests that wait; beyond it digits are lost.
 const MAX_WAITING: usize = 64;
 
@@ -55,7 +57,7 @@ impl Turns {
 impl Leg {
     /// Sends a request that has no number yet, after those before it have been answered.
     pub(super) fn send_in_turn(&mut self, request: Message, io: &mut Io) {
-        if self.turns.waiting.len() < MAX_WAITING {
+        if self.turns.waiting.len() < MAX_WAITING || request.method() != Some(Method::Info) {
             self.turns.waiting.push_back(request);
         }
         self.next_turn(io);
@@ -78,10 +80,17 @@ impl Leg {
                 Some(tx) if method == Method::Options => {
                     return io.txs.limit(&mut io.timers, io.now, (tx, PROBE));
                 }
-                Some(_) => return,
+                Some(_) => return self.hurry(io),
                 None if method == Method::Refer => self.refer_over(503, io),
                 None => {}
             }
+        }
+    }
+
+    /// A peer that does not answer must not keep us from hanging up.
+    pub(super) fn hurry(&mut self, io: &mut Io) {
+        if let (State::HangUpLater(_), Some(tx)) = (&self.state, self.turns.current) {
+            io.txs.limit(&mut io.timers, io.now, (tx, LAST_WORD));
         }
     }
 
