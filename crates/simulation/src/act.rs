@@ -123,7 +123,7 @@ fn pick(rng: &mut Rng) -> Pick {
 
 fn deed(rng: &mut Rng, trouble: u32) -> Deed {
     const KINDS: usize = 8;
-    let weights: [u32; KINDS] = [14, 26, 9, 26, 6, 5, 8, 4 * trouble];
+    let weights: [u32; KINDS] = [9, 28, 6, 40, 6, 4, 6, 5 * trouble];
     match rng.weighed(&weights) {
         0 => call(rng),
         1 => ringing(rng),

@@ -34,6 +34,9 @@ impl World {
 
     /// Both decide on what they see now; the second to be heard is too late.
     pub fn press_together(&mut self, one: &Press, other: &Press) -> Checked {
+        if !self.tempts(one) {
+            return Ok(());
+        }
         self.engine.faults.count("simultaneous requests");
         let other = Press { call: one.call, ..other.clone() };
         let (first, mut second) = (self.decide(one), self.decide(&other));
