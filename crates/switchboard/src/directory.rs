@@ -260,7 +260,7 @@ impl UserState {
             && self.presence == Presence::Available
             && !self.devices.is_empty()
             && !self.on_call(except)
-            && self.ringing.is_empty()
+            && self.ringing.values().all(|key| Some(*key) == except)
     }
 }
 

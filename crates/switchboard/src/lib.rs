@@ -42,6 +42,8 @@ mod view;
 #[cfg(test)]
 mod flows;
 #[cfg(test)]
+mod foretold;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod testkit;

@@ -289,14 +289,15 @@ impl Switchboard {
     /// Members who are free, or will be once they have given this call away.
     pub(crate) fn candidates(&self, call: &Call, course: &Course, department: &DepartmentId) -> Vec<UserId> {
         let Some(state) = self.directory.departments.get(department) else { return Vec::new() };
-        let leaving = |u: &&UserRef| {
-            let user = self.directory.users.get(&u.id);
+        let leaving = |id: &&UserId| {
+            let user = self.directory.users.get(*id);
             user.is_some_and(|u| u.rung_by(department) && !u.free(None) && u.free(Some(call.key)))
         };
-        let mut leaving: Vec<&UserRef> = [&course.by, &course.from].into_iter().flatten().filter(leaving).collect();
-        leaving.dedup();
-        let mut users: Vec<UserId> = state.free.values().chain(leaving.into_iter().map(|u| &u.id)).cloned().collect();
-        users.retain(|u| !is_caller(call, course, u));
+        let rung = call.state.ring().into_iter().flat_map(|r| &r.towards);
+        let here = [&course.by, &course.from].into_iter().flatten().chain(rung).map(|u| &u.id);
+        let leaving: BTreeSet<&UserId> = here.filter(leaving).collect();
+        let mut users: Vec<UserId> = state.free.values().chain(leaving).cloned().collect();
+        users.retain(|u| !is_caller(call, course, u) && course.waits.as_ref() != Some(u));
         users
     }
 }

@@ -151,7 +151,9 @@ impl Switchboard {
     /// Whom a line would ask. The target's line spares those who have just given the call away.
     fn line_members(&self, call: &Call, course: &Course, id: &DepartmentId, of_target: bool) -> Vec<UserId> {
         let mut free = self.candidates(call, course, id);
-        free.retain(|u| !(of_target && course.gave_away(u)) && course.waits.as_ref() != Some(u));
+        let kept = self.directory.policy.release == Release::WhenAnswered;
+        let stays = |u: &UserId| kept && course.from.as_ref().is_some_and(|from| from.id == *u);
+        free.retain(|u| !(of_target && course.gave_away(u)) && !stays(u));
         free
     }
 
