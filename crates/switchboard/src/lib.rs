@@ -46,6 +46,8 @@ mod foretold;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod rights;
+#[cfg(test)]
 mod testkit;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -159,3 +159,8 @@ pub(crate) fn cell(role: Role, whose: Whose, kind: Kind, towards: Towards) -> Ce
         Towards::Outside => columns[2],
     })
 }
+
+#[cfg(test)]
+pub(crate) fn rows(role: Role, whose: Whose, kind: Kind) -> usize {
+    ROWS.iter().filter(|(r, w, k, _)| (*r, *w, *k) == (role, whose, kind)).count()
+}
