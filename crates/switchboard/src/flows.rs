@@ -4,9 +4,13 @@
 
 mod attended;
 mod consult;
+mod crash;
 mod divert;
+mod join;
 mod keys;
+mod policy;
 mod stale;
+mod team;
 mod undo;
 
 use protocol::{

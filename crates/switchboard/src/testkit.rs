@@ -30,6 +30,8 @@ pub(crate) struct Office {
     pub answers: Vec<Result<TransferId, Refusal>>,
     pub steps: Vec<Result<(), Refusal>>,
     pub shown: BTreeMap<CallId, LiveCall>,
+    /// The newest draft of each call without a record.
+    pub drafts: BTreeMap<CallId, CallRecord>,
     next_leg: u64,
 }
 
@@ -103,6 +105,7 @@ impl Office {
             answers: Vec::new(),
             steps: Vec::new(),
             shown: BTreeMap::new(),
+            drafts: BTreeMap::new(),
             next_leg: 1,
         }
     }
@@ -302,6 +305,7 @@ impl Office {
             }
             Fact::CallGone(id) => self.shown.remove(&id).map(drop).ok_or(format!("{id} went twice")),
             Fact::Record(record) => {
+                self.drafts.remove(&record.id);
                 self.records.push(*record);
                 Ok(())
             }
@@ -317,7 +321,14 @@ impl Office {
                 self.steps.push(answer);
                 Ok(())
             }
-            Fact::UserChanged(_) | Fact::DepartmentChanged(_) | Fact::Draft(_) => Ok(()),
+            Fact::Draft(draft) if self.records.iter().any(|r| r.id == draft.id) => {
+                Err(format!("a draft of {} after its record", draft.id))
+            }
+            Fact::Draft(draft) => {
+                self.drafts.insert(draft.id.clone(), *draft);
+                Ok(())
+            }
+            Fact::UserChanged(_) | Fact::DepartmentChanged(_) => Ok(()),
         }
     }
 

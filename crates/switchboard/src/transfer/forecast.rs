@@ -153,7 +153,8 @@ impl Switchboard {
         let mut free = self.candidates(call, course, id);
         let kept = self.directory.policy.release == Release::WhenAnswered;
         let stays = |u: &UserId| kept && course.from.as_ref().is_some_and(|from| from.id == *u);
-        free.retain(|u| !(of_target && course.gave_away(u)) && !stays(u));
+        let spared = |u: &UserId| of_target && course.gave_away(u);
+        free.retain(|u| !spared(u) && !stays(u));
         free
     }
 
