@@ -42,11 +42,7 @@ mod view;
 #[cfg(test)]
 mod flows;
 #[cfg(test)]
-mod foretold;
-#[cfg(test)]
 mod properties;
-#[cfg(test)]
-mod rights;
 #[cfg(test)]
 mod testkit;
 

@@ -1,5 +1,8 @@
 //! Who may do what to whose call. The rules themselves are in [`crate::rules`].
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use protocol::{

@@ -8,6 +8,8 @@ mod consult;
 mod course;
 mod fallback;
 mod forecast;
+#[cfg(test)]
+mod foretold;
 mod keys;
 mod outside;
 mod recall;

@@ -337,7 +337,7 @@ fn comes_true(rules: Rules, scene: &Scene) -> Result<usize, TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_forecast_comes_true(rules in rules(), scene in scene()) {
@@ -351,10 +351,10 @@ fn the_scenes_are_lively() {
     use proptest::{strategy::ValueTree, test_runner::TestRunner};
     let mut runner = TestRunner::deterministic();
     let mut lengths = Vec::new();
-    for _ in 0..200 {
+    for _ in 0..150 {
         let (rules, scene) = (rules(), scene()).new_tree(&mut runner).unwrap().current();
         lengths.push(comes_true(rules, &scene).unwrap());
     }
     let (begun, long) = (lengths.iter().filter(|n| **n > 0).count(), lengths.iter().filter(|n| **n > 3).count());
-    assert!(begun > 80 && long > 25, "{begun} transfers, {long} of them long");
+    assert!(begun > 60 && long > 18, "{begun} transfers, {long} of them long");
 }
