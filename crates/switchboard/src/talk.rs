@@ -83,11 +83,6 @@ impl Switchboard {
             Stage::Holding | Stage::Ringing(_) | Stage::Dialling(_) => {
                 (AuditOutcome::Completed, format!("answered by {name}"))
             }
-            Stage::Queued(wait) if transfer.bounced_after_ms.is_some() => {
-                self.leave_line(&wait);
-                let rule = format!("{}; {name} after waiting for {}", why(&transfer), wait.department.name);
-                (AuditOutcome::FellBack, rule)
-            }
             Stage::Queued(wait) => {
                 self.leave_line(&wait);
                 let answered = format!("answered by {name} after waiting for {}", wait.department.name);

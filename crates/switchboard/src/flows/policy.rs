@@ -168,7 +168,7 @@ fn who_takes_the_call_from_a_line_of_the_fallback_did_not_complete_the_transfer(
     office.register("tom", "desk");
     let tom = office.rung("tom-desk");
     office.answer(tom);
-    let rule = "no answer after 20 s; Tom Okafor after waiting for Sales".to_owned();
+    let rule = "no answer after 20 s; answered by Tom Okafor after waiting for Sales".to_owned();
     assert_eq!(outcome_of(&office), (AuditOutcome::FellBack, rule));
     office.drain().unwrap();
 }
