@@ -155,7 +155,9 @@ async fn a_notice_is_heard_by_one_alone_and_the_talk_goes_on() {
         let trunk = s.trunk.ear().pcm;
         let parts = trunk[trunk_from..].chunks_exact(9600).map(|part| engine_phone::purity(part, 1000.0) > 0.8);
         let (clear, all) = parts.fold((0, 0), |(clear, all), heard| (clear + usize::from(heard), all + 1));
-        assert!(10 * clear >= 9 * all, "the caller was disturbed: {clear} of {all}");
+        assert!(2 * clear > all, "the caller was disturbed: {clear} of {all}");
+        let heard = media::compare::best_match(&trunk[trunk_from..], 48_000, &candidates);
+        assert!(heard.is_none(), "the caller heard what was not for them: {heard:?}");
         assert!(!s.house.past.iter().any(|e| matches!(e, EngineEvent::OrderFailed { .. })));
         s.stop().await;
     }
@@ -303,7 +305,7 @@ async fn holds_from_both_sides_and_a_held_leg_that_is_moved() {
 
 #[tokio::test]
 async fn a_silent_leg_is_asked_and_lives_or_is_gone() {
-    let quiet = Duration::from_millis(400);
+    let quiet = Duration::from_secs(1);
     let mut s = Stage::with_quiet(Codec::Pcmu, Codec::Opus, Codec::Pcmu, quiet).await;
     let (caller, ravi) = s.talking().await;
     s.ravi.fall_silent();
