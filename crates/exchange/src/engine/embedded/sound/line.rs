@@ -258,7 +258,8 @@ impl Task {
             self.finish(*recorder).await;
         }
         self.port.stop_listening();
-        self.paced = false;
+        // Until the last digit that waits is sent, the other leg's voice is not passed on.
+        self.paced = self.port.is_dialling();
         self.relaying = true;
         self.next_frame = Instant::now();
         self.next_report = self.now() + FIRST_REPORT;
