@@ -4,8 +4,9 @@
 //! [`Switchboard::poll_timeout`] and hand in [`Input::Tick`]. There is no clock, thread, socket or file in here.
 //!
 //! **The invariant** (checked by [`Switchboard::check`] after every step of every test): a caller who has not hung up
-//! is always in exactly one of: talking; ringing towards someone with a timer running; queued with a position and a
-//! timer running; leaving a voicemail; hearing a configured closing announcement. Never silence, never nothing.
+//! is always in exactly one of: talking; hearing music while the agent who has them, and is on the line, asks somebody;
+//! ringing towards someone with a timer running; queued with a position and a timer running; leaving a voicemail;
+//! hearing a configured closing announcement. Never silence, never nothing.
 
 mod account;
 mod arrive;

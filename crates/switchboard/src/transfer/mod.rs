@@ -1,5 +1,6 @@
-//! Transfers. Pressing Go puts the caller on hold music and releases the former agent at once: from then on the caller
-//! belongs to the transfer, which follows its [`Course`] until somebody talks with them or no step is left.
+//! Transfers. Pressing Go puts the caller on hold music and lets the former agent go (at once, or when the target
+//! answers): from then on the caller belongs to the transfer, which follows its [`Course`] until somebody talks with
+//! them or no step is left. Who consults first keeps the caller; only completing it gives them away.
 
 mod ask;
 mod attended;
