@@ -44,13 +44,13 @@ impl Switchboard {
     ) -> Vec<UserId> {
         let place = |id: &UserId| self.directory.users.get(id).map_or(u32::MAX, |u| u.place);
         match strategy {
-            Strategy::AllAtOnce | Strategy::FixedOrder => users.sort_by_key(place),
+            Strategy::AllAtOnce | Strategy::FixedOrder => users.sort_by_cached_key(place),
             Strategy::RoundRobin => {
                 let configured = || self.directory.departments.get(department).and_then(|d| d.last_asked);
                 let last = past.last.get(department).copied().or_else(configured);
-                users.sort_by_key(|id| (last.is_some_and(|last| place(id) <= last), place(id)));
+                users.sort_by_cached_key(|id| (last.is_some_and(|last| place(id) <= last), place(id)));
             }
-            Strategy::LongestIdle => users.sort_by_key(|id| (self.idle_since(id, past), place(id))),
+            Strategy::LongestIdle => users.sort_by_cached_key(|id| (self.idle_since(id, past), place(id))),
         }
         users
     }

@@ -194,7 +194,7 @@ impl Switchboard {
 
     /// What was configured for this target: its own, else its department's, else the call's department's, else the
     /// account's.
-    fn fallback_of(&self, call: &Call, course: &Course) -> &Fallback {
+    pub(crate) fn fallback_of(&self, call: &Call, course: &Course) -> &Fallback {
         let of_department = |id: &DepartmentId| self.directory.departments.get(id)?.config.fallback.as_ref();
         let called = call.department.as_ref().map(|d| &d.id);
         let own = match &course.target {

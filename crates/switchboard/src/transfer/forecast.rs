@@ -1,6 +1,6 @@
 //! What Go would do, said before it is pressed.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use protocol::{
     CallId, DepartmentId, ForecastStep, Reason, Strategy, Target, TargetRef, TransferKind, TransferTarget, UserId,
@@ -9,12 +9,18 @@ use protocol::{
 
 use super::{Course, Step, Team};
 use crate::{
-    Release, Switchboard,
+    Fallback, FallbackStep, Miss, Release, Switchboard,
     arrive::bounded,
     call::{Call, State},
     directory::dialable,
     strategy::{Next, Past, at_once},
 };
+
+/// The fallback, and the departments of which the user is one of the free agents.
+type Alike = (*const Fallback, Vec<DepartmentId>);
+
+/// What follows the target's ring, and whether it ends at the target's own mailbox.
+type Tails = BTreeMap<Alike, (Vec<ForecastStep>, bool)>;
 
 impl Switchboard {
     /// Everyone the call could be given to: users by name, then departments by name; those who can't take it now are
@@ -25,16 +31,20 @@ impl Switchboard {
         if !call.shown.as_ref().is_some_and(|shown| self.may_see(user, shown)) {
             return None;
         }
+        let mut tails = Tails::new();
         let users = self.directory.users_by_name.iter().filter_map(|id| self.directory.users.get(id)).map(|u| {
             let of = u.config.departments.iter().map(|d| self.directory.department_ref(d).name).collect();
-            let row = self.row(user, call, Target::User(u.config.id.clone()), &u.config.name, &u.config.extension);
+            let target = Target::User(u.config.id.clone());
+            let row = self.row(user, call, target, (&u.config.name, &u.config.extension), &mut tails);
             TransferTarget { departments: of, presence: Some(u.presence), ..row }
         });
+        let mut rows: Vec<TransferTarget> = users.collect();
         let departments = self.directory.departments_by_name.iter().filter_map(|id| self.directory.departments.get(id));
-        let departments = departments.map(|d| {
-            self.row(user, call, Target::Department(d.config.id.clone()), &d.config.name, &d.config.extension)
-        });
-        Some(users.chain(departments).collect())
+        rows.extend(departments.map(|d| {
+            let target = Target::Department(d.config.id.clone());
+            self.row(user, call, target, (&d.config.name, &d.config.extension), &mut Tails::new())
+        }));
+        Some(rows)
     }
 
     /// What Go would do with this one target: for numbers, which no list can hold. `None` as
@@ -46,12 +56,19 @@ impl Switchboard {
             return None;
         }
         let name = self.target_ref(target).name().to_owned();
-        Some(self.row(user, call, target.clone(), &name, ""))
+        Some(self.row(user, call, target.clone(), (&name, ""), &mut Tails::new()))
     }
 
-    fn row(&self, by: &UserId, call: &Call, target: Target, name: &str, extension: &str) -> TransferTarget {
+    fn row(
+        &self,
+        by: &UserId,
+        call: &Call,
+        target: Target,
+        (name, extension): (&str, &str),
+        tails: &mut Tails,
+    ) -> TransferTarget {
         let ineligible = self.eligible(by, call, TransferKind::Blind, &target).err();
-        let forecast = if ineligible.is_none() { self.forecast(by, call, &target) } else { Vec::new() };
+        let forecast = if ineligible.is_none() { self.forecast(by, call, &target, tails) } else { Vec::new() };
         TransferTarget {
             target,
             name: name.to_owned(),
@@ -66,20 +83,55 @@ impl Switchboard {
 
     /// The steps that would be done if none of them came off and nothing else changed. Empty if the call can't be
     /// transferred now.
-    pub(crate) fn forecast(&self, by: &UserId, call: &Call, target: &Target) -> Vec<ForecastStep> {
+    fn forecast(&self, by: &UserId, call: &Call, target: &Target, tails: &mut Tails) -> Vec<ForecastStep> {
         let Some(mut course) = self.course_of(by, call, target) else { return Vec::new() };
         let mut past = Past::so_far(call, self.now);
+        let Some(alike) = self.alike(call, &course) else { return self.steps_from(call, &mut course, &mut past) };
+        let first = self.next_step(call, &mut course, &past);
+        self.pretend(call, &mut course, &mut past, &first);
+        let mailbox = course.target.name().to_owned();
+        let tail = tails.entry(alike).or_insert_with(|| {
+            let steps = self.steps_from(call, &mut course, &mut past);
+            let own = matches!(steps.last(), Some(ForecastStep::Voicemail { mailbox: of }) if *of == mailbox);
+            (steps, own)
+        });
+        let mut steps = vec![first.forecast(false)];
+        steps.extend(tail.0.iter().cloned());
+        if let (true, Some(last)) = (tail.1, steps.last_mut()) {
+            *last = ForecastStep::Voicemail { mailbox };
+        }
+        steps
+    }
+
+    fn steps_from(&self, call: &Call, course: &mut Course, past: &mut Past<'_>) -> Vec<ForecastStep> {
         let mut steps = Vec::new();
         loop {
-            let step = self.next_step(call, &mut course, &past);
+            let step = self.next_step(call, course, past);
             let waits = matches!(&step, Step::Recall { user, .. } if course.waits.as_ref() == Some(&user.id));
             let last = waits || matches!(step, Step::Voicemail { .. } | Step::Announcement);
-            self.pretend(call, &mut course, &mut past, &step);
+            self.pretend(call, course, past, &step);
             steps.push(step.forecast(waits));
             if last {
                 return steps;
             }
         }
+    }
+
+    /// What this user has in common with all those after whom, if they do not answer, the same would be done: thousands
+    /// of users make few kinds. `None` if who they are matters.
+    fn alike(&self, call: &Call, course: &Course) -> Option<Alike> {
+        let TargetRef::User(user) = &course.target else { return None };
+        let state = self.directory.users.get(&user.id).filter(|u| u.free(None))?;
+        let fallback = self.fallback_of(call, course);
+        let steps = fallback.on.get(&Miss::NoAnswer).unwrap_or(&fallback.steps);
+        // Whom a line has asked in its time depends on each of its members.
+        let line = steps.iter().position(|step| matches!(step, FallbackStep::Queue { .. }));
+        let rings = |step: &FallbackStep| match step {
+            FallbackStep::Recall { .. } | FallbackStep::NextAgent { .. } => true,
+            FallbackStep::Queue { .. } | FallbackStep::Voicemail { .. } | FallbackStep::Announcement => false,
+        };
+        let plain = line.is_none_or(|at| !steps[at..].iter().any(rings));
+        (plain && !course.gave_away(&user.id)).then(|| (std::ptr::from_ref(fallback), state.rung_by.clone()))
     }
 
     /// The course that Go would begin.

@@ -266,6 +266,11 @@ fn comes_true(rules: Rules, scene: &Scene) -> Result<usize, TestCaseError> {
     if row.ineligible.is_some() || office.board.may_transfer(&by.into(), &call).is_err() {
         return Ok(0);
     }
+    let all = office.board.transfer_targets(&by.into(), &call).unwrap();
+    for listed in all {
+        let alone = office.board.transfer_target(&by.into(), &call, &listed.target).unwrap();
+        prop_assert_eq!((listed.forecast_line, listed.ineligible), (alone.forecast_line, alone.ineligible));
+    }
     let forecast = row.forecast;
     prop_assert!(!forecast.is_empty());
     office.transfer(by, &call, target).map_err(|refusal| TestCaseError::fail(format!("{refusal:?}")))?;
