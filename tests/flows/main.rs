@@ -11,6 +11,7 @@ mod hang_up;
 mod hold;
 mod hostile;
 mod killed;
+mod kinds;
 mod link;
 mod purity;
 mod refused;
