@@ -45,28 +45,21 @@ impl std::fmt::Display for Unwritten {
     }
 }
 
-/// First in, first written. A transaction is taken out only when it is committed.
+/// First in, first written. What a transaction holds is taken out only when that is committed.
 pub(super) struct Backlog {
-    waiting: VecDeque<Waiting>,
+    /// With numbers, so that a draft can be told from a newer one.
+    waiting: VecDeque<(u64, Kept)>,
     /// Only the newest draft of a call is worth writing, and none once its record waits.
-    drafts: HashMap<CallId, (u64, Box<CallRecord>)>,
+    newest: HashMap<CallId, u64>,
     serial: u64,
     limit: usize,
-    /// An audit entry found no room: those after it would leave a hole in the chain.
+    /// An entry found no room. An audit entry after that would leave a hole in the chain.
     cut: bool,
-}
-
-enum Waiting {
-    Record(Box<CallRecord>),
-    /// Stands for the draft of that call, if that is still the one with this number.
-    Draft(CallId, u64),
-    Audit(AuditEntry),
-    Voicemail(Voicemail),
 }
 
 impl Backlog {
     pub fn new(limit: usize) -> Self {
-        Self { waiting: VecDeque::new(), drafts: HashMap::new(), serial: 0, limit, cut: false }
+        Self { waiting: VecDeque::new(), newest: HashMap::new(), serial: 0, limit, cut: false }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -85,33 +78,22 @@ impl Backlog {
     /// Takes an entry; one too many is lost, and the log says so.
     pub fn push(&mut self, kept: Kept) {
         let full = self.waiting.len() >= self.limit;
-        match kept {
-            Kept::Audit(entry) if full || self.cut => {
-                self.cut = true;
-                tracing::error!(seq = entry.seq, user = %entry.user, "no room: an audit entry is lost");
-            }
-            Kept::Record(record) if full => {
-                self.cut = true;
-                tracing::error!(call = %record.id, seq = record.seq, "no room: a call record is lost");
-            }
-            Kept::Voicemail(voicemail) if full => {
-                self.cut = true;
-                tracing::error!(call = %voicemail.call, file = voicemail.file, "no room: a voicemail is not entered");
-            }
+        match &kept {
             // The draft before it stands.
-            Kept::Draft(_) if full => {}
-            Kept::Audit(entry) => self.waiting.push_back(Waiting::Audit(entry)),
-            Kept::Voicemail(voicemail) => self.waiting.push_back(Waiting::Voicemail(voicemail)),
-            Kept::Record(record) => {
-                self.drafts.remove(&record.id);
-                self.waiting.push_back(Waiting::Record(record));
-            }
-            Kept::Draft(draft) => {
-                self.serial += 1;
-                self.waiting.push_back(Waiting::Draft(draft.id.clone(), self.serial));
-                self.drafts.insert(draft.id.clone(), (self.serial, draft));
-            }
+            Kept::Draft(_) if full => return,
+            Kept::Record(_) | Kept::Voicemail(_) if full => return self.lose(&kept),
+            Kept::Audit(_) if full || self.cut => return self.lose(&kept),
+            Kept::Record(record) => drop(self.newest.remove(&record.id)),
+            Kept::Draft(draft) => drop(self.newest.insert(draft.id.clone(), self.serial + 1)),
+            Kept::Audit(_) | Kept::Voicemail(_) => {}
         }
+        self.serial += 1;
+        self.waiting.push_back((self.serial, kept));
+    }
+
+    fn lose(&mut self, kept: &Kept) {
+        self.cut = true;
+        tracing::error!("there is no more room: {} is lost", kept.name());
     }
 
     /// Writes all of it.
@@ -122,76 +104,55 @@ impl Backlog {
         while !self.waiting.is_empty() {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let batch = self.waiting.len().min(BATCH);
-            for waiting in self.waiting.iter().take(batch) {
-                match self.put(&transaction, waiting) {
+            for (serial, kept) in self.waiting.iter().take(batch) {
+                match self.put(&transaction, *serial, kept) {
                     Err(error) if passes(&error) => return Err(error),
-                    Err(error) => tracing::error!(%error, "{} was refused by the database and is lost", waiting.name()),
+                    Err(error) => tracing::error!(%error, "the database refuses {}, which is lost", kept.name()),
                     Ok(()) => {}
                 }
             }
             transaction.commit()?;
-            for written in self.waiting.drain(..batch) {
-                if let Waiting::Draft(call, serial) = written
-                    && self.drafts.get(&call).is_some_and(|(newest, _)| *newest == serial)
+            for (serial, written) in self.waiting.drain(..batch) {
+                if let Kept::Draft(draft) = written
+                    && self.newest.get(&draft.id) == Some(&serial)
                 {
-                    self.drafts.remove(&call);
+                    self.newest.remove(&draft.id);
                 }
             }
         }
         Ok(())
     }
 
-    fn put(&self, c: &Connection, waiting: &Waiting) -> Result<(), StoreError> {
-        match waiting {
-            Waiting::Record(record) => {
+    fn put(&self, c: &Connection, serial: u64, kept: &Kept) -> Result<(), StoreError> {
+        match kept {
+            Kept::Record(record) => {
                 records::insert(c, record)?;
                 drafts::remove(c, &record.id)
             }
-            Waiting::Draft(call, serial) => match self.drafts.get(call) {
-                Some((newest, draft)) if newest == serial => drafts::put(c, draft),
-                Some(_) | None => Ok(()),
-            },
-            Waiting::Audit(entry) => audit::append(c, entry).or_else(|error| {
+            Kept::Draft(draft) if self.newest.get(&draft.id) == Some(&serial) => drafts::put(c, draft),
+            Kept::Draft(_) => Ok(()),
+            Kept::Audit(entry) => audit::append(c, entry).or_else(|error| {
                 // A commit may have succeeded and still have been reported as failed.
                 if is_stored(c, entry)? { Ok(()) } else { Err(error) }
             }),
-            Waiting::Voicemail(voicemail) => voicemail::insert(c, voicemail),
+            Kept::Voicemail(voicemail) => voicemail::insert(c, voicemail),
         }
     }
 
     /// Counts what waits, and names it in the log: it is given up.
     pub fn give_up(&mut self) -> Unwritten {
         let mut lost = Unwritten::default();
-        for waiting in self.waiting.drain(..) {
-            match &waiting {
-                Waiting::Record(record) => {
-                    lost.records += 1;
-                    tracing::error!(call = %record.id, "the record of this call was never written");
-                }
-                Waiting::Audit(entry) => {
-                    lost.audit_entries += 1;
-                    tracing::error!(seq = entry.seq, user = %entry.user, "this audit entry was never written");
-                }
-                Waiting::Voicemail(voicemail) => {
-                    lost.voicemails += 1;
-                    tracing::error!(call = %voicemail.call, file = voicemail.file, "this voicemail was never entered");
-                }
-                Waiting::Draft(..) => {}
+        self.newest.clear();
+        for (_, kept) in self.waiting.drain(..) {
+            match &kept {
+                Kept::Record(_) => lost.records += 1,
+                Kept::Audit(_) => lost.audit_entries += 1,
+                Kept::Voicemail(_) => lost.voicemails += 1,
+                Kept::Draft(_) => continue,
             }
+            tracing::error!("{} was never written", kept.name());
         }
-        self.drafts.clear();
         lost
-    }
-}
-
-impl Waiting {
-    fn name(&self) -> String {
-        match self {
-            Self::Record(record) => format!("the record of call {}", record.id),
-            Self::Draft(call, _) => format!("the draft of call {call}"),
-            Self::Audit(entry) => format!("audit entry {}", entry.seq),
-            Self::Voicemail(voicemail) => format!("the voicemail of call {}", voicemail.call),
-        }
     }
 }
 
@@ -273,9 +234,9 @@ mod tests {
     }
 
     fn seqs(backlog: &Backlog) -> Vec<u64> {
-        let seq = |w: &Waiting| match w {
-            Waiting::Audit(entry) => Some(entry.seq),
-            Waiting::Record(_) | Waiting::Draft(..) | Waiting::Voicemail(_) => None,
+        let seq = |(_, kept): &(u64, Kept)| match kept {
+            Kept::Audit(entry) => Some(entry.seq),
+            Kept::Record(_) | Kept::Draft(_) | Kept::Voicemail(_) => None,
         };
         backlog.waiting.iter().filter_map(seq).collect()
     }

@@ -25,6 +25,10 @@ const PATIENCE_IN_TROUBLE: Duration = Duration::from_millis(50);
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(5);
 
+/// What stays to be said when the worst is over.
+const LOST: &str = "Call records are written again, but some were lost. The audit trail goes on after a restart of the \
+                    exchange.";
+
 pub(super) type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 pub(super) enum Work {
@@ -133,7 +137,7 @@ impl Writer {
     fn all_is_well(&mut self) {
         if self.retry.take().is_some() {
             tracing::info!("call records are written again, and nothing waits any more");
-            self.trouble.send_replace(None);
+            self.trouble.send_replace(self.backlog.has_lost().then(|| LOST.to_owned()));
         }
     }
 
