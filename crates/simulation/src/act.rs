@@ -17,9 +17,15 @@ pub struct Act {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deed {
     /// Somebody outside calls a department (or a number that nobody has).
-    OutsideCall { dialled: Pick },
+    OutsideCall {
+        dialled: Pick,
+    },
     /// A user dials from a device.
-    DeviceCall { user: Pick, device: u8, to: Pick },
+    DeviceCall {
+        user: Pick,
+        device: u8,
+        to: Pick,
+    },
     /// A ringing far end says again that it rings.
     Rings(Pick),
     Answer(Pick),
@@ -33,13 +39,31 @@ pub enum Deed {
     CallerHangsUp(Pick),
     Break(Pick, Reason),
     Hold(Pick, bool),
-    Refer { leg: Pick, to: Pick },
+    Refer {
+        leg: Pick,
+        to: Pick,
+    },
     /// REFER with Replaces; `gone`: the dialog it names has ended.
-    Attended { leg: Pick, other: Pick, gone: bool },
+    Attended {
+        leg: Pick,
+        other: Pick,
+        gone: bool,
+    },
     /// Keys pressed in a call: the feature code and an extension, or nonsense.
-    Keys { leg: Pick, to: Pick, flaw: Pick, hash: bool },
-    Register { user: Pick, device: u8 },
-    Vanish { user: Pick, device: u8 },
+    Keys {
+        leg: Pick,
+        to: Pick,
+        flaw: Pick,
+        hash: bool,
+    },
+    Register {
+        user: Pick,
+        device: u8,
+    },
+    Vanish {
+        user: Pick,
+        device: u8,
+    },
     SetPresence(Pick, Presence),
     Press(Press),
     /// Two people press at the same moment, both seeing the same.
@@ -53,12 +77,18 @@ pub enum Deed {
     /// Two events that are on their way change places.
     Reorder(Pick, Pick),
     /// The engine cannot carry out the order after `skip` others.
-    FailOrder { skip: u8, fatal: bool },
+    FailOrder {
+        skip: u8,
+        fatal: bool,
+    },
     /// The clock stands still for the switchboard.
     LateTick(u32),
     EarlyTick,
     /// An event of a leg that is long gone, or never was.
-    Stray { leg: Pick, what: u8 },
+    Stray {
+        leg: Pick,
+        what: u8,
+    },
     /// The exchange dies and starts again from what was kept.
     Kill,
     /// The exchange is stopped and started.

@@ -82,11 +82,7 @@ impl World {
                 let twice = self.engine.duplicate(*pick, *ms);
                 self.trace.fault("told twice", twice.as_ref());
             }
-            Deed::Reorder(a, b) => {
-                if self.engine.reorder(*a, *b) {
-                    self.trace.say("the engine's events change places");
-                }
-            }
+            Deed::Reorder(a, b) if self.engine.reorder(*a, *b) => self.trace.say("the engine's events change places"),
             Deed::FailOrder { skip, fatal } => self.engine.fail_order(*skip, *fatal),
             Deed::LateTick(ms) => {
                 self.engine.faults.count("clock late");
@@ -183,8 +179,13 @@ impl World {
 
     /// Mostly a person with two calls, who connects them.
     fn attended(&mut self, pick: Pick, other: Pick, gone: bool) {
-        let users: Vec<(LegId, UserId)> =
-            self.engine.legs.iter().filter_map(|(id, l)| Some((*id, l.user.clone()?))).filter(|(id, _)| self.up(*id)).collect();
+        let users: Vec<(LegId, UserId)> = self
+            .engine
+            .legs
+            .iter()
+            .filter_map(|(id, l)| Some((*id, l.user.clone()?)))
+            .filter(|(id, _)| self.up(*id))
+            .collect();
         let mut pairs = Vec::new();
         for (a, user) in &users {
             pairs.extend(users.iter().filter(|(b, u)| b != a && u == user).map(|(b, _)| (*a, *b)));

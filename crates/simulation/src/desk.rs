@@ -238,15 +238,12 @@ fn count(world: &mut World, input: &Input, said: &Said) {
     });
     for _ in begun {
         let way = match input {
-            Input::Command(Command::Transfer { kind, call, .. }) => {
-                let from = world.books.ids.get(call).and_then(|key| world.books.cases.get(key)?.looks.get(1));
-                match (kind, from.map(|(_, look)| look.place)) {
-                    (TransferKind::Blind, Some(0)) => "divert from the app",
-                    (TransferKind::Blind, _) => "Go",
-                    (TransferKind::Consult, _) => "consult",
-                    (TransferKind::Voicemail, _) => "to voicemail",
-                }
-            }
+            Input::Command(Command::Transfer { kind, call, .. }) => match kind {
+                TransferKind::Blind if world.was_arriving(call) => "divert from the app",
+                TransferKind::Blind => "Go",
+                TransferKind::Consult => "consult",
+                TransferKind::Voicemail => "to voicemail",
+            },
             Input::Engine(EngineEvent::ReferRequested { replaces: Replaces::Nothing, .. }) => "REFER",
             Input::Engine(EngineEvent::ReferRequested { .. }) => "attended REFER",
             Input::Engine(EngineEvent::Diverted { .. }) => "302",

@@ -38,7 +38,9 @@ pub fn judge(engine: &Engine, case: &Case) -> Checked {
 
 fn nobody_left(engine: &Engine, case: &Case) -> Checked {
     match case.legs.iter().find(|id| engine.legs.get(*id).is_some_and(|l| l.known)) {
-        Some(id) if *id == case.caller => Err(Violation::lost(format!("{} is over, its caller is still there", case.id))),
+        Some(id) if *id == case.caller => {
+            Err(Violation::lost(format!("{} is over, its caller is still there", case.id)))
+        }
         Some(id) => Err(Violation::other(format!("{} is over, but {id} lives on", case.id))),
         None => Ok(()),
     }
@@ -141,7 +143,7 @@ impl Table<'_> {
             return Ok(());
         }
         let say = |l: &Leg| format!("{:?}{}", l.ear, if l.holds { ", holding" } else { "" });
-        Err(self.lost(format!("{a} hears {}, {b} hears {}", say(x), say(y))))
+        Err(self.lost(&format!("{a} hears {}, {b} hears {}", say(x), say(y))))
     }
 
     fn waits(&self, how: &str) -> Checked {
@@ -150,22 +152,22 @@ impl Table<'_> {
             Ear::Ringback => true,
             Ear::Nothing | Ear::Prompt | Ear::Mailbox | Ear::With(_) => false,
         };
-        if right { Ok(()) } else { Err(self.lost(format!("{how}, and the caller hears {:?}", self.caller.ear))) }
+        if right { Ok(()) } else { Err(self.lost(&format!("{how}, and the caller hears {:?}", self.caller.ear))) }
     }
 
     fn hears(&self, ear: Ear) -> Checked {
         let heard = self.caller.ear;
-        if heard == ear { Ok(()) } else { Err(self.lost(format!("the caller hears {heard:?} instead of {ear:?}"))) }
+        if heard == ear { Ok(()) } else { Err(self.lost(&format!("the caller hears {heard:?} instead of {ear:?}"))) }
     }
 
     fn rings(&self, towards: &[UserRef]) -> Checked {
         if towards.is_empty() {
             let dialled = matches!(self.rung[..], [(_, Leg { kind: Kind::Dialled, .. })]);
-            return if dialled { Ok(()) } else { Err(self.lost("waits for somebody, and nobody is rung".into())) };
+            return if dialled { Ok(()) } else { Err(self.lost("waits for somebody, and nobody is rung")) };
         }
         let rung: BTreeSet<&UserId> = self.rung.iter().filter_map(|(_, l)| l.user.as_ref()).collect();
         let said: BTreeSet<&UserId> = towards.iter().map(|u| &u.id).collect();
-        if rung == said { Ok(()) } else { Err(self.lost(format!("said to ring {said:?}, rings {rung:?}"))) }
+        if rung == said { Ok(()) } else { Err(self.lost(&format!("said to ring {said:?}, rings {rung:?}"))) }
     }
 
     fn alone_with(&self) -> Checked {
@@ -190,7 +192,7 @@ impl Table<'_> {
         Err(Violation::other(format!("{}: {what} (caller {}, others: {})", self.case.id, self.case.caller, others())))
     }
 
-    fn lost(&self, what: String) -> Violation {
+    fn lost(&self, what: &str) -> Violation {
         let shown = self.case.shown.as_ref().map(|c| (&c.state, c.transfer.as_ref().map(|t| &t.stage)));
         Violation::lost(format!("{}: {what}; it is shown as {shown:?}", self.case.id))
     }

@@ -3,9 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use protocol::{CallId, CallState, DepartmentId, Direction, LegId, Reason, Timestamp, TransferId, UserId};
-use switchboard::{
-    Account, EngineEvent, Fact, Input, Order, Origin, Output, ReferProgress, Replaces, Switchboard,
-};
+use switchboard::{Account, EngineEvent, Fact, Input, Order, Origin, Output, ReferProgress, Replaces, Switchboard};
 
 use crate::{
     act::{Act, life},
@@ -94,12 +92,12 @@ pub struct World {
     lives: u32,
     /// Legs that were dialled in this step, of a call yet to be named.
     dialled: Vec<LegId>,
-    pub before: Before,
+    before: Before,
 }
 
 /// How things stood before a step, as far as that decides what the step may do.
 #[derive(Debug, Default)]
-pub struct Before {
+struct Before {
     callers: Vec<Kept>,
     /// The call that the input is about.
     key: Option<u32>,
@@ -117,6 +115,8 @@ struct Kept {
     /// A transfer goes on.
     transfer: bool,
     talking: bool,
+    /// Nobody has answered yet.
+    arriving: bool,
     /// At a mailbox or announcement, or calling somebody who may refuse.
     resting: bool,
     /// A user of the account.
@@ -272,6 +272,7 @@ impl World {
                 key: *key,
                 transfer: case.open.is_some(),
                 talking: !needs_timer(call),
+                arriving: matches!(call.state, CallState::Ringing { .. } | CallState::Queued { .. }),
                 resting: matches!(call.state, CallState::Voicemail { .. } | CallState::Closing)
                     || (call.direction != Direction::Inbound && call.answered_at.is_none()),
                 user: self.engine.legs.get(&case.caller).is_some_and(|l| l.user.is_some()),
@@ -504,7 +505,9 @@ impl World {
                     let turned = self.books.cases.get(&kept.key).is_some_and(|case| case.caller != *leg);
                     turned || self.may_drop(kept, input)
                 }
-                None => !matches!(input, Input::Engine(EngineEvent::Arrived { leg: l, origin: Origin::Trunk, .. }) if l == leg),
+                None => {
+                    !matches!(input, Input::Engine(EngineEvent::Arrived { leg: l, origin: Origin::Trunk, .. }) if l == leg)
+                }
             };
             if !kept {
                 return Err(Violation::lost(format!("the exchange hangs up on {leg}, the caller, after {input:?}")));
@@ -680,6 +683,12 @@ impl World {
             }
         }
         Err(Violation::other("the world never comes to rest"))
+    }
+
+    /// Whether the call was still ringing or waiting before this step.
+    pub fn was_arriving(&self, id: &CallId) -> bool {
+        let key = self.books.ids.get(id);
+        self.before.callers.iter().any(|kept| Some(&kept.key) == key && kept.arriving)
     }
 
     pub fn user(&self, pick: u16) -> UserId {
