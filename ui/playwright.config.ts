@@ -4,6 +4,9 @@ export default defineConfig({
   testDir: "tests",
   outputDir: "node_modules/.cache/playwright",
   workers: 2,
+  // Measuring a full screen takes axe long on a busy machine.
+  timeout: 120_000,
+  expect: { timeout: 20_000 },
   fullyParallel: true,
   forbidOnly: !!process.env.CI,
   reporter: [["list"]],

@@ -157,7 +157,7 @@ test("a note that is too long is said, never cut", async ({ desk, page }) => {
   await desk.open({ ...busy, dialog: office.dialog });
   await page.getByTestId("transfer-note").fill("😀".repeat(201));
   await expect(page.getByTestId("note-count")).toContainText("201 / 200");
-  await expect(page.getByTestId("transfer-error")).toHaveText("Shorten the note by 1 characters.");
+  await expect(page.getByTestId("transfer-error")).toHaveText("Shorten the note by 1 character.");
   await page.keyboard.press("Enter");
   expect(await desk.wishes()).toEqual([]);
   await page.keyboard.press("Backspace");
@@ -193,7 +193,7 @@ test("a consultation: who is on the line, who waits, and its keys", async ({ des
   await desk.open(office.consultView("ringing"));
   await expect(page.getByTestId("live-state")).toHaveText("Maya rings Ravi to consult");
   await expect(page.getByTestId("on-line")).toHaveText("Ravi Kumar");
-  await expect(page.getByTestId("consult")).toContainText(/Priya Nair waits on hold 0:5\d/);
+  await expect(page.getByTestId("consult")).toContainText(/Priya Nair waits on hold \d:\d\d/);
   await expect(page.getByTestId("consult-swap")).toHaveAccessibleDescription("Your colleague has not answered yet. Wait, complete, or cancel.");
   await page.keyboard.press("Control+Shift+S");
 
@@ -227,7 +227,7 @@ test("undo from the notice, pending until the exchange answers; the row shows th
   await expect.poll(() => desk.wishes()).toEqual([{ kind: "cancel_transfer", transfer: "t1" }]);
   await desk.push({ asking: ["t1"] });
   await expect(undo).toHaveText("Taking it back…");
-  await undo.click();
+  await undo.press("Enter");
   expect(await desk.wishes()).toHaveLength(1);
   await desk.push({ asking: [], notices: [{ id: 4, at: office.at, tone: "good", sentence: "Priya Nair is back with Mina Shah.", undo: null }] });
   await expect(undo).toHaveCount(0);

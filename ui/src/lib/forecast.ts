@@ -32,7 +32,8 @@ function consult(body: Ready, target: TransferTarget, caller: string, call: Live
   const refused = diverts(call)
     ? "You can speak with a colleague first once you have answered the call."
     : (refusal(body.consult) ?? greyed(target));
-  const who = target.target.kind === "user" ? firstName(target.name) : target.name;
+  const { kind, id } = target.target;
+  const who = kind === "user" ? firstName(target.name) : kind === "outside" ? id : target.name;
   const line = `You speak with ${who} first. ${caller} hears music, and is back with you if nobody answers.`;
   return { kind: "consult", refused, line };
 }

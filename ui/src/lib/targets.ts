@@ -25,7 +25,7 @@ export const dialTarget = (number: string): TransferTarget => ({
   presence: null,
   ineligible: null,
   forecast: [],
-  forecast_line: `dials ${number}; if nobody answers there, the caller comes back`,
+  forecast_line: `dials ${number}; if nobody answers there, this call's fallback follows`,
 });
 
 /** Letters as one types them in a hurry: without case and accents. */

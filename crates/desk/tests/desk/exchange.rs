@@ -27,6 +27,13 @@ pub struct Script {
     pub store: String,
     pub targets: Vec<TransferTarget>,
     pub transfer: Result<(), ApiError>,
+    pub consult: TransferRight,
+    pub outside: TransferRight,
+    /// What cancel, complete and swap are answered.
+    pub step: Result<(), ApiError>,
+    /// While it is locked, no step is answered.
+    pub steps_held: Arc<tokio::sync::Mutex<()>>,
+    pub trouble: Option<String>,
     pub feed_open: bool,
     pub token: String,
     pub registrar: String,
@@ -170,6 +177,11 @@ impl Shared {
             store: "store-1".into(),
             targets: vec![],
             transfer: Ok(()),
+            consult: TransferRight::Allowed,
+            outside: TransferRight::Allowed,
+            step: Ok(()),
+            steps_held: Arc::default(),
+            trouble: None,
             feed_open: true,
             token: "token-1".into(),
             registrar: "sip::5060".into(),
@@ -205,7 +217,7 @@ impl Shared {
             records_seq: script.records.iter().map(|r| r.seq).max().unwrap_or(0),
             me: "maya".into(),
             live: script.live.clone(),
-            trouble: None,
+            trouble: script.trouble.clone(),
             directory: Directory { users: script.users.clone(), departments },
         };
         serde_json::to_string(&FeedMessage::Snapshot(snapshot)).unwrap()
@@ -220,7 +232,7 @@ fn routes(shared: Shared) -> Router {
         .route("/v1/calls/{call}", get(record))
         .route("/v1/calls/{call}/transfer-targets", get(targets))
         .route("/v1/calls/{call}/transfer", post(transfer))
-        .route("/v1/transfers/{transfer}/cancel", post(cancel))
+        .route("/v1/transfers/{transfer}/{step}", post(step))
         .route("/v1/presence", put(presence))
         .route("/v1/feed", get(feed))
         .with_state(shared)
@@ -292,7 +304,7 @@ async fn targets(State(shared): State<Shared>, Path(call): Path<CallId>) -> Resp
         return refuse(StatusCode::NOT_FOUND, "not_found", "This call has ended.");
     };
     let (revision, right) = (row.call.revision, row.transfer_right.clone());
-    let (consult, outside) = (right.clone(), right.clone());
+    let (consult, outside) = (script.consult.clone(), script.outside.clone());
     Json(TransferTargets { call, revision, right, consult, outside, targets: script.targets.clone() }).into_response()
 }
 
@@ -301,16 +313,21 @@ async fn transfer(
     Path(call): Path<CallId>,
     Json(asked): Json<TransferRequest>,
 ) -> Response {
-    shared.note(format!("transfer {call} {} {:?} {:?}", asked.revision, asked.target, asked.note));
+    shared.note(format!("transfer {call} {} {:?} {:?} {:?}", asked.revision, asked.kind, asked.target, asked.note));
     match shared.script.lock().unwrap().transfer.clone() {
         Ok(()) => (StatusCode::ACCEPTED, Json(TransferAccepted { transfer: "t1".into() })).into_response(),
         Err(error) => (StatusCode::CONFLICT, Json(error)).into_response(),
     }
 }
 
-async fn cancel(State(shared): State<Shared>, Path(transfer): Path<String>) -> StatusCode {
-    shared.note(format!("cancel {transfer}"));
-    StatusCode::ACCEPTED
+async fn step(State(shared): State<Shared>, Path((transfer, step)): Path<(String, String)>) -> Response {
+    shared.note(format!("{step} {transfer}"));
+    let held = Arc::clone(&shared.script.lock().unwrap().steps_held);
+    let _let_go = held.lock().await;
+    match shared.script.lock().unwrap().step.clone() {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => (StatusCode::CONFLICT, Json(error)).into_response(),
+    }
 }
 
 async fn presence(State(shared): State<Shared>, Json(asked): Json<protocol::SetPresence>) -> StatusCode {

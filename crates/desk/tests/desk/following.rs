@@ -58,7 +58,8 @@ async fn a_lost_link_says_since_when_keeps_the_list_and_comes_back_clean() {
     let view = rig.screen.until("down", |view| matches!(view.link.control, LinkState::Down { .. })).await;
     assert_eq!(view.live, before.live, "old, and said to be old");
     // Still down after another attempt: since is when it began.
-    let LinkState::Down { since, .. } = view.link.control else { unreachable!() };
+    let LinkState::Down { since, retry_at, .. } = view.link.control else { unreachable!() };
+    assert_eq!(retry_at, None, "it is tried all the time");
     let view = rig
         .screen
         .until(
@@ -161,5 +162,19 @@ async fn a_call_of_ones_own_is_dialled_held_and_hung_up() {
     rig.phones.report(event(CallEvent::Ended(ended))).await;
     let view = rig.screen.until("ended", |view| view.phone.calls.is_empty()).await;
     assert!(view.notices.is_empty(), "one's own hanging up is no news: {:?}", view.notices);
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_exchange_itself_is_shown_until_it_is_well() {
+    let exchange = FakeExchange::start();
+    let sentence = "Call records can't be written: the disk is full.";
+    exchange.script(|script| script.trouble = Some(sentence.into()));
+    let rig = Rig::online(&exchange).await;
+    rig.screen.until("the snapshot's", |view| view.link.exchange.as_deref() == Some(sentence)).await;
+    exchange.change(Change::Trouble(None));
+    rig.screen.until("well", |view| view.link.exchange.is_none()).await;
+    exchange.change(Change::Trouble(Some("again".into())));
+    rig.screen.until("the change's", |view| view.link.exchange.as_deref() == Some("again")).await;
     rig.end().await;
 }

@@ -7,6 +7,7 @@ mod following;
 mod history;
 mod ringing;
 mod signing_in;
+mod steps;
 mod transferring;
 
 use std::sync::Arc;

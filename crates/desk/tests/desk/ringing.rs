@@ -108,7 +108,11 @@ async fn given_up_is_a_missed_call_and_declined_is_not() {
 async fn every_kind_says_in_words_what_it_is() {
     let exchange = FakeExchange::start();
     let rig = Rig::online(&exchange).await;
-    let back = Recalled { from: party("Ravi Kumar", "ravi"), because: Some(Reason::NoAnswer), after: None };
+    let back = Recalled {
+        from: party("Ravi Kumar", "ravi"),
+        because: Some(Reason::NoAnswer),
+        after: Some(std::time::Duration::from_secs(20)),
+    };
     let calls = [
         IncomingCall { kind: softphone::RingKind::Recall, back: Some(back), ..incoming(1) },
         IncomingCall { kind: softphone::RingKind::Outside, ..incoming(2) },
@@ -120,8 +124,12 @@ async fn every_kind_says_in_words_what_it_is() {
     }
     let view = rig.screen.until("four", |view| view.rings.len() == 4).await;
     let headlines: Vec<_> = view.rings.iter().map(|ring| ring.headline.as_str()).collect();
-    let wanted =
-        ["Back from Ravi Kumar: no answer", "Call for Support", "Call from Priya Nair", "Call from an unknown caller"];
+    let wanted = [
+        "Back from Ravi Kumar: no answer after 20 s",
+        "Call for Support",
+        "Call from Priya Nair",
+        "Call from an unknown caller",
+    ];
     assert_eq!(headlines, wanted);
     rig.end().await;
 }

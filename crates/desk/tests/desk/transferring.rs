@@ -87,7 +87,7 @@ async fn go_is_sent_once_and_acceptance_closes_the_dialog() {
     let rig = opened(&exchange).await;
     rig.desk.wish(go(4));
     rig.desk.wish(go(4)); // Enter, and a click
-    assert_eq!(exchange.asked("transfer").await, r#"transfer c 4 User(UserId("ravi")) Some("invoice 7")"#);
+    assert_eq!(exchange.asked("transfer").await, r#"transfer c 4 Blind User(UserId("ravi")) Some("invoice 7")"#);
     rig.screen.until("closed", |view| view.dialog.is_none()).await;
     assert!(!exchange.rest().await.iter().any(|asked| asked.starts_with("transfer ")));
 
@@ -115,30 +115,136 @@ async fn a_refusal_stays_in_the_dialog_with_its_sentence() {
     rig.end().await;
 }
 
+/// What the open dialog says became of its call.
+async fn changed(rig: &Rig, sentence: &str) -> desk::TransferDialog {
+    let says = |view: &desk::View| view.dialog.as_ref().is_some_and(|d| d.changed.as_deref() == Some(sentence));
+    rig.screen.until(sentence, says).await.dialog.unwrap()
+}
+
 #[tokio::test]
-async fn the_dialog_follows_its_call_until_the_call_may_not_be_moved() {
+async fn the_dialog_follows_its_call_until_somebody_else_moves_it() {
     let exchange = FakeExchange::start();
     let rig = opened(&exchange).await;
-    exchange.change(Change::Call(row("c", 5)));
+    let mut held = row("c", 5);
+    held.call.state = CallState::Held { by: user_ref("mina", "Mina Shah") };
+    exchange.change(Change::Call(held));
     let view = rig.screen.until("5", |view| view.dialog.as_ref().is_some_and(|d| d.revision == 5)).await;
-    assert_eq!(view.dialog.unwrap().error, None);
+    let dialog = view.dialog.unwrap();
+    assert_eq!((dialog.error, dialog.changed), (None, None), "hold does not count");
 
-    let denied = Denied::AlreadyTransferring { by: user_ref("sam", "Sam Whitfield"), to: "Tom Okafor".into() };
-    let refused = LiveRow { transfer_right: TransferRight::from(Err(denied)), ..moving(6, "sam", ringing()) };
-    exchange.change(Change::Call(refused));
-    rig.screen
-        .until("said why", |view| {
-            view.dialog
-                .as_ref()
-                .is_some_and(|d| d.error.as_ref().is_some_and(|e| e.contains("Sam Whitfield is already")))
-        })
-        .await;
+    let denied = Denied::AlreadyTransferring { by: user_ref("sam", "Sam Whitfield"), to: "Ravi Kumar".into() };
+    let sams = LiveRow { transfer_right: TransferRight::from(Err(denied)), ..moving(6, "sam", ringing()) };
+    exchange.change(Change::Call(sams));
+    let dialog = changed(&rig, "Maya Lindqvist is transferring it to Ravi Kumar.").await;
+    assert_eq!(dialog.revision, 5, "what the person decides on is what they saw");
+    exchange.change(Change::Call(talking(7, "ravi", "Ravi Kumar")));
+    let dialog = changed(&rig, "Maya Lindqvist transferred it to Ravi Kumar.").await;
+    assert_eq!(dialog.revision, 5);
     exchange.change(Change::CallGone("c".into()));
-    rig.screen
-        .until("ended", |view| view.dialog.as_ref().is_some_and(|d| d.error.as_deref() == Some("This call has ended.")))
-        .await;
+    changed(&rig, "This call has ended.").await;
     rig.desk.wish(Wish::CloseTransfer);
     rig.screen.until("closed", |view| view.dialog.is_none()).await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn go_on_a_call_that_somebody_moved_is_refused_with_who_and_what_and_then_decided_anew() {
+    let exchange = FakeExchange::start();
+    let rig = opened(&exchange).await;
+    exchange.change(Change::Call(moving(5, "sam", ringing())));
+    exchange.change(Change::Call(talking(6, "ravi", "Ravi Kumar")));
+    let dialog = changed(&rig, "Maya Lindqvist transferred it to Ravi Kumar.").await;
+    let stale = Denied::Stale { now: 6, what: Some("Sam Whitfield transferred it to Ravi Kumar".into()) };
+    let sentence = stale.sentence();
+    let error = ApiError { code: "denied.stale".into(), message: sentence.clone() };
+    exchange.script(|script| script.transfer = Err(error));
+    rig.desk.wish(go(dialog.revision));
+    assert_eq!(exchange.asked("transfer").await, r#"transfer c 4 Blind User(UserId("ravi")) Some("invoice 7")"#);
+    let refused = |view: &desk::View| view.dialog.as_ref().is_some_and(|d| d.error.as_ref() == Some(&sentence));
+    let dialog = rig.screen.until("refused", refused).await.dialog.unwrap();
+    assert_eq!((dialog.revision, dialog.changed, dialog.sending), (6, None, false));
+    exchange.script(|script| script.transfer = Ok(()));
+    rig.desk.wish(go(6));
+    rig.screen.until("closed", |view| view.dialog.is_none()).await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_answered_while_it_is_diverted_says_by_whom() {
+    let exchange = FakeExchange::start();
+    let mut rings = row("c", 4);
+    rings.call.state = CallState::Ringing { towards: vec![user_ref("mina", "Mina Shah")], until: Timestamp(9) };
+    exchange.script(|script| script.live = vec![rings]);
+    let rig = Rig::online(&exchange).await;
+    rig.screen.until("the call", |view| view.live.calls.len() == 1).await;
+    rig.desk.wish(Wish::OpenTransfer { call: "c".into() });
+    rig.screen.until("targets", ready).await;
+    exchange.change(Change::Call(talking(5, "mina", "Mina Shah")));
+    changed(&rig, "Mina Shah has answered it.").await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn another_dialog_never_takes_the_place_of_an_open_one() {
+    let exchange = FakeExchange::start();
+    let rig = opened(&exchange).await;
+    exchange.change(Change::Call(row("d", 1)));
+    rig.desk.wish(Wish::OpenTransfer { call: "d".into() });
+    exchange.change(Change::Call(row("d", 2)));
+    let view = rig
+        .screen
+        .until("both", |view| view.live.calls.iter().any(|row| row.call.id.as_str() == "d" && row.call.revision == 2))
+        .await;
+    assert_eq!(view.dialog.unwrap().call.as_str(), "c");
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn the_kinds_and_an_outside_number_go_as_they_were_chosen() {
+    let exchange = FakeExchange::start();
+    let denied = TransferRight::from(Err(Denied::OutsideNotAllowed));
+    exchange.script(|script| {
+        script.live = vec![row("c", 4)];
+        script.outside = denied.clone();
+    });
+    let rig = Rig::online(&exchange).await;
+    rig.screen.until("the call", |view| view.live.calls.len() == 1).await;
+    let wanted = [
+        (protocol::TransferKind::Consult, Target::User("ravi".into()), r#"Consult User(UserId("ravi"))"#),
+        (
+            protocol::TransferKind::Voicemail,
+            Target::Department("support".into()),
+            r#"Voicemail Department(DepartmentId("support"))"#,
+        ),
+        (protocol::TransferKind::Blind, Target::Outside("+44 20".into()), r#"Blind Outside("+44 20")"#),
+    ];
+    for (transfer, target, said) in wanted {
+        rig.desk.wish(Wish::OpenTransfer { call: "c".into() });
+        let view = rig.screen.until("targets", ready).await;
+        let Some(DialogBody::Ready { outside, .. }) = view.dialog.map(|dialog| dialog.body) else { unreachable!() };
+        assert_eq!(outside, denied, "the exchange's own reason");
+        rig.desk.wish(Wish::Transfer { call: "c".into(), revision: 4, target, transfer, note: None });
+        assert_eq!(exchange.asked("transfer").await, format!("transfer c 4 {said} None"));
+        rig.screen.until("closed", |view| view.dialog.is_none()).await;
+    }
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_note_that_is_too_long_is_refused_and_never_cut() {
+    let exchange = FakeExchange::start();
+    let rig = opened(&exchange).await;
+    let note = |length| Some("ä".repeat(length));
+    let target = Target::User("ravi".into());
+    let transfer = protocol::TransferKind::Blind;
+    let go = |note| Wish::Transfer { call: "c".into(), revision: 4, target: target.clone(), transfer, note };
+    rig.desk.wish(go(note(protocol::MAX_NOTE_CHARS + 1)));
+    let refused = |view: &desk::View| {
+        view.dialog.as_ref().is_some_and(|d| d.error.as_ref().is_some_and(|e| e.contains("201 characters")))
+    };
+    assert!(!rig.screen.until("refused", refused).await.dialog.unwrap().sending);
+    rig.desk.wish(go(note(protocol::MAX_NOTE_CHARS)));
+    assert!(exchange.asked("transfer").await.contains(&"ä".repeat(protocol::MAX_NOTE_CHARS)));
     rig.end().await;
 }
 
@@ -197,15 +303,6 @@ async fn an_outcome_during_a_lost_link_is_told_afterwards() {
     exchange.script(|script| script.live = vec![talking(2, "ravi", "Ravi Kumar")]);
     exchange.mend();
     rig.screen.until_notice("Ravi Kumar has the call").await;
-    rig.end().await;
-}
-
-#[tokio::test]
-async fn a_transfer_can_be_taken_back() {
-    let exchange = FakeExchange::start();
-    let rig = Rig::online(&exchange).await;
-    rig.desk.wish(Wish::CancelTransfer { transfer: "t1".into() });
-    exchange.asked("cancel t1").await;
     rig.end().await;
 }
 
