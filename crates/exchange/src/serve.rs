@@ -9,7 +9,6 @@ use std::{
 };
 
 use media::Codec;
-use rusqlite::Connection;
 use serde::Serialize;
 use switchboard::{EngineEvent, Switchboard};
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -121,8 +120,8 @@ impl Exchange {
             // `device` on the command line will name the address of the last time.
             tracing::warn!(%error, "the registrar's address could not be stored");
         }
-        let last = |c: &Connection| Ok((audit::last(c)?, records::last_seq(c)?, drafts::all(c)?));
-        let (last_audit, records_seq, drafts) = store.read(last).await?;
+        let last = store.read(|c| Ok((audit::last(c)?, records::last_seq(c)?, drafts::all(c)?)));
+        let (last_audit, records_seq, drafts) = last.await?;
         // Ids stay unique across restarts without a counter on the disk.
         let instance = random_token()[..12].to_owned();
         let switchboard = Switchboard::new(config.account.clone(), instance, last_audit, records_seq);
