@@ -165,6 +165,14 @@ test("a note that is too long is said, never cut", async ({ desk, page }) => {
   await expect.poll(async () => (await desk.wishes()).map((wish) => wish.kind === "transfer" && [...(wish.note ?? "")].length)).toEqual([200]);
 });
 
+test("Go is in sight at twice the text size", async ({ desk, page }) => {
+  await desk.largeText();
+  await desk.open({ ...busy, dialog: office.dialog });
+  for (const way of ["go", "consult", "voicemail"]) {
+    await expect(page.getByTestId(`transfer-${way}`)).toBeInViewport({ ratio: 1 });
+  }
+});
+
 test("a call that still rings is diverted, and it says so", async ({ desk, page }) => {
   const ringing = { ...office.ringing, transfer_right: { right: "allowed" } as const };
   await desk.open({ ...busy, live: { as_of: office.at, calls: [ringing] }, dialog: { ...office.dialog, call: "c3" } });
