@@ -74,6 +74,7 @@ async fn attended_while_the_colleague_still_rings() -> Result<()> {
     ravi.event("answered").await?;
     ravi.say(&format!("call {}", scene.address("tom"))).await?;
     ravi.event("ringing").await?;
+    tom.event("incoming").await?;
     ravi.say("refer-replaces 1 2 early").await?;
     scene.row("ringing Tom for Priya", |row| row.call.transfer.is_some()).await?;
     scene.hears("hold-music").await?;
