@@ -195,6 +195,8 @@ fn reason(m: &Message) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn lane(messages: &[(Way, &str)]) -> Lane {
