@@ -1,13 +1,15 @@
 //! A phone with two calls takes itself out of both.
 
-use protocol::{AuditOutcome, CallState, Reason, TargetRef, TransferStage};
+use protocol::{
+    AuditAction, AuditOutcome, CallId, CallOutcome, CallState, JourneyEvent, LegId, Party, Reason, TargetRef,
+    TransferStage,
+};
 
 use super::stage;
 use crate::{
-    EngineEvent, Order, ReferProgress, Replaces,
-    testkit::{Office, account},
+    EngineEvent, Order, Origin, ReferProgress, Replaces, RingKind,
+    testkit::{Office, account, to_user},
 };
-use protocol::{CallId, LegId};
 
 /// Ravi talks with a caller, holds them, and has `second` as another call.
 fn ravi_and(users: &[&str]) -> (Office, LegId, LegId, CallId) {
@@ -105,22 +107,76 @@ fn a_place_in_a_line_is_taken_over() {
 }
 
 #[test]
-fn two_incoming_callers_are_joined() {
-    let (mut office, caller, ravi, _) = ravi_and(&[]);
-    let other = office.outside_call("+442079460200");
-    office.end(ravi, Reason::AgentGone);
-    let second = office.rung("ravi-desk");
-    office.answer(second);
-    // The first has gone with that; a third comes while the second is held.
-    assert!(office.ears.of(caller).is_none());
-    office.engine(EngineEvent::Held { leg: second, held: true });
-    let third = office.device_call("ravi", "+442079460999");
+fn a_call_out_that_still_rings_is_joined_with_an_incoming_one() {
+    let (mut office, caller, ravi, call) = ravi_and(&[]);
+    let second = office.device_call("ravi", "+442079460999");
     let dialled = office.dialled();
-    refer(&mut office, second, Replaces::Leg(third));
+    refer(&mut office, ravi, Replaces::Leg(second));
+    let shown = office.only_call();
+    assert_eq!(shown.id, call);
     assert!(matches!(stage(&office), TransferStage::Ringing { towards, .. } if towards.is_empty()));
     office.answer(dialled);
-    assert!(office.ordered(&Order::Bridge { a: other, b: dialled }));
+    assert!(office.ordered(&Order::Bridge { a: caller, b: dialled }));
     office.drain().unwrap();
+}
+
+/// Ravi has two callers from outside, one of them on hold: Arun Das, who came to Support, and Priya Nair, whom Mina
+/// sent to him while Arun's call rang. Each with the leg of the caller, Ravi's, and the call.
+fn two_callers() -> (Office, [(LegId, LegId, CallId); 2]) {
+    let mut office = Office::with(&["mina"]);
+    let (priya, _, hers) = office.talking_with("mina");
+    office.register("ravi", "desk");
+    let arun = Party { name: "Arun Das".into(), number: "+911234567890".into() };
+    let arun = office.try_arrive(Origin::Trunk, arun, "+442079460200").unwrap();
+    let first = office.rung("ravi-desk");
+    office.transfer("mina", &hers, to_user("ravi")).unwrap();
+    let ring = |leg: &LegId| office.cards[leg].call == hers && office.cards[leg].kind == RingKind::Transfer;
+    let second = *office.cards.keys().find(|leg| ring(leg)).unwrap();
+    office.answer(first);
+    office.engine(EngineEvent::Held { leg: first, held: true });
+    office.answer(second);
+    let his = office.shown.keys().find(|id| **id != hers).unwrap().clone();
+    (office, [(arun, first, his), (priya, second, hers)])
+}
+
+#[test]
+fn two_incoming_callers_are_joined() {
+    // The one on hold goes on, or the one talked with; either of them hangs up.
+    for (held_goes_on, caller_ends) in [(true, true), (true, false), (false, true), (false, false)] {
+        let (mut office, calls) = two_callers();
+        let [(caller, first, call), (other, second, ended)] = if held_goes_on {
+            calls
+        } else {
+            let [a, b] = calls;
+            [b, a]
+        };
+        refer(&mut office, first, Replaces::Leg(second));
+        is_joined(&office, first, second);
+        assert!(office.ordered(&Order::Bridge { a: caller, b: other }));
+        let with = if held_goes_on { "Priya Nair" } else { "Arun Das" };
+        let shown = office.only_call();
+        assert_eq!((&shown.id, &shown.transfer), (&call, &None));
+        assert!(matches!(&shown.state, CallState::TalkingOutside { with: party } if party.name == with));
+        let entry = office.trail.last().unwrap();
+        assert_eq!((entry.user.as_str(), entry.action), ("ravi", AuditAction::Consult));
+        assert_eq!((entry.outcome, entry.rule.clone()), (AuditOutcome::Completed, format!("talking with {with}")));
+        let ravi = office.board.users().into_iter().find(|u| u.id.as_str() == "ravi").unwrap();
+        assert!(!ravi.on_call, "free for the next call");
+
+        let (gone, left) = if caller_ends { (caller, other) } else { (other, caller) };
+        office.end(gone, Reason::CallerGone);
+        assert!(office.hung_up(left).is_some() && office.shown.is_empty());
+        let [joined, record] = &office.records[..] else { panic!("{:?}", office.records) };
+        assert_eq!((&joined.id, &record.id), (&ended, &call));
+        assert_eq!((joined.ended_because, joined.outcome), (Reason::Joined, CallOutcome::Answered));
+        assert_eq!(record.outcome, CallOutcome::Answered);
+        for (of, to, name) in [(record, joined, with), (joined, record, record.caller.name.as_str())] {
+            let joins = JourneyEvent::Joined { call: to.id.clone(), with: name.to_owned() };
+            assert_eq!(of.journey.iter().filter(|step| step.what == joins).count(), 1);
+        }
+        assert_eq!(record.agents.last().map(|a| a.id.as_str()), Some("ravi"));
+        office.drain().unwrap();
+    }
 }
 
 #[test]
@@ -182,7 +238,7 @@ fn what_can_not_be_joined_is_refused_and_the_calls_go_on() {
     let call =
         office.shown.values().find(|c| c.agent.as_ref().is_some_and(|a| a.id.as_str() == "mina")).unwrap().id.clone();
     office.register("omar", "desk");
-    office.consult("ravi", &call, crate::testkit::to_user("omar")).unwrap();
+    office.consult("ravi", &call, to_user("omar")).unwrap();
     refused(&mut office, ravi, Replaces::Leg(second));
     office.drain().unwrap();
 }
