@@ -115,7 +115,7 @@ impl Denied {
                 "This account does not let agents transfer calls. Ask a manager to move it.".into()
             }
             Self::Disabled => "Your user is disabled. Ask an administrator.".into(),
-            Self::NotAnsweredYet => "Nobody has answered this call yet. It can be transferred once it is.".into(),
+            Self::NotAnsweredYet => "Nobody has answered this call yet. Wait until somebody has.".into(),
             Self::AlreadyTransferring { by, to } => {
                 format!("{} is already transferring this call to {to}. Wait until that is settled.", by.name)
             }
@@ -185,5 +185,11 @@ impl Ineligible {
             Self::NotANumber => "Not a telephone number",
             Self::NoTrunk => "No line to the outside",
         }
+    }
+
+    /// A sentence for the person who chose `target`.
+    #[must_use]
+    pub fn sentence(&self, target: &str) -> String {
+        format!("{target} can't take this call: {}. Choose someone else.", self.phrase().to_lowercase())
     }
 }

@@ -74,6 +74,19 @@ pub struct TransferTarget {
     pub forecast: Vec<ForecastStep>,
     /// `forecast` as one line: "rings Ravi 20 s, then back to you, then voicemail of Ravi".
     pub forecast_line: String,
+    /// The three ways to move the call there, in the order of [`TransferKind`]: what the dialog shows beside its buttons.
+    #[serde(default)]
+    pub ways: Vec<TransferWay>,
+}
+
+/// One way to move the call to a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct TransferWay {
+    pub kind: TransferKind,
+    /// Why not, as a sentence.
+    pub refused: Option<String>,
+    /// What will happen; empty if refused.
+    pub line: String,
 }
 
 /// One step of what a transfer will do if the step before it comes to nothing.

@@ -12,6 +12,7 @@ mod policy;
 mod stale;
 mod team;
 mod undo;
+mod ways;
 
 use protocol::{
     AuditAction, AuditOutcome, CallOutcome, CallState, Denied, ForecastStep, Ineligible, JourneyEvent, Presence,

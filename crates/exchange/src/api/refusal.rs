@@ -87,8 +87,7 @@ impl Refused {
     }
 
     fn ineligible(ineligible: &Ineligible) -> Self {
-        let words = ineligible.phrase().to_lowercase();
-        let message = format!("This target cannot take the call now: {words}. Choose another one.");
+        let message = ineligible.sentence("This target");
         Self::new(StatusCode::CONFLICT, format!("ineligible.{}", code(ineligible)), message)
     }
 }

@@ -187,6 +187,10 @@ impl Switchboard {
         transfer.because = because;
         transfer.bounced_after_ms = Some(self.now.ms_since(transfer.since));
         let (id, target) = (transfer.id.clone(), transfer.target.clone());
+        // Whoever was rung in vain just now is in the chain already.
+        if because != Reason::Cancelled && call.bounces.last().is_none_or(|last| last.at != self.now) {
+            self.note_bounce(call, target.clone(), because, self.now);
+        }
         self.step(call, JourneyEvent::TransferBounced { transfer: id, target, reason: because });
         call.news = Some(format!("{} consulted {}", transfer.by.name, transfer.target.name()));
         let rule = format!("{}; back with {}", why(&transfer), who.agent.user.name);

@@ -69,15 +69,17 @@ impl Switchboard {
     ) -> TransferTarget {
         let ineligible = self.eligible(by, call, TransferKind::Blind, &target).err();
         let forecast = if ineligible.is_none() { self.forecast(by, call, &target, tails) } else { Vec::new() };
+        let line = line(&forecast);
         TransferTarget {
+            ways: self.ways(by, call, &target, &line),
             target,
             name: name.to_owned(),
             extension: extension.to_owned(),
             departments: Vec::new(),
             presence: None,
             ineligible,
-            forecast_line: line(&forecast),
             forecast,
+            forecast_line: line,
         }
     }
 
@@ -135,7 +137,7 @@ impl Switchboard {
     }
 
     /// The course that Go would begin.
-    fn course_of(&self, by: &UserId, call: &Call, target: &Target) -> Option<Course> {
+    pub(super) fn course_of(&self, by: &UserId, call: &Call, target: &Target) -> Option<Course> {
         let by = self.directory.user_ref(by);
         let target = self.target_ref(target);
         match &call.state {
@@ -260,7 +262,7 @@ fn ring_ms(seconds: u32) -> u64 {
 
 impl Step {
     /// `waits`: who is called back has not been released yet.
-    fn forecast(self, waits: bool) -> ForecastStep {
+    pub(super) fn forecast(self, waits: bool) -> ForecastStep {
         let agents = |of: Team, users: &[UserRef], seconds| ForecastStep::NextAgent {
             department: of.department.name,
             free: users.len() as u32,
@@ -286,7 +288,7 @@ impl Step {
 }
 
 /// The steps as one line.
-fn line(steps: &[ForecastStep]) -> String {
+pub(super) fn line(steps: &[ForecastStep]) -> String {
     let mut line = String::new();
     for step in steps {
         if !line.is_empty() {

@@ -16,6 +16,7 @@ mod outside;
 mod recall;
 mod refer;
 mod steps;
+mod ways;
 
 pub(crate) use ask::{Asked, Way, Wish, action, may_consult};
 pub(crate) use course::{Course, Point, Step, Team};
