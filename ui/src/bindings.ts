@@ -404,6 +404,8 @@ export type Reason = "no_answer" | "busy" | "declined" |
 "cancelled" | "answered_elsewhere" | "shutdown" | 
 /**  The target does not want to be disturbed. */
 "do_not_disturb" | 
+/**  The target is away. */
+"away" | 
 /**  Its parties were joined to another call by an attended transfer. */
 "joined" | 
 /**  The exchange failed or was killed while the call went on. */

@@ -26,6 +26,8 @@ pub enum Reason {
     Shutdown,
     /// The target does not want to be disturbed.
     DoNotDisturb,
+    /// The target is away.
+    Away,
     /// Its parties were joined to another call by an attended transfer.
     Joined,
     /// The exchange failed or was killed while the call went on.
@@ -49,6 +51,7 @@ impl Reason {
             Self::AnsweredElsewhere => "answered elsewhere",
             Self::Shutdown => "the exchange was stopped",
             Self::DoNotDisturb => "do not disturb",
+            Self::Away => "away",
             Self::Joined => "joined with another call",
             Self::ExchangeFailed => "the exchange failed",
         }

@@ -102,7 +102,9 @@ fn recalled(diversion: &NameAddr) -> Recalled {
         Some("no-answer") => Some(Reason::NoAnswer),
         Some("user-busy") => Some(Reason::Busy),
         Some("unavailable") => Some(Reason::Unreachable),
-        Some("deflection" | "do-not-disturb") => Some(Reason::Declined),
+        Some("deflection") => Some(Reason::Declined),
+        Some("do-not-disturb") => Some(Reason::DoNotDisturb),
+        Some("away") => Some(Reason::Away),
         _ => None,
     };
     let tried = diversion.param("tried").and_then(|s| s.parse().ok()).filter(|s| (1..=MAX_TRIED).contains(s));
@@ -192,6 +194,12 @@ mod tests {
         let back = call.back.unwrap();
         assert_eq!((back.from.name.as_str(), back.because), ("Mina Shah", Some(Reason::Busy)));
         assert_eq!(back.after, Some(Duration::from_secs(20)));
+        let because = |reason: &str| {
+            recalled(&format!("<sip:mina@example.com>;reason={reason}").parse().expect("an address")).because
+        };
+        assert_eq!(because("away"), Some(Reason::Away));
+        assert_eq!(because("do-not-disturb"), Some(Reason::DoNotDisturb));
+        assert_eq!(because("follow-me"), None);
         for tried in ["0", "-1", "x", "99999999999999999999"] {
             let diversion: NameAddr = format!("<sip:mina@example.com>;tried={tried}").parse().unwrap();
             assert_eq!(recalled(&diversion).after, None, "{tried}");

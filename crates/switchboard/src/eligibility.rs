@@ -94,6 +94,7 @@ impl Miss {
             Reason::Busy => Self::Busy,
             Reason::Declined => Self::Declined,
             Reason::DoNotDisturb => Self::DoNotDisturb,
+            Reason::Away => Self::Away,
             Reason::Unreachable | Reason::Failed => Self::NoDevice,
             Reason::NoAnswer
             | Reason::NobodyFree
@@ -112,7 +113,7 @@ impl Miss {
         match why {
             Ineligible::OnCall | Ineligible::InThisCall => (Self::Busy, Reason::Busy),
             Ineligible::DoNotDisturb { .. } => (Self::DoNotDisturb, Reason::DoNotDisturb),
-            Ineligible::Away { .. } => (Self::Away, Reason::Unreachable),
+            Ineligible::Away { .. } => (Self::Away, Reason::Away),
             Ineligible::OtherDepartment
             | Ineligible::Disabled
             | Ineligible::NoDevice

@@ -104,12 +104,15 @@ fn outcome(call: &Call, because: Reason) -> CallOutcome {
     }
     match because {
         Reason::Shutdown | Reason::Failed | Reason::ExchangeFailed => CallOutcome::Failed,
-        Reason::DoNotDisturb | Reason::Busy | Reason::Declined | Reason::Unreachable | Reason::NobodyFree => {
-            match call.direction {
-                Direction::Outbound | Direction::Internal => CallOutcome::Failed,
-                Direction::Inbound => CallOutcome::Missed,
-            }
-        }
+        Reason::DoNotDisturb
+        | Reason::Away
+        | Reason::Busy
+        | Reason::Declined
+        | Reason::Unreachable
+        | Reason::NobodyFree => match call.direction {
+            Direction::Outbound | Direction::Internal => CallOutcome::Failed,
+            Direction::Inbound => CallOutcome::Missed,
+        },
         Reason::NoAnswer
         | Reason::CallerGone
         | Reason::AgentGone

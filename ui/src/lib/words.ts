@@ -47,6 +47,7 @@ export const reasonWords: Record<Reason, string> = {
   answered_elsewhere: "answered elsewhere",
   shutdown: "the exchange was stopped",
   do_not_disturb: "do not disturb",
+  away: "away",
   joined: "joined with another call",
   exchange_failed: "the exchange failed",
 };
@@ -100,6 +101,8 @@ function bounceWords({ target, reason, rang_ms }: Bounce): string {
       return `${who} was not reachable`;
     case "do_not_disturb":
       return `${who} did not want to be disturbed`;
+    case "away":
+      return `${who} was away`;
     case "nobody_free":
       return `nobody was free in ${who}`;
     case "cancelled":

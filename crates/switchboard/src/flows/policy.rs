@@ -1,6 +1,6 @@
 //! Whose fallback counts, for which reason, and each of its steps.
 
-use protocol::{AuditOutcome, CallState, Ineligible, Presence, Reason, TransferKind, TransferStage};
+use protocol::{AuditOutcome, CallState, Ineligible, JourneyEvent, Presence, Reason, TransferKind, TransferStage};
 
 use super::{outcome_of, stage};
 use crate::{
@@ -90,9 +90,14 @@ fn the_fallback_may_differ_by_why_the_target_did_not_take_it() {
 fn a_target_who_is_not_available_is_refused_or_followed() {
     let mut account = account();
     account.policy.fallback = marked(50);
-    let misses = [Miss::Away, Miss::DoNotDisturb, Miss::NoDevice, Miss::Busy];
-    account.policy.fallback.on = (1..).zip(misses).map(|(s, miss)| (miss, marked(s).steps)).collect();
-    for (miss, seconds) in misses.into_iter().zip(1..) {
+    let misses = [
+        (Miss::Away, Reason::Away),
+        (Miss::DoNotDisturb, Reason::DoNotDisturb),
+        (Miss::NoDevice, Reason::Unreachable),
+        (Miss::Busy, Reason::Busy),
+    ];
+    account.policy.fallback.on = (1..).zip(misses).map(|(s, (miss, _))| (miss, marked(s).steps)).collect();
+    for ((miss, reason), seconds) in misses.into_iter().zip(1..) {
         for follow in [false, true] {
             let mut account = account.clone();
             account.policy.unavailable = if follow { Unavailable::Follow } else { Unavailable::Refuse };
@@ -114,6 +119,9 @@ fn a_target_who_is_not_available_is_refused_or_followed() {
             let shown = &office.shown[&call];
             let TransferStage::Queued { until, .. } = shown.transfer.as_ref().unwrap().stage else { panic!() };
             assert_eq!(until.ms_since(office.now), seconds * 1_000, "{miss:?}");
+            let bounced =
+                |e: &JourneyEvent| matches!(e, JourneyEvent::TransferBounced { reason: r, .. } if *r == reason);
+            assert!(office.drafts[&call].journey.iter().any(|step| bounced(&step.what)), "passed over as {reason:?}");
             office.drain().unwrap();
         }
     }

@@ -65,7 +65,7 @@ fn from_status(status: u16, rang: bool) -> Reason {
 /// The status with which a leg that arrived is refused.
 pub fn status(reason: Reason) -> u16 {
     match reason {
-        Reason::NoAnswer | Reason::NobodyFree | Reason::Unreachable | Reason::AnsweredElsewhere => 480,
+        Reason::NoAnswer | Reason::NobodyFree | Reason::Unreachable | Reason::Away | Reason::AnsweredElsewhere => 480,
         Reason::Busy | Reason::DoNotDisturb => 486,
         Reason::Declined => 603,
         Reason::Failed | Reason::ExchangeFailed => 500,
@@ -87,6 +87,7 @@ pub fn header(reason: Reason) -> Option<ReasonHeader> {
         | Reason::NobodyFree
         | Reason::Cancelled
         | Reason::DoNotDisturb
+        | Reason::Away
         | Reason::ExchangeFailed
         | Reason::Shutdown => {
             Some(ReasonHeader { protocol: "SIP".into(), cause: status(reason), text: reason.phrase().into() })
@@ -102,6 +103,7 @@ pub fn diversion(reason: Reason) -> &'static str {
         Reason::Declined => "deflection",
         Reason::Unreachable => "unavailable",
         Reason::DoNotDisturb => "do-not-disturb",
+        Reason::Away => "away",
         Reason::Failed
         | Reason::NobodyFree
         | Reason::CallerGone
