@@ -5,7 +5,7 @@ use protocol::{DepartmentId, DeviceId, JourneyEvent, Strategy, UserId};
 
 use crate::{
     Order, RingKind, Switchboard,
-    call::{Call, CallKey, RungDevice, Stage, State},
+    call::{Call, CallKey, RungDevice, Stage, State, Transfer},
     card::ring_card,
     transfer::Team,
 };
@@ -84,10 +84,12 @@ impl Switchboard {
         }
     }
 
-    /// Who is not asked for this call as one of a department: the caller, and whoever just gave it to that department.
+    /// Who is not asked for this call as one of a department: the caller, whoever just gave it to that department, and
+    /// who sent it on when it rang at them.
     pub(crate) fn is_spared(&self, call: &Call, user: &UserId) -> bool {
-        let towards_target = call.state.transfer().filter(|t| t.bounced_after_ms.is_none());
-        call.caller.user.as_ref() == Some(user) || towards_target.is_some_and(|t| t.course.gave_away(user))
+        let gave = |t: &Transfer| t.bounced_after_ms.is_none() && t.course.gave_away(user);
+        call.caller.user.as_ref() == Some(user)
+            || call.state.transfer().is_some_and(|t| gave(t) || t.course.was_sent_on_by(user))
     }
 }
 

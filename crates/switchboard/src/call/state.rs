@@ -243,6 +243,11 @@ impl State {
         }
     }
 
+    /// Whether it rings at the user now.
+    pub(crate) fn rings_at(&self, user: &UserId) -> bool {
+        self.ring().is_some_and(|ring| ring.towards.iter().any(|rung| rung.id == *user))
+    }
+
     pub(crate) fn ring_mut(&mut self) -> Option<&mut Ring> {
         match self {
             Self::Ringing { ring, .. } | Self::Consulting { stage: ConsultStage::Ringing(ring), .. } => Some(ring),

@@ -106,6 +106,52 @@ fn a_place_in_a_line_is_taken_over() {
     office.drain().unwrap();
 }
 
+/// Maya calls Support, which rings Ravi (once he is available), and calls Ravi, who answers that. Ravi's leg there, the
+/// one that still rings, and Maya's two: with Ravi and with Support.
+fn maya_and_ravi(office: &mut Office) -> (LegId, LegId, [LegId; 2]) {
+    let support = office.device_call("maya", "200");
+    office.presence("ravi", protocol::Presence::Available);
+    let rings = office.rung("ravi-desk");
+    let maya = office.device_call("maya", "103");
+    let ravi = office.ears.rung().map(|(leg, _)| leg).max().unwrap();
+    office.answer(ravi);
+    (ravi, rings, [maya, support])
+}
+
+#[test]
+fn a_ring_that_is_taken_over_does_not_ring_the_transferee() {
+    let mut office = Office::with(&["maya", "ravi", "mina"]);
+    let (ravi, rings, [maya, support]) = maya_and_ravi(&mut office);
+    refer(&mut office, maya, Replaces::Leg(support));
+    assert_eq!(office.hung_up(rings), Some(Reason::AnsweredElsewhere));
+    assert_eq!(office.ringing(), ["mina-desk".to_owned()].into());
+    assert!(matches!(stage(&office), TransferStage::Ringing { towards, .. } if towards[0].id.as_str() == "mina"));
+    let mina = office.rung("mina-desk");
+    office.answer(mina);
+    assert!(office.ordered(&Order::Bridge { a: ravi, b: mina }));
+    office.drain().unwrap();
+}
+
+#[test]
+fn a_ring_towards_the_transferee_alone_comes_to_nothing_and_the_next_step_follows() {
+    // The first ring, or one out of a line.
+    for from_line in [false, true] {
+        let mut office = Office::with(&["maya", "ravi"]);
+        if from_line {
+            office.presence("ravi", protocol::Presence::Away);
+        }
+        let (ravi, rings, [maya, support]) = maya_and_ravi(&mut office);
+        refer(&mut office, maya, Replaces::Leg(support));
+        assert_eq!(office.hung_up(rings), Some(Reason::AnsweredElsewhere));
+        assert!(matches!(stage(&office), TransferStage::Queued { .. }));
+        office.register("mina", "desk");
+        let mina = office.rung("mina-desk");
+        office.answer(mina);
+        assert!(office.ordered(&Order::Bridge { a: ravi, b: mina }));
+        office.drain().unwrap();
+    }
+}
+
 #[test]
 fn a_call_out_that_still_rings_is_joined_with_an_incoming_one() {
     let (mut office, caller, ravi, call) = ravi_and(&[]);

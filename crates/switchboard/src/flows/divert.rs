@@ -85,6 +85,57 @@ fn a_phone_sends_its_ring_elsewhere() {
     office.drain().unwrap();
 }
 
+/// A call that rings at Ravi is sent to `to` by his phone or in his app.
+fn ravi_sends_it_on(office: &mut Office, by_phone: bool, (to, target): (&str, Target)) -> protocol::TransferId {
+    office.outside_call("+442079460200");
+    let (call, ravi) = (office.only_call().id, office.rung("ravi-desk"));
+    if by_phone {
+        office.engine(EngineEvent::Diverted { leg: ravi, to: to.into() });
+    } else {
+        office.transfer("ravi", &call, target).unwrap();
+    }
+    office.only_call().transfer.unwrap().id
+}
+
+#[test]
+fn who_sends_a_ringing_call_on_is_not_rung_by_what_follows() {
+    let mut account = account();
+    account.policy.fallback.steps.insert(2, crate::FallbackStep::Queue { department: None, seconds: 60 });
+    let to = [("105", to_user("tom")), ("200", to_department("support"))];
+    for (by_phone, to) in [true, false].into_iter().flat_map(|phone| to.clone().map(|to| (phone, to))) {
+        let mut office = Office::of(account.clone(), &["ravi", "mina", "tom"]);
+        let line = to.0 == "200";
+        ravi_sends_it_on(&mut office, by_phone, to);
+        office.vanish("mina", "desk");
+        office.vanish("tom", "desk");
+        assert!(matches!(stage(&office), TransferStage::Queued { .. }));
+        // Longer than the cool-down of a line.
+        for _ in 0..if line { 17 } else { 5 } {
+            office.wait(10);
+            assert!(matches!(stage(&office), TransferStage::Queued { .. }) && office.ringing().is_empty());
+            // As good as becoming free again.
+            office.presence("ravi", protocol::Presence::Away);
+            office.presence("ravi", protocol::Presence::Available);
+        }
+        office.wait(20);
+        assert!(matches!(stage(&office), TransferStage::Voicemail { .. }));
+        office.drain().unwrap();
+    }
+}
+
+#[test]
+fn who_takes_back_what_they_sent_on_is_rung() {
+    for by_phone in [true, false] {
+        for by in ["ravi", "maya"] {
+            let mut office = Office::with(&["ravi", "tom"]);
+            let transfer = ravi_sends_it_on(&mut office, by_phone, ("105", to_user("tom")));
+            office.cancel(by, &transfer).unwrap();
+            assert_eq!(office.ringing().contains("ravi-desk"), by == "ravi");
+            office.drain().unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_phone_that_may_not_send_it_elsewhere_has_declined() {
     let mut account = account();

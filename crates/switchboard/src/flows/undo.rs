@@ -56,6 +56,9 @@ fn too_late_says_what_became_of_it() {
     assert_eq!(office.cancel("ravi", &transfer), settled);
     assert_eq!(office.cancel("mina", &transfer), Err(Refusal::UnknownTransfer));
     office.end(caller, Reason::CallerGone);
+    let refused = |e: &&protocol::AuditEntry| e.outcome == AuditOutcome::Refused;
+    let said: Vec<_> = office.records[0].audit.iter().filter(refused).map(|e| e.user.as_str()).collect();
+    assert_eq!(said, ["ravi", "mina"], "asked while the call was live");
     assert_eq!(office.cancel("ravi", &transfer), settled, "also when the call is over");
     assert_eq!(office.cancel("maya", &transfer), Err(Refusal::UnknownTransfer));
     office.drain().unwrap();

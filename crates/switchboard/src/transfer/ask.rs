@@ -22,11 +22,9 @@ pub(crate) struct Asked {
 /// How it was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// In the app, through the API, or by feature code.
+    /// In the app, through the API, by feature code, or by 302.
     Command,
     Refer,
-    /// By 302: the one who asks does not want to be rung for it again.
-    Divert,
 }
 
 /// A wish, not yet judged.

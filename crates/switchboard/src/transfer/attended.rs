@@ -2,7 +2,9 @@
 //! The far party of one is connected with whatever is at the far side of the other; the first call goes on, the other
 //! ends as joined.
 
-use protocol::{Denied, Direction, Ineligible, JourneyEvent, LegId, Reason, Target, TargetRef, TransferKind};
+use std::collections::BTreeSet;
+
+use protocol::{Denied, Direction, Ineligible, JourneyEvent, LegId, Reason, Target, TargetRef, TransferKind, UserId};
 
 use super::{Point, Way, Wish};
 use crate::{
@@ -110,6 +112,7 @@ impl Switchboard {
             Far::Stage(stage) => {
                 let name = transfer.target.name().to_owned();
                 self.join_journeys(call, second, &name);
+                transfer.course.in_vain.extend(second.bounced.keys().cloned());
                 self.wait_for(call, transfer, kept, stage);
             }
         }
@@ -161,14 +164,32 @@ impl Switchboard {
     /// The target has not answered yet: the transfer goes on from there like any other.
     fn wait_for(&mut self, call: &mut Call, mut transfer: Box<Transfer>, kept: Kept, stage: Stage) {
         self.order(Order::PlayMusic { leg: call.caller.leg });
-        transfer.course.point = match stage {
-            Stage::Queued(_) => Point::Fallback(0),
-            Stage::Holding | Stage::Ringing(_) | Stage::Dialling(_) | Stage::Recalling(_) | Stage::NextAgent(_) => {
-                Point::Line
-            }
+        transfer.course.point = match (&stage, &transfer.target) {
+            (Stage::Queued(_), _) => Point::Fallback(0),
+            // Those of it who have not been asked yet.
+            (Stage::Ringing(_), TargetRef::Department(_)) => Point::Target,
+            (
+                Stage::Holding | Stage::Ringing(_) | Stage::Dialling(_) | Stage::Recalling(_) | Stage::NextAgent(_),
+                _,
+            ) => Point::Line,
         };
         self.release_or_keep(&mut transfer, kept);
         call.enter(self.now, State::Transferring { transfer, stage });
+        self.spare_parties(call);
+    }
+
+    /// Whoever is in the call now is not rung for it any more; if nobody else is rung, that came to nothing.
+    fn spare_parties(&mut self, call: &mut Call) {
+        let parties: BTreeSet<UserId> = call.parties().into_iter().cloned().collect();
+        let Some(ring) = call.state.ring_mut() else { return };
+        ring.towards.retain(|user| !parties.contains(&user.id));
+        let theirs = ring.legs.extract_if(.., |_, device| parties.contains(&device.user));
+        let theirs: Vec<LegId> = theirs.map(|(leg, _)| leg).collect();
+        let (nobody, last) = (ring.legs.is_empty(), ring.last);
+        theirs.into_iter().for_each(|leg| self.hang_up(leg, Reason::AnsweredElsewhere));
+        if nobody {
+            self.came_to_nothing(call, last.unwrap_or(Reason::NobodyFree));
+        }
     }
 
     fn join_journeys(&self, call: &mut Call, second: &mut Call, with: &str) {

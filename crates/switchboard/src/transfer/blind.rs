@@ -14,6 +14,7 @@ impl Switchboard {
     pub(crate) fn begin_blind(&mut self, call: &mut Call, asked: Asked) {
         self.turn_round(call, &asked.by);
         let (by_refer, kind) = (asked.way == Way::Refer, asked.kind);
+        let rung = call.state.rings_at(&asked.by);
         let (agent, held) = match self.take(call) {
             State::Talking { with: Other::Agent(agent), held, .. } => (Some(agent), held),
             State::Talking { with: Other::Outside { leg, .. }, .. } => {
@@ -46,6 +47,9 @@ impl Switchboard {
             self.order(Order::PlayMusic { leg: call.caller.leg });
         }
         let mut transfer = self.new_transfer(call, asked, agent.as_ref());
+        if rung {
+            transfer.course.send_on();
+        }
         if let Some(agent) = agent {
             self.release_or_keep(&mut transfer, Kept { agent, held, by_refer });
         }
@@ -75,11 +79,7 @@ impl Switchboard {
     pub(crate) fn new_transfer(&mut self, call: &mut Call, asked: Asked, agent: Option<&AgentLeg>) -> Box<Transfer> {
         let by = self.directory.user_ref(&asked.by);
         let target = self.target_ref(&asked.target);
-        let mut course = Course::new(target.clone(), by.clone(), agent.map(|a| a.user.clone()));
-        match asked.way {
-            Way::Command | Way::Refer => {}
-            Way::Divert => course.in_vain.extend([asked.by.clone()]),
-        }
+        let course = Course::new(target.clone(), by.clone(), agent.map(|a| a.user.clone()));
         let from = agent.map(|a| a.user.clone());
         call.news = Some(format!("{} {} {}", by.name, did(asked.kind), target.name()));
         self.step(

@@ -26,6 +26,8 @@ pub(crate) struct Course {
     pub in_vain: BTreeSet<UserId>,
     /// Who stays on the line while the target is tried, and needs no ringing.
     pub waits: Option<UserId>,
+    /// `by` was rung for it and sent it on.
+    pub sent_on: bool,
     /// Why the target did not take it: for the fallback, and in words.
     pub missed: Option<(Miss, Reason)>,
 }
@@ -104,12 +106,35 @@ impl Course {
     /// Of a call that has just arrived for `target`.
     pub(crate) fn arriving(target: TargetRef) -> Self {
         let point = Point::Target;
-        Self { target, by: None, from: None, point, in_vain: BTreeSet::new(), waits: None, missed: None }
+        let in_vain = BTreeSet::new();
+        Self { target, by: None, from: None, point, in_vain, waits: None, sent_on: false, missed: None }
     }
 
     /// Who is not asked as an agent of the target department: those who just gave the call away.
     pub(crate) fn gave_away(&self, user: &UserId) -> bool {
         [&self.by, &self.from].into_iter().flatten().any(|u| u.id == *user)
+    }
+
+    /// Who was being rung has sent the call on: they do not want it, unless they asked to be rung themself.
+    pub(crate) fn send_on(&mut self) {
+        let Some(by) = self.by.as_ref().map(|by| by.id.clone()) else { return };
+        let to_themself = matches!(&self.target, TargetRef::User(user) if user.id == by);
+        if !to_themself {
+            self.in_vain.insert(by);
+            self.sent_on = true;
+        }
+    }
+
+    /// Whether the user was rung for the call, and sent it on: no line asks them either.
+    pub(crate) fn was_sent_on_by(&self, user: &UserId) -> bool {
+        self.sent_on && self.by.as_ref().is_some_and(|by| by.id == *user)
+    }
+
+    /// Who takes the call back may be rung for it, whatever they did before.
+    pub(crate) fn taken_back(&mut self, by: &UserId) {
+        self.in_vain.remove(by);
+        self.sent_on &= self.by.as_ref().is_none_or(|gave| gave.id != *by);
+        self.point = Point::Back;
     }
 
     /// The target did not take it; the last word counts, as long as it is the target's turn.
@@ -297,7 +322,8 @@ impl Switchboard {
         let here = [&course.by, &course.from].into_iter().flatten().chain(rung).map(|u| &u.id);
         let leaving: BTreeSet<&UserId> = here.filter(leaving).collect();
         let mut users: Vec<UserId> = state.free.values().chain(leaving).cloned().collect();
-        users.retain(|u| !is_caller(call, course, u) && course.waits.as_ref() != Some(u));
+        let asked = |u: &UserId| course.waits.as_ref() != Some(u) && !course.was_sent_on_by(u);
+        users.retain(|u| asked(u) && !is_caller(call, course, u));
         users
     }
 }

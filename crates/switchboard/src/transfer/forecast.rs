@@ -150,7 +150,14 @@ impl Switchboard {
                 course.waits = course.from.as_ref().filter(|_| waits).map(|f| f.id.clone());
                 Some(course)
             }
-            State::Ringing { .. } | State::Queued(_) => Some(Course::new(target, by, None)),
+            State::Ringing { .. } | State::Queued(_) => {
+                let rung = call.state.rings_at(&by.id);
+                let mut course = Course::new(target, by, None);
+                if rung {
+                    course.send_on();
+                }
+                Some(course)
+            }
             State::Dialling { .. }
             | State::Transferring { .. }
             | State::Consulting { .. }

@@ -2,7 +2,6 @@
 
 use protocol::{AuditOutcome, JourneyEvent, Reason, UserId, UserRef};
 
-use super::Point;
 use crate::{
     Order, ReferProgress, RingKind, Switchboard,
     call::{Call, Kept, Other, Stage, State, Transfer},
@@ -21,8 +20,8 @@ impl Switchboard {
         // Who has just been told that the call is gone is not rung for it again, except to take it back.
         let rung = rung.into_iter().flat_map(|r| &r.towards).map(|u| u.id.clone());
         let rung: Vec<_> = rung.filter(|u| !transfer.course.gave_away(u)).collect();
+        transfer.course.taken_back(by);
         transfer.course.in_vain.extend(rung);
-        transfer.course.point = Point::Back;
         if transfer.from.as_ref().is_some_and(|from| from.id == *by) {
             transfer.answers_itself = transfer.device.clone();
         }

@@ -55,8 +55,7 @@ impl Switchboard {
             Ok(rule) => {
                 self.forget_leg(leg);
                 call.state.ring_mut().and_then(|r| r.legs.remove(&leg));
-                let mut asked = self.accept(call, &wish, None, rule);
-                asked.way = Way::Divert;
+                let asked = self.accept(call, &wish, None, rule);
                 self.begin(call, asked);
             }
             Err(refusal) => {

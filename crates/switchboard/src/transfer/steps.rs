@@ -102,12 +102,17 @@ impl Switchboard {
         let known = past.filter(|p| p.by == *by || self.may_touch(by, self.calls.get(&p.call), Kind::TakeBack).is_ok());
         let refusal = known
             .map_or(Refusal::UnknownTransfer, |past| Refusal::Denied(Denied::Settled { outcome: past.rule.clone() }));
-        let call = past.and_then(|past| self.calls.get(&past.call)).map(|call| call.id.clone());
+        let live = past.map(|past| past.call).filter(|key| self.calls.contains_key(key));
         let rule = rule_of(&refusal);
         self.fact(Fact::StepAnswer { transfer: id.clone(), answer: Err(refusal) });
-        if !self.planted(Fault::SkipAuditOfRefusal) {
-            let (action, outcome) = (request.action(), AuditOutcome::Refused);
-            self.audit(call, Attempt { user: by, action, target: None, outcome, rule });
+        if self.planted(Fault::SkipAuditOfRefusal) {
+            return;
+        }
+        let (action, outcome) = (request.action(), AuditOutcome::Refused);
+        let attempt = Attempt { user: by, action, target: None, outcome, rule };
+        match live {
+            Some(key) => self.with_call(key, |board, call| board.audit_call(call, attempt)),
+            None => drop(self.audit(None, attempt)),
         }
     }
 }
