@@ -201,8 +201,6 @@ export type DepartmentRef = {
 export type DetailsView = { kind: "loading"; call: CallId } | { kind: "ready"; record: CallRecord } | { kind: "missing"; call: CallId; sentence: string };
 
 export type DialogBody = { kind: "loading" } | { kind: "ready"; targets: TransferTarget[]; 
-/**  Whether this user may speak with the target first. */
-consult: TransferRight; 
 /**  Whether this user may transfer this call to an outside number. */
 outside: TransferRight } | { kind: "failed"; sentence: string };
 
@@ -337,6 +335,8 @@ export type Notice = {
 	/**  A transfer that can still be taken back: shown as an Undo button. */
 	undo: TransferId | null,
 };
+
+export type NumberAnswer = { kind: "asking" } | { kind: "ready"; target: TransferTarget } | { kind: "failed"; sentence: string };
 
 /**  A part of the screen that may be there or not. */
 export type Opened<T> = {
@@ -508,6 +508,8 @@ export type TransferDialog = {
 	revision: number,
 	caller: Party,
 	body: DialogBody,
+	/**  The outside number that stands in the search field. */
+	number: TypedNumber | null,
 	/**  Go was pressed, and the exchange has not answered yet. */
 	sending: boolean,
 	/**  Why Go was refused, as a sentence. */
@@ -583,6 +585,23 @@ export type TransferTarget = {
 	forecast: ForecastStep[],
 	/**  `forecast` as one line: "rings Ravi 20 s, then back to you, then voicemail of Ravi". */
 	forecast_line: string,
+	/**  The three ways to move the call there, in the order of [`TransferKind`]: what the dialog shows beside its buttons. */
+	ways?: TransferWay[],
+};
+
+/**  One way to move the call to a target. */
+export type TransferWay = {
+	kind: TransferKind,
+	/**  Why not, as a sentence. */
+	refused: string | null,
+	/**  What will happen; empty if refused. */
+	line: string,
+};
+
+/**  A number as the person wrote it, and what the exchange says of it. */
+export type TypedNumber = {
+	number: string,
+	answer: NumberAnswer,
 };
 
 /**  A user as colleagues see them. */
@@ -656,7 +675,9 @@ export type VoicemailRef = {
 };
 
 /**  Everything a person can ask of the desk. The command returns at once; what becomes of it arrives as a patch. */
-export type Wish = { kind: "sign_out" } | { kind: "accept_fingerprint" } | { kind: "refuse_fingerprint" } | { kind: "set_presence"; presence: Presence } | { kind: "open_transfer"; call: CallId } | { kind: "close_transfer" } | { kind: "transfer"; call: CallId; revision: number; target: Target; transfer: TransferKind; note: string | null } | 
+export type Wish = { kind: "sign_out" } | { kind: "accept_fingerprint" } | { kind: "refuse_fingerprint" } | { kind: "set_presence"; presence: Presence } | { kind: "open_transfer"; call: CallId } | { kind: "close_transfer" } | 
+/**  What would become of the call at this outside number; `None` when none is typed any more. */
+{ kind: "ask_number"; call: CallId; number: string | null } | { kind: "transfer"; call: CallId; revision: number; target: Target; transfer: TransferKind; note: string | null } | 
 /**  The consultation becomes a transfer. */
 { kind: "complete_transfer"; transfer: TransferId } | 
 /**  Speak with the other one of caller and colleague. */

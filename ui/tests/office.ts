@@ -81,7 +81,7 @@ export const refused: LiveRow = {
 export const ringing: LiveRow = {
   ...live("c3", "João Pereira", { kind: "ringing", towards: [ref(ravi), ref(mina)], until: at + 20_000 }, { agent: null }),
   transfer_right: { right: "refused", denied: { code: "not_answered_yet" },
-    sentence: "Nobody has answered this call yet. It can be transferred once it is." },
+    sentence: "Nobody has answered this call yet. Wait until somebody has." },
 };
 export const few: LiveRow[] = [
   talking, refused, ringing,
@@ -131,25 +131,44 @@ export const moved: CallRecord = record(0, {
 });
 export const records = (count: number): CallRecord[] => Array.from({ length: count }, (_, n) => (n === 0 ? moved : record(n)));
 
-const target = (who: User, rest: Partial<TransferTarget> = {}): TransferTarget => ({
+/** Blind, consult, voicemail: why not, or the line. */
+const three = (refused: (string | null)[], lines: string[]): TransferTarget["ways"] =>
+  (["blind", "consult", "voicemail"] as const).map((kind, n) => ({ kind, refused: refused[n] ?? null, line: refused[n] ? "" : lines[n]! }));
+const consultLine = (rings: string) => `${rings}; you speak first. Priya Nair hears music, and is back with you if nobody answers.`;
+const cannot = (name: string, why: string) => `${name} can't take this call: ${why}. Choose someone else.`;
+
+const target = (who: User, rest: Partial<TransferTarget> = {}, why?: string): TransferTarget => ({
   target: { kind: "user", id: who.id }, name: who.name, extension: who.extension,
   departments: who.departments.map((id) => (id === "support" ? "Support" : "Billing")), presence: who.presence, ineligible: null,
   forecast: [{ step: "ring", users: [ref(who)], seconds: 20 }],
-  forecast_line: `rings ${who.name} 20 s, then back to Mina Shah, then Support: 2 free`, ...rest,
+  forecast_line: `rings ${who.name} 20 s, then back to Mina Shah, then Support: 2 free`,
+  ways: three(why ? [cannot(who.name, why), cannot(who.name, why)] : [], [
+    `rings ${who.name} 20 s, then back to Mina Shah, then Support: 2 free`, consultLine(`rings ${who.name} 20 s`),
+    `Priya Nair goes straight to the voicemail of ${who.name}.`,
+  ]), ...rest,
 });
 export const targets: TransferTarget[] = [
-  target(lena, { ineligible: { code: "away", since: at - 3_600_000 } }),
+  target(lena, { ineligible: { code: "away", since: at - 3_600_000 } }, "away"),
   target(maya),
-  target(mina, { ineligible: { code: "in_this_call" } }),
-  target(omar, { ineligible: { code: "no_device" } }),
+  target(mina, { ineligible: { code: "in_this_call" } }, "already in this call"),
+  target(omar, { ineligible: { code: "no_device" } }, "no phone signed in"),
   target(ravi),
   { target: { kind: "department", id: "billing" }, name: "Billing", extension: "400", departments: [], presence: null,
-    ineligible: { code: "nobody_there" }, forecast: [], forecast_line: "" },
+    ineligible: { code: "nobody_there" }, forecast: [], forecast_line: "",
+    ways: three([cannot("Billing", "nobody signed in"), cannot("Billing", "nobody signed in")], ["", "", "Priya Nair goes straight to the voicemail of Billing."]) },
   { target: { kind: "department", id: "support" }, name: "Support", extension: "200", departments: [], presence: null, ineligible: null,
-    forecast: [{ step: "next_agent", department: "Support", free: 2, seconds: 30, strategy: "all_at_once" }], forecast_line: "rings the next free agent of Support (2 free) 30 s, then voicemail of Support" },
+    forecast: [{ step: "next_agent", department: "Support", free: 2, seconds: 30, strategy: "all_at_once" }], forecast_line: "next free agent of Support (2 free) 30 s, then voicemail of Support",
+    ways: three([], ["next free agent of Support (2 free) 30 s, then voicemail of Support", consultLine("next free agent of Support (2 free) 30 s"),
+      "Priya Nair goes straight to the voicemail of Support."]) },
 ];
+/** What the exchange says of an outside number. */
+export const outsideRow = (number: string): TransferTarget => ({
+  target: { kind: "outside", id: number }, name: number.replace(/[^+\d]/g, ""), extension: "", departments: [], presence: null, ineligible: null,
+  forecast: [{ step: "dial", number, seconds: 20 }], forecast_line: `dials ${number} 20 s, then back to Mina Shah 20 s`,
+  ways: three([null, null, "An outside number has no mailbox here."], [`dials ${number} 20 s, then back to Mina Shah 20 s`, consultLine(`dials ${number} 20 s`), ""]),
+});
 export const dialog: TransferDialog = {
-  call: "c1", revision: 3, caller: talking.call.caller, body: { kind: "ready", targets, consult: { right: "allowed" }, outside: { right: "allowed" } },
+  call: "c1", revision: 3, caller: talking.call.caller, body: { kind: "ready", targets, outside: { right: "allowed" } }, number: null,
   sending: false, error: null, changed: null,
 };
 

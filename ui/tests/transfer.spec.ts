@@ -1,6 +1,6 @@
 // From a live call to Go and on, mostly without a mouse.
 import { expect, test } from "./desk";
-import type { Target, TransferKind, Wish } from "../src/bindings";
+import type { Target, TransferDialog, TransferKind, Wish } from "../src/bindings";
 import * as office from "./office";
 
 const busy = office.view({ live: { as_of: office.at, calls: office.few }, logs: office.logs(20) });
@@ -107,7 +107,8 @@ test("three ways, each with what will happen, each with its key", async ({ desk,
   const search = page.getByTestId("transfer-search");
   await search.fill("rav");
   await expect(page.getByTestId("forecast")).toContainText("rings Ravi Kumar 20\u00a0s, then back to Mina Shah");
-  await expect(page.getByTestId("forecast-consult")).toHaveText("You speak with Ravi first. Priya Nair hears music, and is back with you if nobody answers.");
+  await expect(page.getByTestId("forecast-consult")).toHaveText(
+    "rings Ravi Kumar 20\u00a0s; you speak first. Priya Nair hears music, and is back with you if nobody answers.");
   await expect(page.getByTestId("forecast-voicemail")).toHaveText("Priya Nair goes straight to the voicemail of Ravi Kumar.");
   await page.keyboard.press("Control+Enter");
   await page.keyboard.press("Alt+Enter");
@@ -124,8 +125,10 @@ test("three ways, each with what will happen, each with its key", async ({ desk,
 
 test("consult is refused with the reason of the exchange", async ({ desk, page }) => {
   const sentence = "Only who is talking in this call can consult first. Press Go to transfer it without.";
-  const consult = { right: "refused", denied: { code: "not_on_call" }, sentence } as const;
-  await desk.open({ ...busy, dialog: { ...office.dialog, body: { kind: "ready", targets: office.targets, consult, outside: { right: "allowed" } } } });
+  const targets = office.targets.map((target) => ({
+    ...target, ways: target.ways?.map((way) => (way.kind === "consult" ? { ...way, refused: sentence, line: "" } : way)),
+  }));
+  await desk.open({ ...busy, dialog: { ...office.dialog, body: { kind: "ready", targets, outside: { right: "allowed" } } } });
   await page.getByTestId("transfer-search").fill("rav");
   await expect(page.getByTestId("forecast-consult")).toHaveText(sentence);
   await page.keyboard.press("Control+Enter");
@@ -140,17 +143,30 @@ test("an outside number is a row where it is allowed, and a sentence where it is
   await expect(page.getByTestId("target")).toHaveText(/Ravi Kumar/);
   await search.fill("+44 20 7946 0812");
   await expect(page.getByTestId("target")).toHaveText(/Dial \+44 20 7946 0812/);
+  await expect(page.getByTestId("forecast")).toHaveText("Asking what would happen…");
+  const number = "+44 20 7946 0812";
+  await expect.poll(() => desk.wishes()).toEqual([{ kind: "ask_number", call: "c1", number }]);
+  const typed = (number: string): TransferDialog =>
+    ({ ...office.dialog, number: { number, answer: { kind: "ready", target: office.outsideRow(number) } } });
+  await desk.push({ dialog: { open: typed("+44 20 7946") } });
+  await expect(page.getByTestId("forecast")).toHaveText("Asking what would happen…");
+  await desk.push({ dialog: { open: typed(number) } });
+  await expect(page.getByTestId("forecast")).toHaveText(`dials ${number} 20\u00a0s, then back to Mina Shah 20\u00a0s`);
   await expect(page.getByTestId("forecast-voicemail")).toHaveText("An outside number has no mailbox here.");
+  await page.keyboard.press("Alt+Enter");
+  await expect(page.getByTestId("transfer-error")).toHaveText("An outside number has no mailbox here.");
   await page.keyboard.press("Enter");
-  await expect.poll(() => desk.wishes()).toEqual([go("blind", { kind: "outside", id: "+44 20 7946 0812" })]);
+  const gone = async () => (await desk.wishes()).filter((wish) => wish.kind === "transfer");
+  await expect.poll(gone).toEqual([go("blind", { kind: "outside", id: number })]);
 
   const sentence = "You may not transfer calls to outside numbers. Choose a colleague, or ask an administrator.";
   const outside = { right: "refused", denied: { code: "outside_not_allowed" }, sentence } as const;
-  await desk.push({ dialog: { open: { ...office.dialog, body: { kind: "ready", targets: office.targets, consult: { right: "allowed" }, outside } } } });
+  await desk.push({ dialog: { open: { ...office.dialog, body: { kind: "ready", targets: office.targets, outside } } } });
   await expect(page.getByTestId("outside-refused")).toHaveText(sentence);
   await expect(page.getByTestId("target")).toHaveCount(0);
   await page.keyboard.press("Enter");
-  expect(await desk.wishes()).toHaveLength(1);
+  await expect.poll(async () => (await desk.wishes()).at(-1)).toEqual({ kind: "ask_number", call: "c1", number: null });
+  expect(await gone()).toHaveLength(1);
 });
 
 test("a note that is too long is said, never cut", async ({ desk, page }) => {
@@ -178,7 +194,6 @@ test("a call that still rings is diverted, and it says so", async ({ desk, page 
   await desk.open({ ...busy, live: { as_of: office.at, calls: [ringing] }, dialog: { ...office.dialog, call: "c3" } });
   await expect(page.getByRole("heading", { name: "Divert Priya Nair" })).toBeVisible();
   await expect(page.getByTestId("transfer-go")).toHaveText("Divert");
-  await expect(page.getByTestId("forecast-consult")).toHaveText("You can speak with a colleague first once you have answered the call.");
   await expect(page.getByTestId("live-transfer")).toHaveAttribute("aria-label", "Divert João Pereira");
 });
 

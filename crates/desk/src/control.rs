@@ -115,6 +115,14 @@ impl Control {
         self.ask(Method::GET, &["calls", call.as_str(), "transfer-targets"], None::<&()>).await
     }
 
+    /// The targets' one row for an outside number.
+    pub(crate) async fn transfer_number(&self, call: &CallId, number: &str) -> Result<TransferTargets, ControlError> {
+        let mut url = self.address.resource(&["calls", call.as_str(), "transfer-targets"]);
+        url.query_pairs_mut().append_pair("number", number);
+        let body = self.send(self.http.get(url)).await?;
+        self.parse(&body)
+    }
+
     pub(crate) async fn transfer(
         &self,
         call: &CallId,

@@ -16,6 +16,8 @@ pub trait Device: Send + Sync + 'static {
     fn dtmf(&self, call: CallKey, digits: &str);
     /// The person has just asked for this call of the account: when it comes back, it may answer itself.
     fn expect(&self, call: CallId);
+    /// Tells the registrar anew where this device is: the exchange is back, and may have forgotten it.
+    fn register_now(&self);
     fn choose_sound(&self, choice: SoundChoice);
     /// Ends all calls, unregisters and closes.
     fn stop(self: Box<Self>) -> BoxFuture<'static, ()>;
@@ -80,6 +82,10 @@ impl Device for Phone {
 
     fn expect(&self, call: CallId) {
         Phone::expect(self, call);
+    }
+
+    fn register_now(&self) {
+        Phone::register_now(self);
     }
 
     fn choose_sound(&self, choice: SoundChoice) {

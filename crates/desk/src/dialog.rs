@@ -31,6 +31,7 @@ impl Owner {
             error: refusal(&row.transfer_right),
             call,
             body: DialogBody::Loading,
+            number: None,
             sending: false,
             changed: None,
         });
@@ -39,6 +40,7 @@ impl Owner {
 
     /// Asks for the open dialog's targets.
     pub(crate) fn fetch_targets(&mut self) {
+        self.fetch_number();
         let (Some(dialog), State::In(session)) = (&self.view.dialog, &mut self.state) else { return };
         let (control, call) = (session.control.clone(), dialog.call.clone());
         self.targets_due = false;
@@ -55,8 +57,7 @@ impl Owner {
         let Some(dialog) = self.view.dialog.as_mut().filter(|dialog| dialog.call == *call) else { return };
         match targets {
             Ok(answer) => {
-                dialog.body =
-                    DialogBody::Ready { targets: answer.targets, consult: answer.consult, outside: answer.outside };
+                dialog.body = DialogBody::Ready { targets: answer.targets, outside: answer.outside };
             }
             // A list that could not be refreshed is better than none.
             Err(_) if matches!(dialog.body, DialogBody::Ready { .. }) => {}

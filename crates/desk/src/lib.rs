@@ -16,6 +16,7 @@ mod history;
 mod live;
 mod log_room;
 mod notices;
+mod number;
 mod outbox;
 mod outcomes;
 mod owner;

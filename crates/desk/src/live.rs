@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use protocol::{Change, Delta, Department, Snapshot, Timestamp, User};
 
+use crate::device::Device;
 use crate::feed::FeedEvent;
 use crate::owner::Owner;
 use crate::{LinkState, SessionView, SyncView};
@@ -53,7 +54,10 @@ impl Owner {
     }
 
     fn snapshot(&mut self, snapshot: Snapshot) {
-        self.view.link.control = LinkState::Up;
+        if matches!(std::mem::replace(&mut self.view.link.control, LinkState::Up), LinkState::Down { .. }) {
+            // An exchange that was started anew does not know this phone any more.
+            self.with_phone(Device::register_now);
+        }
         let before = std::mem::take(&mut self.view.live.calls);
         for row in snapshot.live {
             self.view.live.put(row);

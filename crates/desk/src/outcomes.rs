@@ -102,26 +102,31 @@ impl Owner {
 
     /// A consultation that came to nothing says why; anything else has said so when it turned back.
     fn back_with_me(&self, transfer: &TransferProgress, row: &LiveRow, caller: &str) -> (Tone, String) {
-        let consulted = match transfer.stage {
-            TransferStage::ConsultRinging { .. } | TransferStage::Consulting { .. } | TransferStage::Swapped { .. } => {
-                true
-            }
+        let spoke_with = match &transfer.stage {
+            TransferStage::ConsultRinging { .. } => None,
+            TransferStage::Consulting { with } | TransferStage::Swapped { with } => Some(with),
             TransferStage::Holding
             | TransferStage::Ringing { .. }
             | TransferStage::Recalling { .. }
             | TransferStage::NextAgent { .. }
             | TransferStage::Queued { .. }
-            | TransferStage::Voicemail { .. } => false,
+            | TransferStage::Voicemail { .. } => return self.back(transfer, caller),
         };
-        let by_wish = self.taken_back.contains(&transfer.id);
-        if !consulted || by_wish {
-            return (if by_wish { Tone::Good } else { Tone::Plain }, format!("{caller} is back with you."));
+        if self.taken_back.contains(&transfer.id) {
+            return self.back(transfer, caller);
         }
         let target = transfer.target.name();
-        let bounce = row.call.bounces.last().filter(|bounce| bounce.target == transfer.target);
-        match bounce {
-            Some(bounce) => (Tone::Bad, format!("{target}: {}. {caller} is back with you.", bounce.reason.phrase())),
-            None => (Tone::Bad, format!("{target} is not there any more. {caller} is back with you.")),
-        }
+        let bounce = row.call.bounces.last().filter(|bounce| bounce.at >= transfer.since);
+        let why = match (bounce.map(|bounce| bounce.reason), spoke_with) {
+            (Some(Reason::AgentGone), Some(with)) => format!("{} hung up", with.name()),
+            (Some(reason), _) => format!("{target}: {}", reason.phrase()),
+            (None, _) => format!("{target} is not there any more"),
+        };
+        (Tone::Bad, format!("{why}. {caller} is back with you."))
+    }
+
+    fn back(&self, transfer: &TransferProgress, caller: &str) -> (Tone, String) {
+        let by_wish = self.taken_back.contains(&transfer.id);
+        (if by_wish { Tone::Good } else { Tone::Plain }, format!("{caller} is back with you."))
     }
 }

@@ -70,6 +70,14 @@ pub(crate) enum Happening {
         call: CallId,
         targets: Result<TransferTargets, ControlError>,
     },
+    NumberDue {
+        number: String,
+    },
+    Number {
+        call: CallId,
+        number: String,
+        answer: Result<TransferTargets, ControlError>,
+    },
     Transferred {
         call: CallId,
         result: Result<TransferAccepted, ControlError>,
@@ -181,6 +189,7 @@ impl Owner {
             Wish::SetPresence { presence } => self.set_presence(presence),
             Wish::OpenTransfer { call } => self.open_transfer(call),
             Wish::CloseTransfer => self.view.dialog = None,
+            Wish::AskNumber { call, number } => self.ask_number(&call, number),
             Wish::Transfer { call, revision, target, transfer, note } => {
                 self.transfer(call, TransferRequest { revision, target, kind: transfer, note });
             }
@@ -219,6 +228,8 @@ impl Owner {
             Happening::DetailsFetched { call, record } => self.details_fetched(call, record),
             Happening::TargetsDue => self.fetch_targets(),
             Happening::Targets { call, targets } => self.targets(&call, targets),
+            Happening::NumberDue { number } => self.number_due(&number),
+            Happening::Number { call, number, answer } => self.number(&call, &number, answer),
             Happening::Transferred { call, result } => self.transferred(&call, result),
             Happening::Stepped { transfer, result } => self.stepped(&transfer, result),
             Happening::Asked(result) => self.asked(result),

@@ -228,6 +228,8 @@ pub struct TransferDialog {
     pub revision: u32,
     pub caller: Party,
     pub body: DialogBody,
+    /// The outside number that stands in the search field.
+    pub number: Option<TypedNumber>,
     /// Go was pressed, and the exchange has not answered yet.
     pub sending: bool,
     /// Why Go was refused, as a sentence.
@@ -242,14 +244,27 @@ pub enum DialogBody {
     Loading,
     Ready {
         targets: Vec<TransferTarget>,
-        /// Whether this user may speak with the target first.
-        consult: TransferRight,
         /// Whether this user may transfer this call to an outside number.
         outside: TransferRight,
     },
     Failed {
         sentence: String,
     },
+}
+
+/// A number as the person wrote it, and what the exchange says of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct TypedNumber {
+    pub number: String,
+    pub answer: NumberAnswer,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum NumberAnswer {
+    Asking,
+    Ready { target: Box<TransferTarget> },
+    Failed { sentence: String },
 }
 
 /// The list of past calls, from this machine's cache.
@@ -344,6 +359,11 @@ pub enum Wish {
         call: CallId,
     },
     CloseTransfer,
+    /// What would become of the call at this outside number; `None` when none is typed any more.
+    AskNumber {
+        call: CallId,
+        number: Option<String>,
+    },
     Transfer {
         call: CallId,
         revision: u32,

@@ -16,18 +16,6 @@ export function outsideNumber(query: string, targets: TransferTarget[]): string 
   return digits.length >= 3 && !targets.some(({ extension }) => extension === digits) ? number : null;
 }
 
-/** The row of an outside number. */
-export const dialTarget = (number: string): TransferTarget => ({
-  target: { kind: "outside", id: number },
-  name: `Dial ${number}`,
-  extension: "",
-  departments: [],
-  presence: null,
-  ineligible: null,
-  forecast: [],
-  forecast_line: `dials ${number}; if nobody answers there, this call's fallback follows`,
-});
-
 /** Letters as one types them in a hurry: without case and accents. */
 const plain = (text: string): string =>
   text

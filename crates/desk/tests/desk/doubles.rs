@@ -182,6 +182,9 @@ impl Device for FakePhone {
     fn expect(&self, call: protocol::CallId) {
         self.note(format!("expect {call}"));
     }
+    fn register_now(&self) {
+        self.note("register".into());
+    }
     fn choose_sound(&self, choice: SoundChoice) {
         self.note(format!("sound {:?}", choice.speaker));
     }

@@ -13,7 +13,7 @@ use axum::routing::{delete, get, post, put};
 use axum_server::Handle;
 use protocol::{
     ApiError, CallId, CallRecord, CallState, Change, Delta, Department, Direction, Directory, FeedMessage, FeedRequest,
-    LiveCall, LiveRow, Party, Presence, RecordPage, Role, Session, SignIn, SipAccount, Snapshot, Timestamp,
+    LiveCall, LiveRow, Party, Presence, RecordPage, Role, Session, SignIn, SipAccount, Snapshot, Target, Timestamp,
     TransferAccepted, TransferRequest, TransferRight, TransferTarget, TransferTargets, User, UserRef,
 };
 use serde::Deserialize;
@@ -33,6 +33,8 @@ pub struct Script {
     pub step: Result<(), ApiError>,
     /// While it is locked, no step is answered.
     pub steps_held: Arc<tokio::sync::Mutex<()>>,
+    /// While it is locked, nothing is said of a typed number.
+    pub numbers_held: Arc<tokio::sync::Mutex<()>>,
     pub trouble: Option<String>,
     pub feed_open: bool,
     pub token: String,
@@ -181,6 +183,7 @@ impl Shared {
             outside: TransferRight::Allowed,
             step: Ok(()),
             steps_held: Arc::default(),
+            numbers_held: Arc::default(),
             trouble: None,
             feed_open: true,
             token: "token-1".into(),
@@ -297,15 +300,43 @@ async fn record(State(shared): State<Shared>, Path(call): Path<CallId>) -> Respo
     }
 }
 
-async fn targets(State(shared): State<Shared>, Path(call): Path<CallId>) -> Response {
-    shared.note(format!("targets {call}"));
+#[derive(Deserialize)]
+struct Typed {
+    number: Option<String>,
+}
+
+async fn targets(State(shared): State<Shared>, Path(call): Path<CallId>, Query(typed): Query<Typed>) -> Response {
+    let number = typed.number.as_ref().map(|number| format!(" {number}"));
+    shared.note(format!("targets {call}{}", number.unwrap_or_default()));
+    let held = typed.number.is_some().then(|| Arc::clone(&shared.script.lock().unwrap().numbers_held));
+    if let Some(held) = held {
+        drop(held.lock().await);
+    }
     let script = shared.script.lock().unwrap();
     let Some(row) = script.live.iter().find(|row| row.call.id == call) else {
         return refuse(StatusCode::NOT_FOUND, "not_found", "This call has ended.");
     };
     let (revision, right) = (row.call.revision, row.transfer_right.clone());
     let (consult, outside) = (script.consult.clone(), script.outside.clone());
-    Json(TransferTargets { call, revision, right, consult, outside, targets: script.targets.clone() }).into_response()
+    let targets = match typed.number {
+        Some(number) => vec![outside_row(number)],
+        None => script.targets.clone(),
+    };
+    Json(TransferTargets { call, revision, right, consult, outside, targets }).into_response()
+}
+
+pub fn outside_row(number: String) -> TransferTarget {
+    TransferTarget {
+        forecast_line: format!("dials {number} 20 s"),
+        name: number.clone(),
+        target: Target::Outside(number),
+        extension: String::new(),
+        departments: vec![],
+        presence: None,
+        ineligible: None,
+        forecast: vec![],
+        ways: vec![],
+    }
 }
 
 async fn transfer(

@@ -44,6 +44,7 @@ async fn a_gap_asks_for_a_snapshot_and_leaves_no_ghost() {
 
     exchange.change(Change::Call(row("real", 4)));
     rig.screen.until("changes go on", |view| ids(view) == [("real", 4)]).await;
+    assert!(!rig.phones.all_asked().contains(&"register".to_owned()), "the link was never lost");
     rig.end().await;
 }
 
@@ -52,7 +53,9 @@ async fn a_lost_link_says_since_when_keeps_the_list_and_comes_back_clean() {
     let exchange = FakeExchange::start();
     exchange.script(|script| script.live = vec![row("ghost", 1)]);
     let rig = Rig::online(&exchange).await;
-    let before = rig.screen.until("a row", |view| view.live.calls.len() == 1).await;
+    rig.phones.report(PhoneEvent::Registration(RegistrationState::Registered)).await;
+    let there = |view: &desk::View| view.live.calls.len() == 1 && view.link.registration == LinkState::Up;
+    let before = rig.screen.until("a row", there).await;
 
     exchange.cut();
     let view = rig.screen.until("down", |view| matches!(view.link.control, LinkState::Down { .. })).await;
@@ -75,6 +78,7 @@ async fn a_lost_link_says_since_when_keeps_the_list_and_comes_back_clean() {
     let view =
         if ids(&view) == [("new", 1)] { view } else { rig.screen.until("new", |v| ids(v) == [("new", 1)]).await };
     assert_eq!(view.live.calls.len(), 1);
+    rig.phones.asked("register").await;
     rig.end().await;
 }
 

@@ -50,6 +50,10 @@ fn asking(revision: u32) -> LiveRow {
     consulting(revision, TransferStage::ConsultRinging { towards: vec![], until: Timestamp(9) })
 }
 
+fn speaking(revision: u32) -> LiveRow {
+    consulting(revision, TransferStage::Consulting { with: ravi() })
+}
+
 fn talking(revision: u32, id: &str, name: &str) -> LiveRow {
     let mut row = row("c", revision);
     row.call.state = CallState::Talking { with: user_ref(id, name) };
@@ -204,16 +208,35 @@ async fn a_consultation_shows_who_is_on_the_line_and_who_waits_since_when() {
 async fn a_consultation_that_came_to_nothing_says_why() {
     let exchange = FakeExchange::start();
     let rig = with_call(&exchange, asking(2)).await;
-    let mut back = talking(3, "maya", "Maya Lindqvist");
-    back.call.bounces = vec![Bounce { target: ravi(), reason: Reason::Busy, at: Timestamp(1), rang_ms: 0 }];
-    exchange.change(Change::Call(back));
-    rig.screen.until_notice("Ravi Kumar: busy. Priya Nair is back with you.").await;
+    let earlier = Bounce { target: ravi(), reason: Reason::NoAnswer, at: Timestamp(1), rang_ms: 20_000 };
+    let back = |revision, reason| {
+        let mut back = talking(revision, "maya", "Maya Lindqvist");
+        back.call.bounces = vec![earlier.clone()];
+        back.call.bounces.extend(Option::map(reason, |reason| Bounce {
+            reason,
+            at: Timestamp(600),
+            ..earlier.clone()
+        }));
+        Change::Call(back)
+    };
+    for (at, (stage, reason, why)) in (3..).step_by(2).zip([
+        (asking(0), Some(Reason::Busy), "Ravi Kumar: busy. Priya Nair is back with you."),
+        (asking(0), Some(Reason::NoAnswer), "Ravi Kumar: no answer. Priya Nair is back with you."),
+        (speaking(0), Some(Reason::AgentGone), "Ravi Kumar hung up. Priya Nair is back with you."),
+        (asking(0), None, "Ravi Kumar is not there any more. Priya Nair is back with you."),
+    ]) {
+        let mut stage = stage;
+        stage.call.revision = at;
+        exchange.change(Change::Call(stage));
+        exchange.change(back(at + 1, reason));
+        rig.screen.until_notice(why).await;
+    }
 
-    exchange.change(Change::Call(asking(4)));
-    rig.screen.until("again", |view| view.live.calls[0].call.revision == 4).await;
+    exchange.change(Change::Call(asking(20)));
+    rig.screen.until("again", |view| view.live.calls[0].call.revision == 20).await;
     rig.desk.wish(undo());
     exchange.asked("cancel t1").await;
-    exchange.change(Change::Call(talking(5, "maya", "Maya Lindqvist")));
+    exchange.change(back(21, None));
     rig.screen
         .until("back by wish", |view| view.notices.iter().any(|n| n.sentence == "Priya Nair is back with you."))
         .await;

@@ -1,5 +1,7 @@
 //! Transfer → choose → Go, and what becomes of it.
 
+use std::sync::Arc;
+
 use desk::{DialogBody, Wish};
 use protocol::{
     ApiError, CallState, Change, Denied, LiveRow, Reason, Target, TargetRef, Timestamp, TransferProgress,
@@ -7,7 +9,7 @@ use protocol::{
 };
 
 use crate::Rig;
-use crate::exchange::{FakeExchange, row, user_ref};
+use crate::exchange::{FakeExchange, outside_row, row, user_ref};
 
 fn ravi() -> TransferTarget {
     TransferTarget {
@@ -19,6 +21,7 @@ fn ravi() -> TransferTarget {
         ineligible: None,
         forecast: vec![],
         forecast_line: "rings Ravi 20 s".into(),
+        ways: vec![],
     }
 }
 
@@ -38,8 +41,7 @@ async fn opened(exchange: &FakeExchange) -> Rig {
     let view = rig.screen.until("targets", ready).await;
     let dialog = view.dialog.unwrap();
     assert_eq!((dialog.call.as_str(), dialog.revision, dialog.error), ("c", 4, None));
-    let allowed = TransferRight::Allowed;
-    assert_eq!(dialog.body, DialogBody::Ready { targets: vec![ravi()], consult: allowed.clone(), outside: allowed });
+    assert_eq!(dialog.body, DialogBody::Ready { targets: vec![ravi()], outside: TransferRight::Allowed });
     rig
 }
 
@@ -181,6 +183,49 @@ async fn a_call_that_is_answered_while_it_is_diverted_says_by_whom() {
     rig.screen.until("targets", ready).await;
     exchange.change(Change::Call(talking(5, "mina", "Mina Shah")));
     changed(&rig, "Mina Shah has answered it.").await;
+    rig.end().await;
+}
+
+fn ask_number(number: Option<&str>) -> Wish {
+    Wish::AskNumber { call: "c".into(), number: number.map(Into::into) }
+}
+
+/// What the dialog says of the typed number.
+fn typed(view: &desk::View) -> Option<desk::TypedNumber> {
+    view.dialog.as_ref().and_then(|dialog| dialog.number.clone())
+}
+
+#[tokio::test]
+async fn a_typed_number_is_asked_once_when_it_stands_and_a_late_answer_says_nothing() {
+    let exchange = FakeExchange::start();
+    let rig = opened(&exchange).await;
+    for number in ["+44", "+44 2", "+44 20"] {
+        rig.desk.wish(ask_number(Some(number)));
+    }
+    let answered = |number: &str| {
+        let target = Box::new(outside_row(number.into()));
+        Some(desk::TypedNumber { number: number.into(), answer: desk::NumberAnswer::Ready { target } })
+    };
+    rig.screen.until("the forecast", |view| typed(view) == answered("+44 20")).await;
+    assert_eq!(exchange.asked("targets c +").await, "targets c +44 20");
+
+    // The answer about one number comes while another stands there.
+    let held = exchange.script(|script| Arc::clone(&script.numbers_held));
+    let unanswered = held.lock().await;
+    rig.desk.wish(ask_number(Some("+44 207")));
+    assert_eq!(exchange.asked("targets c +").await, "targets c +44 207");
+    rig.desk.wish(ask_number(Some("+44 2079")));
+    drop(unanswered);
+    let view = rig.screen.until("the other", |view| typed(view) == answered("+44 2079")).await;
+    assert!(view.dialog.is_some_and(|dialog| dialog.error.is_none()));
+    assert_eq!(exchange.asked("targets c +").await, "targets c +44 2079");
+
+    exchange.script(|script| script.live.clear());
+    rig.desk.wish(ask_number(Some("+44 20794")));
+    let failed = desk::NumberAnswer::Failed { sentence: "This call has ended.".into() };
+    rig.screen.until("failed", |view| typed(view).is_some_and(|typed| typed.answer == failed)).await;
+    rig.desk.wish(ask_number(None));
+    rig.screen.until("none", |view| typed(view).is_none()).await;
     rig.end().await;
 }
 
