@@ -2,20 +2,31 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use protocol::{ApiError, CallId, Target, TransferAccepted, TransferId, TransferRequest, TransferTargets};
+use serde::Deserialize;
 use switchboard::{Command, Refusal, Rights};
+use utoipa::IntoParams;
 
 use super::{
     Api, check,
-    extract::{Body, Caller, Named},
+    extract::{Asked, Body, Caller, Named},
     refusal::{Answer, Refused},
 };
 
-/// To whom a live call can be moved, who can't take it and why, and what would happen after Go.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Typed {
+    /// Answers with the one row of this outside number, as a person writes it, instead of users and departments.
+    number: Option<String>,
+}
+
+/// To whom a live call can be moved, who can't take it and why, and what each way of moving it would do.
 #[utoipa::path(
-    get, path = "/v1/calls/{call}/transfer-targets", params(("call" = String, Path,)), security(("token" = [])),
+    get, path = "/v1/calls/{call}/transfer-targets", params(("call" = String, Path,), Typed),
+    security(("token" = [])),
     responses(
-        (status = 200, description = "Users and departments", body = TransferTargets),
-        (status = 400, description = "The id in the address is none", body = ApiError),
+        (status = 200, description = "Users and departments, or the number", body = TransferTargets),
+        (status = 400, description = "The id in the address or the number is not what it should be", body = ApiError),
         (status = 401, description = "Not signed in", body = ApiError),
         (status = 404, description = "No such live call, or not for you", body = ApiError),
     )
@@ -24,11 +35,18 @@ pub(super) async fn transfer_targets(
     State(api): State<Api>,
     caller: Caller,
     Named(call): Named,
+    Asked(Typed { number }): Asked<Typed>,
 ) -> Answer<Json<TransferTargets>> {
+    if let Some(number) = &number {
+        check::filled("`number`", number, check::MAX_NAME)?;
+    }
     let (user, call) = (caller.user, CallId(call));
     let targets = api.0.brain.look(move |s| {
         let live = s.live_calls().into_iter().find(|c| c.id == call && s.may_see(&user, c))?;
-        let targets = s.transfer_targets(&user, &call)?;
+        let targets = match number {
+            Some(number) => vec![s.transfer_target(&user, &call, &Target::Outside(number))?],
+            None => s.transfer_targets(&user, &call)?,
+        };
         let Rights { transfer, consult, outside, .. } = s.rights(&user, &call);
         let (right, consult, outside) = (transfer.into(), consult.into(), outside.into());
         Some(TransferTargets { call, revision: live.revision, right, consult, outside, targets })

@@ -1,6 +1,9 @@
 //! The REST half, over a real socket.
 
-use protocol::{AuditAction, AuditOutcome, CallRecord, Directory, RecordPage, TransferAccepted, TransferTargets};
+use protocol::{
+    AuditAction, AuditOutcome, CallRecord, Directory, RecordPage, Target, TransferAccepted, TransferKind,
+    TransferTargets,
+};
 use serde_json::{Value, json};
 use switchboard::{EngineEvent, Order};
 
@@ -74,6 +77,8 @@ async fn a_transfer_that_is_allowed_rings_its_target() {
     let targets: TransferTargets = maya.get(&format!("/v1/calls/{}/transfer-targets", row.call.id)).await;
     let tom = targets.targets.iter().find(|t| t.name == "Tom Okafor").unwrap();
     assert_eq!((tom.ineligible.as_ref(), tom.forecast.is_empty()), (None, false));
+    assert!(tom.ways.iter().all(|way| way.refused.is_none() || way.kind == TransferKind::Consult), "{:?}", tom.ways);
+    assert_eq!(tom.ways[1].refused, Some(protocol::Denied::NotOnCall.sentence()), "Maya only watches it");
     let target = json!({ "kind": "user", "id": "tom" });
 
     let mut stale = row.clone();
@@ -104,6 +109,37 @@ async fn a_transfer_that_is_allowed_rings_its_target() {
         assert_eq!((status, error.code.as_str()), (409, "denied.settled"), "{step}");
         assert!(error.message.starts_with("Too late"), "{}", error.message);
     }
+    office.exchange.stop().await;
+}
+
+#[tokio::test]
+async fn a_typed_number_is_forecast_like_any_other_target() {
+    let mut office = Office::open().await;
+    let alex = office.person("alex").await;
+    let mut feed = alex.feed().await;
+    feed.snapshot().await;
+    let (_, row) = office.talking_with_ravi(&mut feed).await;
+    let path = |query: &str| format!("/v1/calls/{}/transfer-targets{query}", row.call.id);
+    let answer: TransferTargets = alex.get(&path("?number=%2B44%2020%207946%200999")).await;
+    let [number] = &answer.targets[..] else { panic!("{answer:?}") };
+    assert_eq!(
+        (number.target.clone(), number.name.as_str()),
+        (Target::Outside("+44 20 7946 0999".into()), "+442079460999")
+    );
+    // Whether the account lets Alex or not, the row says what a try is answered.
+    let tried = alex.transfer(&row, json!({ "kind": "outside", "id": "+44 20 7946 0999" })).await;
+    let (status, error) = refusal(tried).await;
+    assert_eq!((status, error.code.as_str()), (403, "denied.outside_not_allowed"));
+    assert_eq!(number.ways[0].refused.as_ref(), Some(&error.message));
+    let none: TransferTargets = alex.get(&path("?number=hello")).await;
+    assert_eq!(none.targets[0].ineligible, Some(protocol::Ineligible::NotANumber));
+    for (wrong, says) in [("?number=", "`number` is empty"), ("?numbr=1", "unknown field `numbr`")] {
+        let (status, error) = refusal(alex.send("GET", &path(wrong), None).await).await;
+        assert_eq!(status, 400);
+        assert!(error.message.contains(says), "{error:?}");
+    }
+    let long = path(&format!("?number={}", "1".repeat(65)));
+    assert_eq!(alex.send("GET", &long, None).await.status(), 400);
     office.exchange.stop().await;
 }
 

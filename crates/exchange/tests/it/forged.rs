@@ -120,6 +120,7 @@ async fn all_they_are_told(person: &Person, call: &CallId, transfer: Option<&str
     let mut paths: Vec<(&str, String)> = ["/v1/live", "/v1/calls", "/v1/directory"].map(|p| ("GET", p.into())).into();
     paths.push(("GET", format!("/v1/calls/{call}")));
     paths.push(("GET", format!("/v1/calls/{call}/transfer-targets")));
+    paths.push(("GET", format!("/v1/calls/{call}/transfer-targets?number=%2B442079460999")));
     paths.push(("GET", format!("/v1/voicemail/{call}")));
     if let Some(transfer) = transfer {
         paths.extend(["cancel", "complete", "swap"].map(|s| ("POST", format!("/v1/transfers/{transfer}/{s}"))));

@@ -2,7 +2,7 @@
 //! the dialog was told and what the trail holds must agree with what happened.
 
 use exchange::store::audit;
-use protocol::{AuditEntry, AuditOutcome, LiveRow, TransferAccepted, TransferRight, TransferTargets, UserId};
+use protocol::{AuditEntry, AuditOutcome, LiveRow, Target, TransferAccepted, TransferRight, TransferTargets, UserId};
 use serde_json::{Value, json};
 use switchboard::{EngineEvent, Order};
 
@@ -366,6 +366,16 @@ async fn cell(
         };
         right.inspect(|right| assert_eq!(told(right), lacks(wanted), "{at}: what the dialog says"));
         assert_eq!(shown.unwrap().transfer_right, targets.right, "{at}");
+        let row = if column == 2 {
+            actor.get::<TransferTargets>(&format!("{path}?number=%2B442079460999")).await.targets.remove(0)
+        } else {
+            let id = target["id"].as_str().unwrap();
+            targets.targets.into_iter().find(|row| matches!(&row.target, Target::User(u) if u.as_str() == id)).unwrap()
+        };
+        if let Transfer | Divert | Consult | Voicemail = what {
+            let way = row.ways.iter().find(|way| json!(way.kind) == kind(what)).unwrap();
+            assert_eq!(way.refused.is_some(), wanted.is_some(), "{at}: what the row says: {way:?}");
+        }
     }
     stage.trail().await;
     let answer = match what {
