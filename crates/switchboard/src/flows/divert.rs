@@ -137,6 +137,39 @@ fn who_takes_back_what_they_sent_on_is_rung() {
 }
 
 #[test]
+fn only_who_sent_it_elsewhere_is_spared_by_the_recall() {
+    let mut account = account();
+    let recall = crate::FallbackStep::Recall { whom: crate::RecallWhom::Transferor, seconds: 20 };
+    account.policy.fallback = crate::Fallback::of(vec![recall]);
+    account.policy.fallback.steps.push(crate::FallbackStep::Announcement);
+    // Maya sends a ringing call to Tom, whose phone would send it on: it is on its way, so he has declined.
+    let mut office = Office::of(account.clone(), &["maya", "ravi", "mina", "tom"]);
+    office.outside_call("+442079460200");
+    let call = office.only_call().id;
+    office.transfer("maya", &call, to_user("tom")).unwrap();
+    office.engine(EngineEvent::Diverted { leg: office.rung("tom-desk"), to: "104".into() });
+    assert!(office.trail.iter().any(|e| e.user.as_str() == "tom" && e.outcome == AuditOutcome::Refused));
+    assert!(matches!(stage(&office), TransferStage::Recalling { because: Reason::Declined, .. }));
+    assert_eq!(office.ringing(), ["maya-desk".to_owned()].into());
+    office.drain().unwrap();
+    // Ravi, who talks, sends it to Tom, and Tom's phone does the same.
+    let mut office = Office::of(account.clone(), &["ravi", "tom"]);
+    let (_, _, call) = office.talking_with("ravi");
+    office.transfer("ravi", &call, to_user("tom")).unwrap();
+    office.engine(EngineEvent::Diverted { leg: office.rung("tom-desk"), to: "104".into() });
+    assert_eq!(office.ringing(), ["ravi-desk".to_owned()].into());
+    office.drain().unwrap();
+    // Ravi's phone sends on what rings there: he is the transferor, and has said that he does not want it.
+    let mut office = Office::of(account, &["ravi", "mina", "tom"]);
+    office.outside_call("+442079460200");
+    office.engine(EngineEvent::Diverted { leg: office.rung("ravi-desk"), to: "105".into() });
+    office.end(office.rung("tom-desk"), Reason::Busy);
+    assert!(office.ringing().is_empty());
+    assert!(matches!(office.only_call().state, CallState::Closing));
+    office.drain().unwrap();
+}
+
+#[test]
 fn a_phone_that_may_not_send_it_elsewhere_has_declined() {
     let mut account = account();
     account.policy.agents_may_transfer = false;
