@@ -557,8 +557,8 @@ export type TransferStage =
 { kind: "recalling"; towards: UserRef; until: Timestamp; because: Reason } | 
 /**  The next available agents of a department are being rung. */
 { kind: "next_agent"; towards: UserRef[]; until: Timestamp; because: Reason } | 
-/**  Waiting for an agent of a department to become free. */
-{ kind: "queued"; department: DepartmentRef; until: Timestamp } | 
+/**  Waiting for an agent of a department to become free. `position` counts from 1; 0 if it is not known. */
+{ kind: "queued"; department: DepartmentRef; position?: number; until: Timestamp } | 
 /**  Given to a mailbox. */
 { kind: "voicemail"; mailbox: string; because: Reason } | 
 /**

@@ -51,6 +51,12 @@ export const recalled: LiveRow = live("c1", "Priya Nair", { kind: "transferring"
   revision: 6,
   transfer: { ...transferring.call.transfer!, stage: { kind: "recalling", towards: ref(mina), until: at + 40_000, because: "no_answer" } },
 });
+/** Nobody of Billing is free. */
+export const inLine: LiveRow = live("c1", "Priya Nair", { kind: "transferring" }, {
+  revision: 7,
+  transfer: { ...transferring.call.transfer!, target: { kind: "department", id: "billing", name: "Billing" },
+    stage: { kind: "queued", department: { id: "billing", name: "Billing" }, position: 2, until: at + 60_000 } },
+});
 /** Rang Ravi, then Tom; now the next free agent. */
 export const bouncing: LiveRow = {
   ...live("c6", "Priya Nair", { kind: "transferring" }, {

@@ -45,6 +45,8 @@ test("a transfer nobody took says so, and undo takes it back while it rings", as
   await desk.push({ asking: [], live: { as_of: office.at, reset: false, changed: [office.recalled], gone: [] } });
   await expect(page.getByTestId("live-state")).toHaveText("Ravi: no answer → back to Mina");
   await expect(page.getByTestId("live-undo")).toHaveCount(0);
+  await desk.push({ live: { as_of: office.at, reset: false, changed: [office.inLine], gone: [] } });
+  await expect(page.getByTestId("live-state")).toHaveText("On hold → waiting for Billing, number 2");
 });
 
 test("a refused right keeps its icon, focusable, and says why", async ({ desk, page }) => {

@@ -115,8 +115,13 @@ pub enum TransferStage {
     Recalling { towards: UserRef, until: Timestamp, because: Reason },
     /// The next available agents of a department are being rung.
     NextAgent { towards: Vec<UserRef>, until: Timestamp, because: Reason },
-    /// Waiting for an agent of a department to become free.
-    Queued { department: DepartmentRef, until: Timestamp },
+    /// Waiting for an agent of a department to become free. `position` counts from 1; 0 if it is not known.
+    Queued {
+        department: DepartmentRef,
+        #[serde(default)]
+        position: u32,
+        until: Timestamp,
+    },
     /// Given to a mailbox.
     Voicemail { mailbox: String, because: Reason },
     /// Consult: the target is being rung, the transferor hears that, the caller hears music. An empty `towards` is an

@@ -99,7 +99,10 @@ fn shown_stage(transfer: &Transfer, stage: &Stage) -> TransferStage {
                 TransferStage::NextAgent { towards: ring.towards.clone(), until: ring.until, because }
             }
             Some(ring) => TransferStage::Ringing { towards: ring.towards.clone(), until: ring.until },
-            None => TransferStage::Queued { department: wait.department.clone(), until: wait.until },
+            None => {
+                let department = wait.department.clone();
+                TransferStage::Queued { department, position: wait.position, until: wait.until }
+            }
         },
     }
 }

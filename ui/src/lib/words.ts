@@ -177,7 +177,7 @@ function stageWords({ stage, target, by }: TransferProgress): Said {
     case "next_agent":
       return { words: `${to}: ${reasonWords[stage.because]} → ringing ${people(stage.towards)}`, mood: "ringing" };
     case "queued":
-      return { words: `On hold → waiting for ${stage.department.name}`, mood: "ringing" };
+      return { words: `On hold → waiting for ${stage.department.name}${stage.position ? `, number ${stage.position}` : ""}`, mood: "ringing" };
     case "voicemail":
       return { words: `${to}: ${reasonWords[stage.because]} → voicemail`, mood: "quiet" };
     case "consult_ringing":

@@ -8,7 +8,7 @@ use protocol::{
 use super::stage;
 use crate::{
     EngineEvent, Order, Origin, ReferProgress, Replaces, RingKind,
-    testkit::{Office, account, to_user},
+    testkit::{Office, account, to_department, to_user},
 };
 
 /// Ravi talks with a caller, holds them, and has `second` as another call.
@@ -98,7 +98,7 @@ fn a_place_in_a_line_is_taken_over() {
     let second = office.device_call("ravi", "300");
     assert!(office.shown.values().any(|c| matches!(c.state, CallState::Queued { .. })));
     refer(&mut office, ravi, Replaces::Leg(second));
-    assert!(matches!(stage(&office), TransferStage::Queued { .. }));
+    assert!(matches!(stage(&office), TransferStage::Queued { position: 1, .. }));
     office.register("tom", "desk");
     let tom = office.rung("tom-desk");
     office.answer(tom);
@@ -150,6 +150,24 @@ fn a_ring_towards_the_transferee_alone_comes_to_nothing_and_the_next_step_follow
         assert!(office.ordered(&Order::Bridge { a: ravi, b: mina }));
         office.drain().unwrap();
     }
+}
+
+#[test]
+fn a_transferred_caller_sees_their_place_in_line_move_up() {
+    let mut office = Office::with(&["ravi"]);
+    let (_, _, call) = office.talking_with("ravi");
+    let first = office.device_call("alex", "300");
+    office.register("tom", "desk");
+    office.presence("tom", protocol::Presence::Away);
+    office.transfer("maya", &call, to_department("sales")).unwrap();
+    let place = |office: &Office| match &office.shown[&call].transfer.as_ref().unwrap().stage {
+        TransferStage::Queued { position, .. } => *position,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(place(&office), 2);
+    office.end(first, Reason::CallerGone);
+    assert_eq!(place(&office), 1);
+    office.drain().unwrap();
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn a_line_in_the_fallback_asks_its_agents_and_ends_after_its_own_time() {
     assert_eq!(department.name, "Sales");
     office.vanish("mina", "desk");
     office.wait(40);
-    let TransferStage::Queued { department, until } = stage(&office) else { panic!() };
+    let TransferStage::Queued { department, until, .. } = stage(&office) else { panic!() };
     assert_eq!((department.name.as_str(), until.ms_since(office.now)), ("Support", 25_000));
     office.wait(25);
     assert!(matches!(stage(&office), TransferStage::Voicemail { mailbox, .. } if mailbox == "Support"));
