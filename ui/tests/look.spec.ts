@@ -21,7 +21,7 @@ const screens: Record<string, View> = {
   dialog: { ...widget, dialog: office.dialog },
   "dialog-error": { ...widget, dialog: { ...office.dialog, error: "Ravi Kumar has just gone away. Choose someone else." } },
   "dialog-changed": { ...widget, dialog: { ...office.dialog, changed: "Sam Whitfield is transferring it to Tom Okafor." } },
-  "dialog-long": { ...office.long(), dialog: { ...office.dialog, caller: { name: office.longName, number: "+919812345678901" } } },
+  "dialog-long": { ...office.long(), dialog: { ...office.dialog, caller: { name: office.longName, number: "+919812345678901" }, number: { number: "+44 20 7946 0812", answer: { kind: "ready", target: office.outsideRow("+44 20 7946 0812") } } } },
   "dialog-divert": { ...widget, dialog: { ...office.dialog, call: "c3" } },
   "consult-ringing": office.consultView("ringing"),
   "consult-colleague": office.consultView("with_colleague"),

@@ -246,7 +246,7 @@ test("a consultation: who is on the line, who waits, and its keys", async ({ des
 test("undo from the notice, pending until the exchange answers; the row shows the chain", async ({ desk, page }) => {
   await desk.open(office.eventful());
   await expect(page.locator("[data-call=c6]").getByTestId("live-chain")).toHaveText("rang Ravi 20\u00a0s, then Tom was busy");
-  await expect(page.locator("[data-call=c7]").getByTestId("live-state")).toHaveText("Talking with +442079460812, outside");
+  await expect(page.locator("[data-call=c7]").getByTestId("live-state")).toHaveText("With +442079460812, outside");
   const undo = page.getByTestId("notice-undo");
   await undo.click();
   await expect.poll(() => desk.wishes()).toEqual([{ kind: "cancel_transfer", transfer: "t1" }]);

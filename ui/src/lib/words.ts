@@ -145,7 +145,7 @@ export function stateWords(call: LiveCall, moved: boolean): Said {
     case "talking":
       return { words: swapped(transfer) ?? (moved ? `Talking with ${state.with.name}` : "Talking"), mood: "talking" };
     case "talking_outside":
-      return { words: `Talking with ${partyName(state.with)}, outside`, mood: "talking" };
+      return { words: `With ${partyName(state.with)}, outside`, mood: "talking" };
     case "held":
       return { words: "On hold", mood: "held" };
     case "transferring":
