@@ -110,6 +110,24 @@ fn an_agent_who_stays_and_holds_is_rung() {
 }
 
 #[test]
+fn an_agent_who_stays_and_holds_is_rung_as_the_next_free_one_too() {
+    let mut account = account();
+    account.policy.release = Release::WhenAnswered;
+    account.policy.fallback.steps.remove(0);
+    let mut office = Office::of(account, &["ravi", "tom"]);
+    let (_, ravi, call) = office.talking_with("ravi");
+    office.transfer("ravi", &call, to_user("tom")).unwrap();
+    office.engine(EngineEvent::Held { leg: ravi, held: true });
+    office.wait(20);
+    assert!(matches!(stage(&office), TransferStage::NextAgent { .. }));
+    assert_eq!((office.hung_up(ravi), office.ringing().len()), (Some(Reason::AnsweredElsewhere), 1));
+    let again = office.rung("ravi-desk");
+    office.answer(again);
+    assert!(matches!(office.only_call().state, CallState::Talking { .. }));
+    office.drain().unwrap();
+}
+
+#[test]
 fn an_agent_who_stays_may_leave() {
     let mut office = staying();
     let (_, ravi, call) = office.talking_with("ravi");

@@ -138,6 +138,12 @@ impl Switchboard {
             }
             Step::Recall { user, seconds } => self.recall(call, transfer, user, seconds),
             Step::NextAgent { users, seconds, of } => {
+                // Who holds us, and is next, is rung like the others.
+                let rung = |k: &Kept| of.first(users.clone()).contains(&k.agent.user);
+                if transfer.kept.as_ref().is_some_and(rung) {
+                    let because = transfer.because;
+                    self.release(&mut transfer, ReferProgress::Failed(because));
+                }
                 let ring = self.ring_team(call, users, seconds, Some(&of), Some((&*transfer, RingKind::Transfer)));
                 call.enter(self.now, State::Transferring { transfer, stage: Stage::NextAgent(ring) });
             }
