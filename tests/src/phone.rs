@@ -98,15 +98,20 @@ impl Phone {
     }
 
     /// Listens from now on until `source` is what is heard, three seconds at a time, at most five times: sentences have
-    /// pauses, and machines hiccup. Anything else is an error that says what was heard instead.
+    /// pauses, and machines hiccup; so each time all that was heard so far counts too. Anything else is an error that says
+    /// what was heard instead.
     pub async fn hears(&self, library: &Library, source: &str) -> Result<Recognised> {
-        let mut heard = Vec::new();
+        let (mut all, mut heard) = (Vec::new(), Vec::new());
         for _ in 0..5 {
-            let recognised = library.recognise(&self.hears_for(3_000).await?);
-            if recognised.what.as_deref() == Some(source) {
-                return Ok(recognised);
+            let stretch = self.hears_for(3_000).await?;
+            all.extend_from_slice(&stretch);
+            for sound in [&stretch, &all] {
+                let recognised = library.recognise(sound);
+                if recognised.what.as_deref() == Some(source) {
+                    return Ok(recognised);
+                }
+                heard.push(recognised);
             }
-            heard.push(recognised);
         }
         bail!("{} should hear {source}, but hears {heard:?}", self.program.name)
     }
