@@ -153,7 +153,7 @@ fn pick(rng: &mut Rng) -> Pick {
 
 fn deed(rng: &mut Rng, trouble: u32) -> Deed {
     const KINDS: usize = 8;
-    let weights: [u32; KINDS] = [9, 28, 6, 40, 6, 4, 6, 5 * trouble];
+    let weights: [u32; KINDS] = [10, 28, 6, 36, 12, 4, 6, 5 * trouble];
     match rng.weighed(&weights) {
         0 => call(rng),
         1 => ringing(rng),
@@ -167,7 +167,7 @@ fn deed(rng: &mut Rng, trouble: u32) -> Deed {
 }
 
 fn call(rng: &mut Rng) -> Deed {
-    match rng.chance(70) {
+    match rng.chance(60) {
         true => Deed::OutsideCall { dialled: pick(rng) },
         false => Deed::DeviceCall { user: pick(rng), device: rng.below(2) as u8, to: pick(rng) },
     }
@@ -218,7 +218,7 @@ fn button(rng: &mut Rng) -> Press {
 /// What can be done with a telephone in a call.
 fn phone(rng: &mut Rng) -> Deed {
     let leg = pick(rng);
-    match rng.weighed(&[35, 23, 25, 17]) {
+    match rng.weighed(&[18, 12, 60, 10]) {
         0 => Deed::Hold(leg, rng.chance(50)),
         1 => Deed::Refer { leg, to: pick(rng) },
         2 => Deed::Attended { leg, other: pick(rng), gone: rng.chance(10) },

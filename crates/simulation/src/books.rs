@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use protocol::{
     AuditAction, AuditEntry, AuditOutcome, CallId, CallOutcome, CallRecord, CallState, JourneyEvent, LegId, LiveCall,
-    Reason, TargetRef, TransferId, TransferKind, TransferProgress, UserId,
+    Reason, TargetRef, TransferId, TransferKind, TransferProgress, UserId, UserRef,
 };
 use switchboard::Refusal;
 
@@ -13,6 +13,8 @@ use crate::{report::Tally, rng::mix};
 
 /// How many looks back a slow reader may be.
 const LOOKS: usize = 4;
+/// How many audit entries a record keeps.
+const AUDITS: usize = 200;
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +58,8 @@ pub struct Case {
     /// Everyone the caller was connected with, in order; not kept for a call that was turned round.
     pub agents: Vec<UserId>,
     pub turned: bool,
-    pub audits: usize,
+    /// Numbers of the entries in the trail that are about it.
+    pub audits: Vec<u64>,
     pub caller_left: Option<Reason>,
     pub message: bool,
     pub draft: Option<Box<CallRecord>>,
@@ -76,6 +79,8 @@ pub struct Look {
 #[derive(Debug)]
 pub struct Open {
     pub by: UserId,
+    /// It rang at them, and they have not taken it back since.
+    pub sent_on: bool,
     pub progress: Option<TransferProgress>,
     /// Why the caller was gone when it was settled.
     left: Option<Reason>,
@@ -149,7 +154,7 @@ impl Books {
             begun: 0,
             agents: Vec::new(),
             turned: false,
-            audits: 0,
+            audits: Vec::new(),
             caller_left: None,
             message: false,
             draft: None,
@@ -206,8 +211,7 @@ impl Books {
         self.trail = (entry.seq, entry.hash.clone());
         let key = entry.call.as_ref().and_then(|id| self.ids.get(id)).copied();
         if let Some((key, case)) = key.and_then(|key| Some((key, self.cases.get_mut(&key)?))) {
-            // Who asks too late is told so; that changes nothing about the call.
-            case.audits += usize::from(entry.outcome != AuditOutcome::Refused);
+            case.audits.push(entry.seq);
             settle(key, case, entry, said)?;
         }
         if entry.outcome == AuditOutcome::Refused {
@@ -269,12 +273,19 @@ impl Look {
 /// Opens and closes transfers: each is begun once and settled once, and one at a time.
 fn settle(key: u32, case: &mut Case, entry: &AuditEntry, said: &mut Said) -> Checked {
     if !matches!(entry.action, AuditAction::Transfer | AuditAction::Consult) {
+        let back = entry.action == AuditAction::CancelTransfer && entry.outcome == AuditOutcome::Accepted;
+        if let Some(open) = case.open.as_mut().filter(|open| back && open.by == entry.user) {
+            open.sent_on = false;
+        }
         return Ok(());
     }
     match entry.outcome {
         AuditOutcome::Refused => Ok(()),
         AuditOutcome::Accepted => {
-            let before = case.open.replace(Open { by: entry.user.clone(), progress: None, left: None });
+            let state = case.shown.as_ref().map(|call| &call.state);
+            let rung = |towards: &[UserRef]| towards.iter().any(|user| user.id == entry.user);
+            let sent_on = matches!(state, Some(CallState::Ringing { towards, .. }) if rung(towards));
+            let before = case.open.replace(Open { by: entry.user.clone(), sent_on, progress: None, left: None });
             case.begun += 1;
             check(before.is_none(), || format!("{}: a transfer begins while another goes on", case.id))
         }
@@ -293,9 +304,9 @@ impl Case {
         let id = &self.id;
         check(self.shown.is_none(), || format!("{id} has its record and is still shown"))?;
         check(self.open.is_none(), || format!("{id} has its record, but a transfer has no outcome"))?;
-        let kept = record.audit.iter().filter(|e| e.outcome != AuditOutcome::Refused).count();
-        check(self.audits == kept || record.audit.len() == 200, || {
-            format!("{id}: {} audit entries, {kept} in the record", self.audits)
+        let kept: Vec<u64> = record.audit.iter().map(|e| e.seq).collect();
+        check(kept.iter().eq(self.audits.iter().take(AUDITS)), || {
+            format!("{id}: audit entries {:?}, in the record {kept:?}", self.audits)
         })?;
         let begun = count_begun(record);
         check(begun == self.begun, || format!("{id}: {} transfers, {begun} in the journey", self.begun))?;

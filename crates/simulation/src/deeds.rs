@@ -117,9 +117,9 @@ impl World {
         if self.books.cases.len() >= CALLS {
             return;
         }
-        // Every other one of them is in a call already, and may want to connect the two.
+        // Most of them are in a call already, and may want to connect the two.
         let talking = |l: &Leg| talks(l) && l.user.is_some();
-        let busy = self.engine.choose(user / 2, talking).filter(|_| user.is_multiple_of(2));
+        let busy = self.engine.choose(user / 4, talking).filter(|_| !user.is_multiple_of(4));
         let busy = busy.and_then(|leg| self.engine.legs.get(&leg)?.user.clone());
         let user = busy.unwrap_or_else(|| self.user(user));
         let mut devices = self.engine.registered.iter().filter(|(u, _)| *u == user).map(|(_, d)| d.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use protocol::{CallState, LegId, LiveCall, TransferStage, UserId, UserRef};
+use protocol::{CallState, LegId, LiveCall, TargetRef, TransferStage, UserId, UserRef};
 
 use crate::{
     books::{Case, Checked, Violation},
@@ -48,6 +48,7 @@ fn nobody_left(engine: &Engine, case: &Case) -> Checked {
 
 impl Table<'_> {
     fn judge(&self, call: &LiveCall) -> Checked {
+        self.wanted(call)?;
         let stage = call.transfer.as_ref().map(|t| &t.stage);
         match (&call.state, stage) {
             (CallState::Ringing { towards, .. }, _) if self.caller.kind == Kind::Dialled && !self.caller.up => {
@@ -86,6 +87,18 @@ impl Table<'_> {
                 self.alone("at the closing announcement")
             }
         }
+    }
+
+    /// Nobody is rung for a call that they are in, or have sent on when it rang at them.
+    fn wanted(&self, call: &LiveCall) -> Checked {
+        let rung = |user: &UserId| self.rung.iter().any(|(_, leg)| leg.user.as_ref() == Some(user));
+        let here = self.up.iter().map(|(_, leg)| *leg).chain([self.caller]);
+        let twice = here.filter_map(|leg| leg.user.as_ref()).any(rung);
+        self.is(!twice, "somebody is rung for a call that they are in")?;
+        let to = call.transfer.as_ref().map(|t| &t.target);
+        let themself = |user: &UserId| matches!(to, Some(TargetRef::User(to)) if to.id == *user);
+        let away = self.case.open.as_ref().filter(|open| open.sent_on && !themself(&open.by));
+        self.is(!away.is_some_and(|open| rung(&open.by)), "who sent it on is rung for it again")
     }
 
     fn transferring(&self, stage: &TransferStage) -> Checked {
