@@ -406,6 +406,8 @@ export type Reason = "no_answer" | "busy" | "declined" |
 "do_not_disturb" | 
 /**  The target is away. */
 "away" | 
+/**  Somebody sent the caller straight to a mailbox. */
+"sent_to_voicemail" | 
 /**  Its parties were joined to another call by an attended transfer. */
 "joined" | 
 /**  The exchange failed or was killed while the call went on. */

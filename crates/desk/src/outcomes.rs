@@ -11,11 +11,13 @@ type Outcome = Option<(Tone, String)>;
 impl Owner {
     /// Says what a change of the live list means for a transfer that was begun or taken back here.
     pub(crate) fn tell_outcome(&mut self, before: &LiveRow, after: Option<&LiveRow>) {
-        let Some(transfer) = &before.call.transfer else { return };
+        let Some(transfer) = &before.call.transfer else { return self.tell_mailbox(after) };
         let goes_on = after.and_then(|row| row.call.transfer.as_ref()).filter(|now| now.id == transfer.id);
         if self.me() == Some(&transfer.by.id) || self.taken_back.contains(&transfer.id) {
             let caller = name(&before.call.caller);
             let outcome = match (after, goes_on) {
+                // Settled long ago.
+                (None, _) if matches!(transfer.stage, TransferStage::Voicemail { .. }) => None,
                 (None, _) => Some((
                     Tone::Plain,
                     format!("The call with {caller} ended during the transfer to {}.", transfer.target.name()),
@@ -29,6 +31,15 @@ impl Owner {
         }
         if goes_on.is_none() {
             self.taken_back.remove(&transfer.id);
+        }
+    }
+
+    /// Straight to a mailbox is settled as soon as it begins.
+    fn tell_mailbox(&mut self, row: Option<&LiveRow>) {
+        let Some((row, transfer)) = row.and_then(|row| Some((row, row.call.transfer.as_ref()?))) else { return };
+        let sent = matches!(transfer.stage, TransferStage::Voicemail { because: Reason::SentToVoicemail, .. });
+        if sent && self.me() == Some(&transfer.by.id) {
+            self.announce(Tone::Good, may_leave_message(transfer, &name(&row.call.caller)));
         }
     }
 
@@ -58,6 +69,9 @@ impl Owner {
             TransferStage::Queued { department, .. } => {
                 Some((Tone::Plain, format!("{caller} waits in {} for the next free colleague.", department.name)))
             }
+            TransferStage::Voicemail { because: Reason::SentToVoicemail, .. } => {
+                Some((Tone::Good, may_leave_message(now, caller)))
+            }
             TransferStage::Voicemail { because, .. } => {
                 Some((Tone::Plain, format!("{target}: {}. {caller} may leave a message.", because.phrase())))
             }
@@ -85,9 +99,7 @@ impl Owner {
                 Some((Tone::Plain, format!("{caller} waits in {}.", department.name)))
             }
             CallState::Voicemail { .. } => Some(match transfer.kind {
-                TransferKind::Voicemail => {
-                    (Tone::Good, format!("{caller} hears the voicemail of {}.", transfer.target.name()))
-                }
+                TransferKind::Voicemail => (Tone::Good, may_leave_message(transfer, caller)),
                 TransferKind::Blind | TransferKind::Consult => (
                     Tone::Plain,
                     format!("{} could not take the call. {caller} may leave a message.", transfer.target.name()),
@@ -129,4 +141,8 @@ impl Owner {
         let by_wish = self.taken_back.contains(&transfer.id);
         (if by_wish { Tone::Good } else { Tone::Plain }, format!("{caller} is back with you."))
     }
+}
+
+fn may_leave_message(transfer: &TransferProgress, caller: &str) -> String {
+    format!("{caller} may leave a message for {}.", transfer.target.name())
 }

@@ -28,6 +28,8 @@ pub enum Reason {
     DoNotDisturb,
     /// The target is away.
     Away,
+    /// Somebody sent the caller straight to a mailbox.
+    SentToVoicemail,
     /// Its parties were joined to another call by an attended transfer.
     Joined,
     /// The exchange failed or was killed while the call went on.
@@ -52,6 +54,7 @@ impl Reason {
             Self::Shutdown => "the exchange was stopped",
             Self::DoNotDisturb => "do not disturb",
             Self::Away => "away",
+            Self::SentToVoicemail => "sent to voicemail",
             Self::Joined => "joined with another call",
             Self::ExchangeFailed => "the exchange failed",
         }

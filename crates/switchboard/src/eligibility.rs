@@ -103,6 +103,7 @@ impl Miss {
             | Reason::Cancelled
             | Reason::AnsweredElsewhere
             | Reason::Shutdown
+            | Reason::SentToVoicemail
             | Reason::Joined
             | Reason::ExchangeFailed => Self::NoAnswer,
         }

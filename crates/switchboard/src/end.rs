@@ -118,6 +118,7 @@ fn outcome(call: &Call, because: Reason) -> CallOutcome {
         | Reason::AgentGone
         | Reason::Cancelled
         | Reason::AnsweredElsewhere
+        | Reason::SentToVoicemail
         | Reason::Joined => CallOutcome::Missed,
     }
 }

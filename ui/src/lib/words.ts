@@ -48,6 +48,7 @@ export const reasonWords: Record<Reason, string> = {
   shutdown: "the exchange was stopped",
   do_not_disturb: "do not disturb",
   away: "away",
+  sent_to_voicemail: "sent to voicemail",
   joined: "joined with another call",
   exchange_failed: "the exchange failed",
 };
@@ -112,6 +113,7 @@ function bounceWords({ target, reason, rang_ms }: Bounce): string {
     case "failed":
     case "caller_gone":
     case "answered_elsewhere":
+    case "sent_to_voicemail":
     case "shutdown":
     case "joined":
     case "exchange_failed":
@@ -179,7 +181,7 @@ function stageWords({ stage, target, by }: TransferProgress): Said {
     case "queued":
       return { words: `On hold → waiting for ${stage.department.name}${stage.position ? `, number ${stage.position}` : ""}`, mood: "ringing" };
     case "voicemail":
-      return { words: `${to}: ${reasonWords[stage.because]} → voicemail`, mood: "quiet" };
+      return { words: stage.because === "sent_to_voicemail" ? `→ voicemail of ${targetName(target)}` : `${to}: ${reasonWords[stage.because]} → voicemail`, mood: "quiet" };
     case "consult_ringing":
       return { words: `${firstName(by.name)} rings ${to} to consult`, mood: "held" };
     case "consulting":

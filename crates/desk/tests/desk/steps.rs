@@ -266,3 +266,19 @@ async fn whoever_is_consulted_speaks_with_the_colleague_until_the_caller_is_hand
     assert_eq!(view.phone.calls[0].with.name, "Priya Nair");
     rig.end().await;
 }
+
+#[tokio::test]
+async fn a_caller_sent_straight_to_a_mailbox_may_leave_a_message_and_that_is_all() {
+    let exchange = FakeExchange::start();
+    let rig = with_call(&exchange, row("c", 1)).await;
+    let stage = TransferStage::Voicemail { mailbox: "Ravi Kumar".into(), because: Reason::SentToVoicemail };
+    let mut sent = moving(2, "maya", TransferKind::Voicemail, stage);
+    sent.call.state = CallState::Voicemail { mailbox: "Ravi Kumar".into() };
+    exchange.change(Change::Call(sent));
+    let view = rig.screen.until_notice("Priya Nair may leave a message for Ravi Kumar.").await;
+    let told = view.notices.len();
+    exchange.change(Change::CallGone("c".into()));
+    let view = rig.screen.until("the end", |view| view.live.calls.is_empty()).await;
+    assert_eq!(view.notices.len(), told, "the transfer was over before: {:?}", view.notices);
+    rig.end().await;
+}

@@ -215,6 +215,7 @@ fn straight_to_the_mailbox() {
     assert!(office.hung_up(ravi).is_some());
     assert!(matches!(&office.only_call().state, CallState::Voicemail { mailbox } if mailbox == "Tom Okafor"));
     assert_eq!(office.only_call().transfer.unwrap().kind, TransferKind::Voicemail);
+    assert!(matches!(stage(&office), TransferStage::Voicemail { because: Reason::SentToVoicemail, .. }));
     assert_eq!(outcome_of(&office), (AuditOutcome::Completed, "voicemail of Tom Okafor".into()));
     office.end(caller, Reason::CallerGone);
     office.engine(EngineEvent::Recorded { leg: caller, duration_ms: 900, file: String::new() });

@@ -117,8 +117,7 @@ impl Switchboard {
     fn go_to_mailbox(&mut self, call: &mut Call, transfer: Transfer) {
         let mailbox = mailbox_of(&transfer.target);
         let rule = format!("voicemail of {}", mailbox.name);
-        // Nobody missed the call: it was answered, by a machine.
-        let because = Reason::AnsweredElsewhere;
+        let because = Reason::SentToVoicemail;
         let settled = self.settle(call, transfer, AuditOutcome::Completed, rule, ReferProgress::Done);
         self.leave_voicemail(call, mailbox, because, Some(Box::new(settled)));
     }

@@ -65,7 +65,12 @@ fn from_status(status: u16, rang: bool) -> Reason {
 /// The status with which a leg that arrived is refused.
 pub fn status(reason: Reason) -> u16 {
     match reason {
-        Reason::NoAnswer | Reason::NobodyFree | Reason::Unreachable | Reason::Away | Reason::AnsweredElsewhere => 480,
+        Reason::NoAnswer
+        | Reason::NobodyFree
+        | Reason::Unreachable
+        | Reason::Away
+        | Reason::AnsweredElsewhere
+        | Reason::SentToVoicemail => 480,
         Reason::Busy | Reason::DoNotDisturb => 486,
         Reason::Declined => 603,
         Reason::Failed | Reason::ExchangeFailed => 500,
@@ -78,7 +83,7 @@ pub fn status(reason: Reason) -> u16 {
 pub fn header(reason: Reason) -> Option<ReasonHeader> {
     match reason {
         Reason::AnsweredElsewhere => Some(ReasonHeader::answered_elsewhere()),
-        Reason::CallerGone | Reason::AgentGone | Reason::Joined => None,
+        Reason::CallerGone | Reason::AgentGone | Reason::SentToVoicemail | Reason::Joined => None,
         Reason::NoAnswer
         | Reason::Busy
         | Reason::Declined
@@ -110,6 +115,7 @@ pub fn diversion(reason: Reason) -> &'static str {
         | Reason::AgentGone
         | Reason::Cancelled
         | Reason::AnsweredElsewhere
+        | Reason::SentToVoicemail
         | Reason::Joined
         | Reason::ExchangeFailed
         | Reason::Shutdown => "unknown",
