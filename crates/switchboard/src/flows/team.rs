@@ -149,3 +149,32 @@ fn next_agents_are_asked_one_after_the_other() {
     assert!(matches!(stage(&office), TransferStage::Voicemail { .. }));
     office.drain().unwrap();
 }
+
+#[test]
+fn who_is_next_in_turn_is_foretold_though_the_line_asks_somebody_twice() {
+    let mut account = account();
+    let support = &mut account.departments[0];
+    (support.strategy, support.ring_seconds, support.queue_seconds) = (Strategy::RoundRobin, 11, 28);
+    account.policy.transfer_ring_seconds = 3;
+    account.policy.fallback.steps = vec![
+        FallbackStep::Queue { department: None, seconds: 1 },
+        FallbackStep::NextAgent { strategy: Strategy::AllAtOnce, seconds: 1 },
+        FallbackStep::Announcement,
+    ];
+    let mut office = Office::of(account, &["ravi", "mina", "omar"]);
+    let (_, _, call) = office.talking_with("ravi");
+    let line = office.board.transfer_target(&"alex".into(), &call, &to_department("support")).unwrap().forecast_line;
+    assert_eq!(
+        line,
+        "next free agent of Support (2 free), in turn, each 3 s, then waits for Support up to 28 s, then waits for \
+         Support up to 1 s, then next free agent of Support (1 free) 1 s, then closing announcement"
+    );
+    office.transfer("alex", &call, to_department("support")).unwrap();
+    // Mina a second time, as soon as she may be asked again; so the second line goes on with Omar, and Ravi is left.
+    for (who, seconds) in [("mina", 3), ("omar", 3), ("", 27), ("mina", 11), ("omar", 11), ("ravi", 1)] {
+        assert_eq!(office.ringing().first().map_or("", |device| device.trim_end_matches("-desk")), who);
+        office.wait(seconds);
+    }
+    assert_eq!(office.only_call().state, CallState::Closing);
+    office.drain().unwrap();
+}

@@ -230,8 +230,8 @@ impl Switchboard {
         let Some(config) = self.directory.departments.get(id).map(|d| &d.config) else { return };
         let team = Team { department: self.directory.department_ref(id), strategy: config.strategy };
         let until = past.now.plus_ms(u64::from(seconds) * 1_000);
-        // Once everyone has been asked, asking again changes nothing that comes later.
-        while past.now < until && free.iter().any(|u| !course.in_vain.contains(u)) {
+        // To the end, though all have been asked: who was asked last, and when, decides whom a later line asks.
+        while past.now < until {
             match self.line_asks(id, free.to_vec(), past) {
                 Next::Ask(users) => {
                     let users: Vec<UserRef> = users.iter().map(|u| self.directory.user_ref(u)).collect();
