@@ -130,6 +130,13 @@ async fn while_the_call_comes_back() -> Result<()> {
     killed(Transfer { tom: Some("--busy"), fallback: &["recall former agent 60 s"], until, ..GO }).await
 }
 
+/// Ravi himself is the next free agent of Support.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_next_agents_ring() -> Result<()> {
+    let until: Until = Some(|stage| matches!(stage, TransferStage::NextAgent { .. }));
+    killed(Transfer { tom: Some("--busy"), fallback: &["next agent 60 s"], until, ..GO }).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_caller_waits_in_line() -> Result<()> {
     let until: Until = Some(|stage| matches!(stage, TransferStage::Queued { .. }));
@@ -141,6 +148,12 @@ async fn while_the_caller_waits_in_line() -> Result<()> {
 async fn while_the_caller_leaves_a_message() -> Result<()> {
     let until: Until = Some(|stage| matches!(stage, TransferStage::Voicemail { .. }));
     killed(Transfer { kind: TransferKind::Voicemail, tom: None, until, settled: true, ..GO }).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_a_consultation_rings() -> Result<()> {
+    let until: Until = Some(|stage| matches!(stage, TransferStage::ConsultRinging { .. }));
+    killed(Transfer { kind: TransferKind::Consult, until, ..GO }).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
