@@ -9,7 +9,9 @@ use flows::phone::PhoneSpec;
 use flows::program::bound_to_us;
 use flows::sipp::{finished, said, sipp};
 use flows::sound::{Heard, Library, voice};
-use protocol::SipAccount;
+use protocol::{AuditOutcome, SipAccount};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use crate::scene::talking_with;
@@ -112,6 +114,32 @@ async fn baresip_is_the_target_of_a_transfer() -> Result<()> {
     office.exchange.stop().await
 }
 
+/// baresip's own transfer command: the REFER comes with no hold before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn baresip_transfers_blind_to_a_baresip_that_answers_by_itself() -> Result<()> {
+    let sounds = Library::office()?;
+    let office = Office::open().await?;
+    let tom_account = office.exchange.device("tom").await?;
+    let _tom = baresip(&office, &tom_account, "tom").await?;
+    let mut feed = office.exchange.person("maya").await?.feed().await?;
+    registered(&mut feed, "tom").await?;
+    let ravi_account = office.exchange.device("ravi").await?;
+    let _ravi = baresip(&office, &ravi_account, "ravi").await?;
+    registered(&mut feed, "ravi").await?;
+    let mut priya = office.priya().await?;
+    priya.say(&format!("call {}", office.number(SUPPORT))).await?;
+    let row = feed.row("talking with baresip", |row| of("+919812345678")(row) && talking_with("ravi")(row)).await?;
+    priya.hears(&sounds, "ravi").await?;
+    tell_baresip(&office, "ravi", "transfer", &format!("sip:tom@{}", office.exchange.sip)).await?;
+    feed.row("talking with the other baresip", talking_with("tom")).await?;
+    priya.hears(&sounds, "tom").await?;
+    priya.say("hangup").await?;
+    let record = feed.record(&row.call.id).await?;
+    let audit = flows::exchange::transfers(&record.audit);
+    assert_eq!(audit, [("ravi".into(), AuditOutcome::Accepted), ("ravi".into(), AuditOutcome::Completed)]);
+    office.exchange.stop().await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn our_phone_and_baresip_call_each_other_with_no_exchange() -> Result<()> {
     let sounds = Library::office()?;
@@ -184,6 +212,19 @@ async fn baresip(office: &Office, account: &SipAccount, speaker: &str) -> Result
     quiet(command).spawn().context("starting baresip")
 }
 
+/// Says a command to the baresip of `speaker` (module ctrl_tcp: a JSON object as a netstring).
+async fn tell_baresip(office: &Office, speaker: &str, command: &str, params: &str) -> Result<()> {
+    let port = std::fs::read_to_string(office.dir().join(format!("baresip-{speaker}/control")))?;
+    let mut control = TcpStream::connect(format!("127.0.0.1:{port}")).await.context("baresip's control port")?;
+    let command = serde_json::json!({ "command": command, "params": params }).to_string();
+    control.write_all(format!("{}:{command},", command.len()).as_bytes()).await?;
+    // It hangs up on us with what it has not read yet: wait for its answer.
+    let mut answer = vec![0; 4096];
+    let read = tokio::time::timeout(flows::program::PATIENCE, control.read(&mut answer)).await??;
+    ensure!(read > 0, "baresip did not take {command}");
+    Ok(())
+}
+
 /// A configuration folder: G.711 only, sound from a file.
 fn configure(dir: &Path, speaker: &str, account: &str) -> Result<()> {
     std::fs::create_dir_all(dir)?;
@@ -191,9 +232,13 @@ fn configure(dir: &Path, speaker: &str, account: &str) -> Result<()> {
     // Said again and again: baresip hangs up when the file ends. G.711 carries 8 kHz.
     let sentence = Heard::read(Path::new(&voice(speaker)), 0)?.samples.repeat(12);
     std::fs::write(&wav, media::wav::write(&sentence, 8_000))?;
+    let control = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    std::fs::write(dir.join("control"), control.to_string())?;
     let mut config = "poll_method epoll\nsip_listen 127.0.0.1:0\nmodule_path /usr/lib/baresip/modules\n\
-         module g711.so\nmodule aufile.so\nmodule_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\n"
+         module g711.so\nmodule aufile.so\nmodule_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\n\
+         module_app ctrl_tcp.so\n"
         .to_owned();
+    config += &format!("ctrl_tcp_listen 127.0.0.1:{control}\n");
     config +=
         &format!("audio_source aufile,{}\naudio_player aufile,{}\n", wav.display(), dir.join("out.wav").display());
     std::fs::write(dir.join("config"), config)?;
