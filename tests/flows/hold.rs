@@ -88,8 +88,22 @@ async fn called_by(scenario: Scenario<'_>) -> Result<(tempfile::TempDir, Phone, 
     let port = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
     let peer = Sipp::play(dir.path(), "peer", ("127.0.0.1", port), scenario, &remote).await?;
     mina.event("answered").await?;
+    hears_mina(&mina).await?;
     mina.say("transfer sip:tom@127.0.0.1").await?;
     Ok((dir, mina, peer))
+}
+
+/// The caller sends back what they hear: what comes back to Mina has been heard there.
+async fn hears_mina(mina: &Phone) -> Result<()> {
+    mina.hears(sounds(), "mina").await.map(drop)
+}
+
+/// The caller hears Mina again, who then says goodbye.
+async fn taken_back(name: &str, mut mina: Phone, peer: Sipp) -> Result<()> {
+    mina.event("resumed").await?;
+    hears_mina(&mina).await?;
+    mina.say("hangup").await?;
+    as_written(name, mina, peer).await
 }
 
 async fn as_written(name: &str, mina: Phone, peer: Sipp) -> Result<()> {
@@ -100,18 +114,27 @@ async fn as_written(name: &str, mina: Phone, peer: Sipp) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refer_is_answered_4xx_so_the_caller_is_taken_back() -> Result<()> {
-    let (_dir, mina, peer) = called_by(Scenario { file: "refuses-refer.xml", words: &[("code", "405")] }).await?;
+    let (_dir, mina, peer) =
+        called_by(Scenario { file: "refuses-refer.xml", words: &[("code", "405"), ("glare", "")] }).await?;
     assert_eq!(mina.event("transfer_failed").await?["status"], 405);
-    mina.event("resumed").await?;
-    as_written("foreign-refer-refused", mina, peer).await
+    taken_back("foreign-refer-refused", mina, peer).await
+}
+
+/// The offer that takes the caller back is met with 491 first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn glare_491_as_the_caller_is_taken_back() -> Result<()> {
+    let glare = std::fs::read_to_string(flows::sound::repository().join("tests/flows/sipp/meets-with-491.xml"))?;
+    let scenario = Scenario { file: "refuses-refer.xml", words: &[("code", "405"), ("glare", &glare)] };
+    let (_dir, mina, peer) = called_by(scenario).await?;
+    mina.event("transfer_failed").await?;
+    taken_back("glare-taking-back", mina, peer).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_final_notify_is_missing_so_the_caller_is_taken_back() -> Result<()> {
     let (_dir, mina, peer) = called_by(Scenario { file: "never-notifies.xml", words: &[] }).await?;
     mina.event("transfer_failed").await?;
-    mina.event("resumed").await?;
-    as_written("foreign-final-notify-missing", mina, peer).await
+    taken_back("foreign-final-notify-missing", mina, peer).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
