@@ -194,9 +194,8 @@ mod tests {
         let back = call.back.unwrap();
         assert_eq!((back.from.name.as_str(), back.because), ("Mina Shah", Some(Reason::Busy)));
         assert_eq!(back.after, Some(Duration::from_secs(20)));
-        let because = |reason: &str| {
-            recalled(&format!("<sip:mina@example.com>;reason={reason}").parse().expect("an address")).because
-        };
+        let because =
+            |reason: &str| recalled(&format!("<sip:mina@example.com>;reason={reason}").parse().unwrap()).because;
         assert_eq!(because("away"), Some(Reason::Away));
         assert_eq!(because("do-not-disturb"), Some(Reason::DoNotDisturb));
         assert_eq!(because("follow-me"), None);
