@@ -185,6 +185,53 @@ pub(crate) struct Mailbox {
     pub name: String,
 }
 
+/// The ring that goes on in a state, shared or mutable as the state is.
+macro_rules! ring_of {
+    ($state:expr, $as:ident) => {
+        match $state {
+            State::Ringing { ring, .. } | State::Consulting { stage: ConsultStage::Ringing(ring), .. } => Some(ring),
+            State::Queued(wait) => wait.offer.$as(),
+            State::Transferring { stage, .. } => match stage {
+                Stage::Holding | Stage::Dialling(_) => None,
+                Stage::Ringing(ring) | Stage::Recalling(ring) | Stage::NextAgent(ring) => Some(ring),
+                Stage::Queued(wait) => wait.offer.$as(),
+            },
+            State::Consulting {
+                stage: ConsultStage::Dialling(_) | ConsultStage::Speaking(_) | ConsultStage::Swapped(_),
+                ..
+            }
+            | State::Dialling { .. }
+            | State::Talking { .. }
+            | State::Voicemail { .. }
+            | State::Closing { .. }
+            | State::AwaitingRecording { .. }
+            | State::Over { .. } => None,
+        }
+    };
+}
+
+/// The place in a line, shared or mutable as the state is.
+macro_rules! wait_of {
+    ($state:expr) => {
+        match $state {
+            State::Queued(wait) | State::Transferring { stage: Stage::Queued(wait), .. } => Some(wait),
+            State::Transferring {
+                stage:
+                    Stage::Holding | Stage::Ringing(_) | Stage::Dialling(_) | Stage::Recalling(_) | Stage::NextAgent(_),
+                ..
+            }
+            | State::Consulting { .. }
+            | State::Dialling { .. }
+            | State::Ringing { .. }
+            | State::Talking { .. }
+            | State::Voicemail { .. }
+            | State::Closing { .. }
+            | State::AwaitingRecording { .. }
+            | State::Over { .. } => None,
+        }
+    };
+}
+
 impl State {
     /// Talking, with no key pressed.
     pub(crate) fn talking(with: Other, held: bool) -> Self {
@@ -222,25 +269,7 @@ impl State {
 
     /// The ring that goes on now, if any.
     pub(crate) fn ring(&self) -> Option<&Ring> {
-        match self {
-            Self::Ringing { ring, .. } | Self::Consulting { stage: ConsultStage::Ringing(ring), .. } => Some(ring),
-            Self::Queued(wait) => wait.offer.as_ref(),
-            Self::Transferring { stage, .. } => match stage {
-                Stage::Holding | Stage::Dialling(_) => None,
-                Stage::Ringing(ring) | Stage::Recalling(ring) | Stage::NextAgent(ring) => Some(ring),
-                Stage::Queued(wait) => wait.offer.as_ref(),
-            },
-            Self::Consulting {
-                stage: ConsultStage::Dialling(_) | ConsultStage::Speaking(_) | ConsultStage::Swapped(_),
-                ..
-            }
-            | Self::Dialling { .. }
-            | Self::Talking { .. }
-            | Self::Voicemail { .. }
-            | Self::Closing { .. }
-            | Self::AwaitingRecording { .. }
-            | Self::Over { .. } => None,
-        }
+        ring_of!(self, as_ref)
     }
 
     /// Whether it rings at the user now.
@@ -249,64 +278,16 @@ impl State {
     }
 
     pub(crate) fn ring_mut(&mut self) -> Option<&mut Ring> {
-        match self {
-            Self::Ringing { ring, .. } | Self::Consulting { stage: ConsultStage::Ringing(ring), .. } => Some(ring),
-            Self::Queued(wait) => wait.offer.as_mut(),
-            Self::Transferring { stage, .. } => match stage {
-                Stage::Holding | Stage::Dialling(_) => None,
-                Stage::Ringing(ring) | Stage::Recalling(ring) | Stage::NextAgent(ring) => Some(ring),
-                Stage::Queued(wait) => wait.offer.as_mut(),
-            },
-            Self::Consulting {
-                stage: ConsultStage::Dialling(_) | ConsultStage::Speaking(_) | ConsultStage::Swapped(_),
-                ..
-            }
-            | Self::Dialling { .. }
-            | Self::Talking { .. }
-            | Self::Voicemail { .. }
-            | Self::Closing { .. }
-            | Self::AwaitingRecording { .. }
-            | Self::Over { .. } => None,
-        }
+        ring_of!(self, as_mut)
     }
 
     /// The place in a line, if any.
     pub(crate) fn wait(&self) -> Option<&Wait> {
-        match self {
-            Self::Queued(wait) | Self::Transferring { stage: Stage::Queued(wait), .. } => Some(wait),
-            Self::Transferring {
-                stage:
-                    Stage::Holding | Stage::Ringing(_) | Stage::Dialling(_) | Stage::Recalling(_) | Stage::NextAgent(_),
-                ..
-            }
-            | Self::Consulting { .. }
-            | Self::Dialling { .. }
-            | Self::Ringing { .. }
-            | Self::Talking { .. }
-            | Self::Voicemail { .. }
-            | Self::Closing { .. }
-            | Self::AwaitingRecording { .. }
-            | Self::Over { .. } => None,
-        }
+        wait_of!(self)
     }
 
     pub(crate) fn wait_mut(&mut self) -> Option<&mut Wait> {
-        match self {
-            Self::Queued(wait) | Self::Transferring { stage: Stage::Queued(wait), .. } => Some(wait),
-            Self::Transferring {
-                stage:
-                    Stage::Holding | Stage::Ringing(_) | Stage::Dialling(_) | Stage::Recalling(_) | Stage::NextAgent(_),
-                ..
-            }
-            | Self::Consulting { .. }
-            | Self::Dialling { .. }
-            | Self::Ringing { .. }
-            | Self::Talking { .. }
-            | Self::Voicemail { .. }
-            | Self::Closing { .. }
-            | Self::AwaitingRecording { .. }
-            | Self::Over { .. } => None,
-        }
+        wait_of!(self)
     }
 
     /// The answered (or calling) leg of the user who has, or is giving away, the call.

@@ -2,7 +2,7 @@
 
 use protocol::{AuditOutcome, JourneyEvent, Party, Reason, Target, TargetRef, TransferId, TransferKind, UserId};
 
-use super::{Asked, Course, Way};
+use super::{Asked, Course, Way, course::target_mailbox};
 use crate::{
     Fault, Order, ReferProgress, Release, Switchboard,
     call::{AgentLeg, Call, Kept, Mailbox, Other, Stage, State, Transfer},
@@ -53,8 +53,10 @@ impl Switchboard {
         if let Some(agent) = agent {
             self.release_or_keep(&mut transfer, Kept { agent, held, by_refer });
         }
-        if kind == TransferKind::Voicemail {
-            return self.go_to_mailbox(call, *transfer);
+        if kind == TransferKind::Voicemail
+            && let Some(mailbox) = target_mailbox(&transfer.target)
+        {
+            return self.go_to_mailbox(call, *transfer, mailbox);
         }
         call.enter(self.now, State::Transferring { transfer, stage: Stage::Holding });
         self.publish(call);
@@ -114,8 +116,7 @@ impl Switchboard {
     }
 
     /// Straight to the mailbox of the target.
-    fn go_to_mailbox(&mut self, call: &mut Call, transfer: Transfer) {
-        let mailbox = mailbox_of(&transfer.target);
+    fn go_to_mailbox(&mut self, call: &mut Call, transfer: Transfer, mailbox: Mailbox) {
         let rule = format!("voicemail of {}", mailbox.name);
         let because = Reason::SentToVoicemail;
         let settled = self.settle(call, transfer, AuditOutcome::Completed, rule, ReferProgress::Done);
@@ -162,15 +163,6 @@ impl Switchboard {
         let id = TransferId(format!("{}-t{}", self.instance, self.counters.transfer));
         self.by_transfer.insert(id.clone(), call.key);
         id
-    }
-}
-
-fn mailbox_of(target: &TargetRef) -> Mailbox {
-    match target {
-        TargetRef::User(user) => Mailbox { id: user.id.to_string(), name: user.name.clone() },
-        TargetRef::Department(department) => Mailbox { id: department.id.to_string(), name: department.name.clone() },
-        // Refused before it begins.
-        TargetRef::Outside { number } => Mailbox { id: number.clone(), name: number.clone() },
     }
 }
 

@@ -100,15 +100,14 @@ impl Switchboard {
     /// The agent leaves: the target has the caller once they have answered.
     pub(crate) fn complete(&mut self, call: &mut Call) {
         let Some((transfer, who, stage)) = self.take_consult(call) else { return };
+        self.hang_up(who.agent.leg, Reason::AnsweredElsewhere);
         let stage = match stage {
             ConsultStage::Ringing(ring) => Stage::Ringing(ring),
             ConsultStage::Dialling(dial) => Stage::Dialling(dial),
             ConsultStage::Speaking(target) | ConsultStage::Swapped(target) => {
-                self.hang_up(who.agent.leg, Reason::AnsweredElsewhere);
                 return self.hand_to(call, *transfer, target.side, target.holds);
             }
         };
-        self.hang_up(who.agent.leg, Reason::AnsweredElsewhere);
         call.enter(self.now, State::Transferring { transfer, stage });
     }
 

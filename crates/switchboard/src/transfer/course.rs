@@ -332,7 +332,8 @@ fn voicemail(mailbox: Mailbox) -> Step {
     Step::Voicemail { mailbox }
 }
 
-fn target_mailbox(target: &TargetRef) -> Option<Mailbox> {
+/// An outside number has none.
+pub(crate) fn target_mailbox(target: &TargetRef) -> Option<Mailbox> {
     match target {
         TargetRef::Outside { .. } => None,
         TargetRef::User(user) => Some(Mailbox { id: user.id.to_string(), name: user.name.clone() }),
