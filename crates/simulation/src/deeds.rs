@@ -71,7 +71,7 @@ impl World {
     fn fault(&mut self, deed: &Deed) -> Checked {
         match deed {
             Deed::Lose(pick) => {
-                let lost = self.engine.lose(*pick, self.now);
+                let lost = self.engine.lose(*pick);
                 self.trace.fault("lost or told much later", lost.as_ref());
             }
             Deed::Delay(pick, ms) => {

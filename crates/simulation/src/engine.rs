@@ -75,6 +75,8 @@ pub struct Leg {
 #[derive(Debug, Clone)]
 pub struct Pending {
     pub at: u64,
+    /// When it happened.
+    posted: u64,
     seq: u64,
     pub event: EngineEvent,
     /// Losing it for ever is something a real engine could do.
@@ -126,8 +128,12 @@ impl Engine {
     pub fn post(&mut self, now: u64, delay: u64, losable: bool, event: EngineEvent) {
         self.seq += 1;
         let (at, seq) = (now + delay, self.seq);
-        let place = self.pending.partition_point(|p| (p.at, p.seq) < (at, seq));
-        self.pending.insert(place, Pending { at, seq, event, losable });
+        self.put_in_order(Pending { at, posted: now, seq, event, losable });
+    }
+
+    fn put_in_order(&mut self, pending: Pending) {
+        let place = self.pending.partition_point(|p| (p.at, p.seq) < (pending.at, pending.seq));
+        self.pending.insert(place, pending);
     }
 
     /// After what the network and the engine take.
@@ -206,27 +212,27 @@ impl Engine {
 
     // Faults on their way.
 
-    pub fn lose(&mut self, pick: u16, now: u64) -> Option<EngineEvent> {
+    pub fn lose(&mut self, pick: u16) -> Option<EngineEvent> {
         let index = nth(self.pending.len(), pick)?;
-        if self.pending[index].losable {
-            self.faults.count("event lost");
-            return Some(self.pending.remove(index).event);
-        }
-        self.faults.count("event reported only after the session timer");
-        let lost = self.pending.remove(index);
-        let at = (lost.at - now.min(lost.at)) + SESSION_MS;
+        let mut lost = self.pending.remove(index);
         let event = lost.event.clone();
-        // An arrival that is later than its own end is harmless: it is found dead on arrival.
-        self.post(now, at.min(SESSION_MS), true, lost.event);
+        if lost.losable {
+            self.faults.count("event lost");
+        } else {
+            self.faults.count("event reported only after the session timer");
+            lost.at = lost.at.max(lost.posted + SESSION_MS);
+            self.put_in_order(lost);
+        }
         Some(event)
     }
 
     pub fn delay(&mut self, pick: u16, ms: u32) -> Option<EngineEvent> {
         let index = nth(self.pending.len(), pick)?;
         self.faults.count("event late");
-        let late = self.pending.remove(index);
+        let mut late = self.pending.remove(index);
         let event = late.event.clone();
-        self.post(late.at, u64::from(ms), late.losable, late.event);
+        late.at += u64::from(ms);
+        self.put_in_order(late);
         Some(event)
     }
 
@@ -533,4 +539,23 @@ fn owner_by_name(device: &DeviceId) -> Option<UserId> {
 /// The newest first, round and round.
 pub fn nth(count: usize, pick: u16) -> Option<usize> {
     (count > 0).then(|| count - 1 - usize::from(pick) % count)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::Reason;
+
+    use super::{Engine, SESSION_MS};
+
+    /// What a real engine can't lose is late at most, however often it is lost.
+    #[test]
+    fn the_end_of_a_call_is_late_at_most() {
+        let mut engine = Engine::new(1);
+        let leg = engine.arrive(None);
+        engine.end_far(leg, 0, Reason::CallerGone);
+        for _ in 0..3 {
+            assert!(engine.lose(0).is_some());
+        }
+        assert_eq!(engine.next_at(), Some(SESSION_MS));
+    }
 }
