@@ -31,6 +31,8 @@ fn record(id: &str, seq: u64, started_at: u64) -> CallRecord {
         journey: vec![],
         audit: vec![],
         voicemail: None,
+        remarks: None,
+        quality: Vec::new(),
     }
 }
 

@@ -283,11 +283,12 @@ mod tests {
             number: 1,
             at: Timestamp(1),
             store: "s".into(),
+            scope: String::new(),
             records_seq: 0,
             me: "maya".into(),
             live: vec![],
             trouble: None,
-            directory: Directory { users: vec![], departments: vec![] },
+            directory: Directory { users: vec![], departments: vec![], dispositions: vec![] },
         };
         Quiet(Some(Message::text(serde_json::to_string(&FeedMessage::Snapshot(snapshot)).unwrap())))
     }

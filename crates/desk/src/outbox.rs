@@ -35,7 +35,7 @@ impl View {
                 sync: SyncView::Offline,
             },
             details: None,
-            directory: Directory { users: Vec::new(), departments: Vec::new() },
+            directory: Directory { users: Vec::new(), departments: Vec::new(), dispositions: Vec::new() },
             sound: SoundView {
                 microphones: Vec::new(),
                 speakers: Vec::new(),

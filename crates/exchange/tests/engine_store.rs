@@ -36,6 +36,8 @@ fn record(seq: u64) -> CallRecord {
         journey: (0..20).map(step).collect(),
         audit: vec![],
         voicemail: None,
+        remarks: None,
+        quality: Vec::new(),
     }
 }
 

@@ -5,8 +5,8 @@ use specta::Type;
 use utoipa::ToSchema;
 
 use crate::{
-    CallId, CallRecord, Department, DeviceId, LiveCall, Presence, Target, Timestamp, TransferId, TransferKind,
-    TransferRight, TransferTarget, User, UserId,
+    CallId, CallRecord, Department, DeviceId, DispositionId, LiveCall, Presence, Target, Timestamp, TransferId,
+    TransferKind, TransferRight, TransferTarget, User, UserId,
 };
 
 /// `POST /v1/session`
@@ -52,6 +52,28 @@ pub struct SipAccount {
 pub struct Directory {
     pub users: Vec<User>,
     pub departments: Vec<Department>,
+    /// What a finished call can be marked as, in the configured order.
+    #[serde(default)]
+    pub dispositions: Vec<Disposition>,
+}
+
+/// A word that people put on finished calls: "Resolved", "Call back".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct Disposition {
+    pub id: DispositionId,
+    pub name: String,
+}
+
+/// `PUT /v1/calls/{call}/remarks`; the answer is the new [`crate::Remarks`]. Saying again what has been said already is
+/// answered as the first time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetRemarks {
+    /// The revision that the person saw; 0 if there was none. If there is a newer one, status 409 `conflict.remarks`.
+    pub base: u32,
+    pub note: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disposition: Option<DispositionId>,
 }
 
 /// A live call with what its reader may do to it. `GET /v1/live` answers a list of these.
@@ -110,6 +132,9 @@ pub struct TransferTargets {
 pub struct RecordPage {
     /// Identity of the exchange's store; if it changes, the cursor means nothing any more.
     pub store: String,
+    /// Stands for what the reader may see; if it changes, some of what they have may not be theirs any more.
+    #[serde(default)]
+    pub scope: String,
     pub records: Vec<CallRecord>,
     pub more: bool,
 }
@@ -151,6 +176,9 @@ pub struct Snapshot {
     pub number: u32,
     pub at: Timestamp,
     pub store: String,
+    /// As [`RecordPage::scope`].
+    #[serde(default)]
+    pub scope: String,
     /// The newest record's `seq`.
     #[specta(type = f64)]
     pub records_seq: u64,

@@ -54,6 +54,10 @@ id!(
     /// One transfer of one call.
     TransferId
 );
+id!(
+    /// What a finished call was marked as, as in the configuration: `call_back`.
+    DispositionId
+);
 
 /// One leg: one SIP dialog between the exchange and a device or trunk. Unique within one run of the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -3,8 +3,8 @@ use specta::Type;
 use utoipa::ToSchema;
 
 use crate::{
-    AuditEntry, CallId, DepartmentRef, Direction, Party, Reason, TargetRef, Timestamp, TransferId, TransferKind,
-    UserRef,
+    AuditEntry, CallId, DepartmentRef, Direction, DispositionId, Party, Reason, TargetRef, Timestamp, TransferId,
+    TransferKind, UserId, UserRef,
 };
 
 /// How a whole call came out.
@@ -43,6 +43,12 @@ pub struct CallRecord {
     pub journey: Vec<JourneyStep>,
     pub audit: Vec<AuditEntry>,
     pub voicemail: Option<VoicemailRef>,
+    /// What people have put on the call since it ended; `None` if nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remarks: Option<Remarks>,
+    /// How the legs sounded, in the order in which they ended; empty if nothing was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quality: Vec<LegQuality>,
 }
 
 /// A message somebody left.
@@ -51,6 +57,48 @@ pub struct VoicemailRef {
     pub mailbox: String,
     #[specta(type = f64)]
     pub duration_ms: u64,
+    /// Who has listened to it first, and when; `None`: unheard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Heard>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct Heard {
+    pub by: UserRef,
+    pub at: Timestamp,
+}
+
+/// The longest note on a call, in characters.
+pub const MAX_REMARK_CHARS: usize = 2_000;
+
+/// A note and a disposition that people put on a finished call: one for all who may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct Remarks {
+    /// Counts the changes, from 1; who changes them says which one they saw.
+    pub revision: u32,
+    /// At most [`MAX_REMARK_CHARS`] characters; may be empty.
+    pub note: String,
+    pub disposition: Option<DispositionId>,
+    /// Who changed them last, and when.
+    pub by: UserRef,
+    pub at: Timestamp,
+}
+
+/// How one leg sounded at the exchange, over its whole life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct LegQuality {
+    /// The party at the leg's end: a name, or a number.
+    pub party: String,
+    pub user: Option<UserId>,
+    pub codec: String,
+    /// Mean opinion score × 100, estimated by ITU-T G.107: 100 (bad) to 450.
+    pub score: u16,
+    /// Packets lost or too late, in thousandths, the worse of both directions.
+    pub lost_permille: u16,
+    /// Interarrival jitter (RFC 3550 section 6.4.1), milliseconds, the worse of both directions.
+    pub jitter_ms: u16,
+    /// Milliseconds; `None` if the far end sent no reports.
+    pub round_trip_ms: Option<u16>,
 }
 
 /// One thing that happened to the caller.

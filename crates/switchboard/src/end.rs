@@ -92,6 +92,8 @@ pub(crate) fn record_of(call: &Call, because: Reason) -> CallRecord {
         journey: call.journey.clone(),
         audit: call.audit.clone(),
         voicemail: call.voicemail.clone(),
+        remarks: None,
+        quality: Vec::new(),
     }
 }
 

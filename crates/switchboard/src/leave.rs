@@ -84,7 +84,7 @@ impl Switchboard {
         if duration_ms > 0 {
             self.step(call, JourneyEvent::VoicemailLeft { mailbox: mailbox.clone(), duration_ms });
             call.rests = Some(CallOutcome::Voicemail);
-            call.voicemail = Some(VoicemailRef { mailbox, duration_ms });
+            call.voicemail = Some(VoicemailRef { mailbox, duration_ms, heard: None });
         }
         self.end(call, because);
     }

@@ -217,11 +217,12 @@ impl Shared {
             number: script.number,
             at: Timestamp(1_000 + u64::from(script.number)),
             store: script.store.clone(),
+            scope: String::new(),
             records_seq: script.records.iter().map(|r| r.seq).max().unwrap_or(0),
             me: "maya".into(),
             live: script.live.clone(),
             trouble: script.trouble.clone(),
-            directory: Directory { users: script.users.clone(), departments },
+            directory: Directory { users: script.users.clone(), departments, dispositions: Vec::new() },
         };
         serde_json::to_string(&FeedMessage::Snapshot(snapshot)).unwrap()
     }
@@ -288,7 +289,7 @@ async fn records(State(shared): State<Shared>, headers: HeaderMap, Query(asked):
     after.sort_by_key(|record| record.seq);
     let more = after.len() > asked.limit;
     after.truncate(asked.limit);
-    Json(RecordPage { store: script.store.clone(), records: after, more }).into_response()
+    Json(RecordPage { store: script.store.clone(), scope: String::new(), records: after, more }).into_response()
 }
 
 async fn record(State(shared): State<Shared>, Path(call): Path<CallId>) -> Response {
@@ -464,5 +465,7 @@ pub fn finished(id: &str, seq: u64) -> CallRecord {
         journey: vec![],
         audit: vec![],
         voicemail: None,
+        remarks: None,
+        quality: Vec::new(),
     }
 }

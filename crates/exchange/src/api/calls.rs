@@ -64,7 +64,7 @@ pub(super) async fn records(
     }
     let more = seen.len() > limit;
     seen.truncate(limit);
-    Ok(Json(RecordPage { store: api.0.store.id().to_owned(), records: seen, more }))
+    Ok(Json(RecordPage { store: api.0.store.id().to_owned(), scope: String::new(), records: seen, more }))
 }
 
 /// One finished call, with its journey and audit trail.

@@ -81,6 +81,7 @@ impl Feeds {
             number: watcher.number,
             at: now,
             store: self.store.clone(),
+            scope: String::new(),
             records_seq: self.records_seq,
             me: watcher.user.clone(),
             live,
@@ -229,7 +230,7 @@ pub fn rows(switchboard: &Switchboard, user: &UserId) -> Vec<LiveRow> {
 
 #[must_use]
 pub fn directory(switchboard: &Switchboard) -> Directory {
-    Directory { users: switchboard.users(), departments: switchboard.departments() }
+    Directory { users: switchboard.users(), departments: switchboard.departments(), dispositions: Vec::new() }
 }
 
 #[cfg(test)]

@@ -68,6 +68,8 @@ fn record(audit: Vec<AuditEntry>) -> CallRecord {
         journey: Vec::new(),
         audit,
         voicemail: None,
+        remarks: None,
+        quality: Vec::new(),
     }
 }
 
