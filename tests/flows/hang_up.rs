@@ -42,7 +42,7 @@ async fn the_caller_hangs_up_mid_transfer() -> Result<()> {
     scene.golden("caller-hangs-up", vec![ravi, tom], vec![]).await
 }
 
-/// Whoever answered has the call: what comes after that is a goodbye like any other, and everybody is told so.
+/// Nobody can have said a word: it counts as declined, and Priya is with Ravi again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_target_answers_and_hangs_up_at_once() -> Result<()> {
     let office = office().await?;
@@ -50,13 +50,17 @@ async fn the_target_answers_and_hangs_up_at_once() -> Result<()> {
     let tom = Sipp::device(&office, "tom", Scenario { file: "answers-and-goes.xml", words: &[] }).await?;
     let mut scene = Scene::begin(office).await?;
     ravi.say(&format!("transfer {}", scene.address("tom"))).await?;
-    let record = scene.record().await?;
+    let back = |row: &protocol::LiveRow| {
+        talking_with("ravi")(row) && row.call.bounces.iter().any(|bounce| bounce.reason == Reason::HungUpAtOnce)
+    };
+    scene.row("back with Ravi", back).await?;
+    scene.hears("ravi").await?;
+    let record = scene.farewell().await?;
     let lane = tom.finished().await?;
-    assert_eq!(record.ended_because, Reason::AgentGone);
-    let audit = flows::exchange::transfers(&record.audit);
-    assert_eq!(audit, [("ravi".into(), AuditOutcome::Accepted), ("ravi".into(), AuditOutcome::Completed)]);
-    scene.priya.event("ended").await?;
-    ravi.event("ended").await?;
+    assert_eq!(record.ended_because, Reason::CallerGone);
+    let audit: Vec<_> = flows::exchange::transfers(&record.audit).into_iter().map(|(_, outcome)| outcome).collect();
+    let (begun, done, back) = (AuditOutcome::Accepted, AuditOutcome::Completed, AuditOutcome::FellBack);
+    assert_eq!(audit, [begun, done, begun, back]);
     scene.golden("target-answers-and-goes", vec![ravi], vec![lane]).await
 }
 

@@ -20,6 +20,10 @@ pub enum Reason {
     CallerGone,
     /// The colleague hung up.
     AgentGone,
+    /// The party outside, to whom the caller had been transferred, hung up.
+    OutsideGone,
+    /// Whoever answered a transfer hung up before they could have said a word.
+    HungUpAtOnce,
     /// Taken back by the person who started it.
     Cancelled,
     AnsweredElsewhere,
@@ -49,6 +53,8 @@ impl Reason {
             Self::NobodyFree => "nobody free",
             Self::CallerGone => "the caller hung up",
             Self::AgentGone => "the colleague hung up",
+            Self::OutsideGone => "the party outside hung up",
+            Self::HungUpAtOnce => "hung up at once",
             Self::Cancelled => "cancelled",
             Self::AnsweredElsewhere => "answered elsewhere",
             Self::Shutdown => "the exchange was stopped",

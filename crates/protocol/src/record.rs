@@ -157,6 +157,12 @@ pub enum JourneyEvent {
         transfer: TransferId,
         number: String,
     },
+    /// Whoever answered a transfer hung up at once: it goes on, under a new id.
+    TransferResumed {
+        transfer: TransferId,
+        by: UserRef,
+        target: TargetRef,
+    },
     /// The transferor spoke with the target before deciding.
     Consulted {
         transfer: TransferId,

@@ -63,6 +63,8 @@ pub struct Case {
     pub caller_left: Option<Reason>,
     pub message: bool,
     pub draft: Option<Box<CallRecord>>,
+    /// The leg that has just answered a transfer, and until when its end does not end the call.
+    pub given: Option<(LegId, u64)>,
 }
 
 /// What a person decides on.
@@ -158,6 +160,7 @@ impl Books {
             caller_left: None,
             message: false,
             draft: None,
+            given: None,
         };
         self.cases.insert(key, case);
         self.tally.calls += 1;
@@ -287,6 +290,7 @@ fn settle(key: u32, case: &mut Case, entry: &AuditEntry, said: &mut Said) -> Che
             let sent_on = matches!(state, Some(CallState::Ringing { towards, .. }) if rung(towards));
             let before = case.open.replace(Open { by: entry.user.clone(), sent_on, progress: None, left: None });
             case.begun += 1;
+            case.given = None;
             check(before.is_none(), || format!("{}: a transfer begins while another goes on", case.id))
         }
         AuditOutcome::Completed | AuditOutcome::FellBack => match case.open.take() {
@@ -332,7 +336,11 @@ impl Case {
 }
 
 fn count_begun(record: &CallRecord) -> usize {
-    record.journey.iter().filter(|s| matches!(s.what, JourneyEvent::TransferStarted { .. })).count()
+    record.journey.iter().filter(|s| begins(&s.what)).count()
+}
+
+fn begins(event: &JourneyEvent) -> bool {
+    matches!(event, JourneyEvent::TransferStarted { .. } | JourneyEvent::TransferResumed { .. })
 }
 
 fn ended_as_said(record: &CallRecord) -> bool {

@@ -247,6 +247,7 @@ fn count(world: &mut World, input: &Input, said: &Said) {
             Input::Engine(EngineEvent::ReferRequested { replaces: Replaces::Nothing, .. }) => "REFER",
             Input::Engine(EngineEvent::ReferRequested { .. }) => "attended REFER",
             Input::Engine(EngineEvent::Diverted { .. }) => "302",
+            Input::Engine(EngineEvent::Ended { .. } | EngineEvent::OrderFailed { .. }) => "gone on, hung up at once",
             Input::Engine(_) | Input::Tick => "feature code",
             Input::Command(_) | Input::Shutdown => "other",
         };

@@ -23,6 +23,8 @@ pub type Plant = fn(&mut Switchboard);
 const TICKS: usize = 200;
 /// More steps than any world needs to come to rest.
 const LAST_STEPS: usize = 20_000;
+/// Whoever hangs up so soon after answering a transfer has not taken the call.
+const AT_ONCE_MS: u64 = 3_000;
 /// The clock of every world begins here.
 const EPOCH: u64 = 1_000_000;
 
@@ -121,6 +123,8 @@ struct Kept {
     resting: bool,
     /// A user of the account.
     user: bool,
+    /// Whoever goes has only just answered a transfer.
+    given: bool,
 }
 
 impl World {
@@ -248,7 +252,7 @@ impl World {
         }
         self.joined(&said);
         self.met();
-        self.settled(&mut said)?;
+        self.settled(input, &mut said)?;
         self.audited(input, &said)?;
         self.callers_kept(input)?;
         self.everyone_hears()?;
@@ -265,6 +269,10 @@ impl World {
         before.callers.clear();
         before.hung_up.clear();
         (before.key, before.other) = (None, None);
+        let goes = match input {
+            Input::Engine(EngineEvent::Ended { leg, .. } | EngineEvent::OrderFailed { leg, .. }) => Some(*leg),
+            Input::Engine(_) | Input::Command(_) | Input::Tick | Input::Shutdown => None,
+        };
         for (key, case) in &self.books.cases {
             let Some(call) = &case.shown else { continue };
             before.callers.push(Kept {
@@ -276,6 +284,7 @@ impl World {
                 resting: matches!(call.state, CallState::Voicemail { .. } | CallState::Closing)
                     || (call.direction != Direction::Inbound && call.answered_at.is_none()),
                 user: self.engine.legs.get(&case.caller).is_some_and(|l| l.user.is_some()),
+                given: case.given.is_some_and(|(leg, until)| Some(leg) == goes && self.now < until),
             });
         }
         let Input::Engine(event) = input else { return };
@@ -483,8 +492,12 @@ impl World {
 
     // Checks.
 
-    fn settled(&mut self, said: &mut Said) -> Checked {
+    fn settled(&mut self, input: &Input, said: &mut Said) -> Checked {
         for (key, open, out) in std::mem::take(&mut said.settled) {
+            if let (Input::Engine(EngineEvent::Answered { leg }), Some(case)) = (input, self.books.cases.get_mut(&key))
+            {
+                case.given = Some((*leg, self.now + AT_ONCE_MS));
+            }
             let case = self.books.cases.get(&key);
             let kind = outcome(case, &open, out)?;
             self.books.tally.outcomes.count(kind);
@@ -522,7 +535,7 @@ impl World {
             Input::Engine(EngineEvent::OrderFailed { leg, fatal: true, .. }) if *leg == kept.leg => true,
             // A user who hands over the call that they made themselves.
             Input::Engine(EngineEvent::ReferRequested { .. }) => kept.user,
-            _ if kept.transfer => false,
+            _ if kept.transfer || kept.given => false,
             Input::Engine(EngineEvent::Ended { .. } | EngineEvent::OrderFailed { fatal: true, .. }) if kept.talking => {
                 self.before.key == Some(kept.key)
             }

@@ -34,8 +34,17 @@ fn no_caller_is_lost() {
 
 /// Each way to transfer, each outcome and each fault is met.
 fn everything_happens(report: &Report) {
-    let ways =
-        ["Go", "consult", "to voicemail", "divert from the app", "302", "REFER", "attended REFER", "feature code"];
+    let ways = [
+        "Go",
+        "consult",
+        "to voicemail",
+        "divert from the app",
+        "302",
+        "REFER",
+        "attended REFER",
+        "feature code",
+        "gone on, hung up at once",
+    ];
     let outcomes = [
         "answered by the target",
         "connected outside",
@@ -117,6 +126,12 @@ fn a_lost_last_step_of_the_fallback_is_found() {
 fn a_refusal_that_is_not_written_down_is_found() {
     let failure = found(|board| board.plant(Fault::SkipAuditOfRefusal));
     assert!(failure.what_shrunk.contains("written down"), "{}", told(&failure));
+}
+
+#[test]
+fn a_caller_lost_to_a_hasty_goodbye_is_found() {
+    let failure = found(|board| board.plant(Fault::BelieveHastyGoodbye));
+    assert!(failure.what_shrunk.contains("hangs up on"), "{}", told(&failure));
 }
 
 #[test]

@@ -96,6 +96,7 @@ fn counts(step: &JourneyEvent) -> bool {
         | JourneyEvent::Recalled { .. }
         | JourneyEvent::TransferDone { .. }
         | JourneyEvent::TransferDoneOutside { .. }
+        | JourneyEvent::TransferResumed { .. }
         | JourneyEvent::Consulted { .. }
         | JourneyEvent::Joined { .. }
         | JourneyEvent::VoicemailStarted { .. }

@@ -92,7 +92,7 @@ impl Miss {
     pub(crate) fn of(reason: Reason) -> Self {
         match reason {
             Reason::Busy => Self::Busy,
-            Reason::Declined => Self::Declined,
+            Reason::Declined | Reason::HungUpAtOnce => Self::Declined,
             Reason::DoNotDisturb => Self::DoNotDisturb,
             Reason::Away => Self::Away,
             Reason::Unreachable | Reason::Failed => Self::NoDevice,
@@ -100,6 +100,7 @@ impl Miss {
             | Reason::NobodyFree
             | Reason::CallerGone
             | Reason::AgentGone
+            | Reason::OutsideGone
             | Reason::Cancelled
             | Reason::AnsweredElsewhere
             | Reason::Shutdown

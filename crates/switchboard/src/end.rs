@@ -118,6 +118,8 @@ fn outcome(call: &Call, because: Reason) -> CallOutcome {
         Reason::NoAnswer
         | Reason::CallerGone
         | Reason::AgentGone
+        | Reason::OutsideGone
+        | Reason::HungUpAtOnce
         | Reason::Cancelled
         | Reason::AnsweredElsewhere
         | Reason::SentToVoicemail

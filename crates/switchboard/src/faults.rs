@@ -22,6 +22,8 @@ pub enum Fault {
     ForgetAfterRing,
     /// The caller's leg is not ended with the call.
     LeaveCallerLeg,
+    /// Whoever answers a transfer and hangs up at once ends the call.
+    BelieveHastyGoodbye,
 }
 
 impl Switchboard {

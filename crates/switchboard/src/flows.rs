@@ -9,6 +9,7 @@ mod divert;
 mod join;
 mod keys;
 mod policy;
+mod resume;
 mod stale;
 mod team;
 mod undo;

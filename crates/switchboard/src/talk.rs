@@ -11,10 +11,13 @@ impl Switchboard {
     /// A rung agent has answered: whatever was going on, the caller talks with them now; or, if they are consulted, the
     /// agent does.
     pub(crate) fn connect(&mut self, call: &mut Call, agent: AgentLeg) {
-        match self.take(call) {
-            State::Ringing { .. } => {}
-            State::Queued(wait) => self.leave_line(&wait),
-            State::Transferring { transfer, stage } => self.transfer_answered(call, *transfer, stage, &agent),
+        let given = match self.take(call) {
+            State::Ringing { .. } => None,
+            State::Queued(wait) => {
+                self.leave_line(&wait);
+                None
+            }
+            State::Transferring { transfer, stage } => Some(self.transfer_answered(call, *transfer, stage, &agent)),
             state @ State::Consulting { stage: ConsultStage::Ringing(_), .. } => {
                 call.state = state;
                 return self.consult_answered(call, &Other::Agent(agent));
@@ -30,9 +33,10 @@ impl Switchboard {
                 call.state = state;
                 return self.hang_up(agent.leg, Reason::AnsweredElsewhere);
             }
-        }
+        };
         call.news.get_or_insert_with(|| format!("{} answered it", agent.user.name));
         self.talk(call, Other::Agent(agent), false);
+        self.remember_given(call, given);
     }
 
     /// The outside party that we dialled for a user has answered.
@@ -77,7 +81,13 @@ impl Switchboard {
         }
     }
 
-    fn transfer_answered(&mut self, call: &mut Call, transfer: Transfer, stage: Stage, agent: &AgentLeg) {
+    fn transfer_answered(
+        &mut self,
+        call: &mut Call,
+        mut transfer: Transfer,
+        stage: Stage,
+        agent: &AgentLeg,
+    ) -> Transfer {
         let name = &agent.user.name;
         let (outcome, rule) = match stage {
             Stage::Holding | Stage::Ringing(_) | Stage::Dialling(_) => {
@@ -85,6 +95,7 @@ impl Switchboard {
             }
             Stage::Queued(wait) => {
                 self.leave_line(&wait);
+                transfer.course.line_again();
                 let answered = format!("answered by {name} after waiting for {}", wait.department.name);
                 call.department = Some(wait.department);
                 match transfer.bounced_after_ms {
@@ -107,7 +118,7 @@ impl Switchboard {
             AuditOutcome::FellBack => format!("{tried}, then {name} answered it"),
             AuditOutcome::Accepted | AuditOutcome::Refused | AuditOutcome::Completed => tried,
         });
-        self.settle(call, transfer, outcome, rule, ReferProgress::Done);
+        self.settle(call, transfer, outcome, rule, ReferProgress::Done)
     }
 
     /// A leg is over: hung up, refused or broken.
@@ -123,7 +134,10 @@ impl Switchboard {
             return self.number_failed(call, reason);
         }
         match &mut call.state {
-            State::Talking { with, .. } if with.leg() == leg => self.other_ended(call, reason),
+            State::Talking { with, given, .. } if with.leg() == leg => match given.take() {
+                Some(given) if self.now < given.until => self.resume(call, given.transfer),
+                Some(_) | None => self.other_ended(call, reason),
+            },
             State::Dialling { agent, .. } if agent.leg == leg => self.end(call, Reason::Cancelled),
             State::Transferring { transfer, .. } if transfer.kept.as_ref().is_some_and(|k| k.agent.leg == leg) => {
                 transfer.kept = None;
@@ -148,6 +162,8 @@ impl Switchboard {
     fn other_ended(&mut self, call: &mut Call, reason: Reason) {
         let broke = matches!(reason, Reason::Failed | Reason::Unreachable);
         let department = call.department.as_ref().map(|d| d.id.clone());
+        let outside = matches!(call.state, State::Talking { with: Other::Outside { .. }, .. });
+        let gone = if outside { Reason::OutsideGone } else { Reason::AgentGone };
         match department {
             Some(department) if broke && !self.stopped => {
                 if let State::Talking { with: Other::Agent(agent), .. } = self.take(call) {
@@ -156,7 +172,7 @@ impl Switchboard {
                 self.order(Order::PlayMusic { leg: call.caller.leg });
                 self.enter_line(call, &department);
             }
-            Some(_) | None => self.end(call, if broke { reason } else { Reason::AgentGone }),
+            Some(_) | None => self.end(call, if broke { reason } else { gone }),
         }
     }
 

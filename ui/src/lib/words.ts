@@ -43,6 +43,8 @@ export const reasonWords: Record<Reason, string> = {
   nobody_free: "nobody free",
   caller_gone: "the caller hung up",
   agent_gone: "the colleague hung up",
+  outside_gone: "the party outside hung up",
+  hung_up_at_once: "hung up at once",
   cancelled: "cancelled",
   answered_elsewhere: "answered elsewhere",
   shutdown: "the exchange was stopped",
@@ -109,7 +111,10 @@ function bounceWords({ target, reason, rang_ms }: Bounce): string {
     case "cancelled":
       return `taken back from ${who}`;
     case "agent_gone":
+    case "outside_gone":
       return `${who} hung up`;
+    case "hung_up_at_once":
+      return `${who} hung up at once`;
     case "failed":
     case "caller_gone":
     case "answered_elsewhere":
@@ -224,6 +229,8 @@ export function journeyWords(event: JourneyEvent): Said & { note?: string } {
       return { words: `Talking with ${event.with.name}`, mood: "talking" };
     case "transfer_done_outside":
       return { words: `Talking with ${event.number}, outside`, mood: "talking" };
+    case "transfer_resumed":
+      return { words: `The transfer to ${targetName(event.target)} by ${event.by.name} went on`, mood: "moving" };
     case "consulted":
       return { words: `Waited on hold while ${targetName(event.with)} was consulted`, mood: "held" };
     case "joined":

@@ -29,6 +29,7 @@ pub(crate) enum State {
         /// The other side holds us.
         held: bool,
         typed: Option<Typed>,
+        given: Option<Box<Given>>,
     },
     Queued(Wait),
     /// The caller hears music (ringing, if not answered yet) until somebody takes the call.
@@ -139,6 +140,13 @@ pub(crate) struct Transfer {
     pub answers_itself: Option<DeviceId>,
 }
 
+/// A settled transfer that gave the caller to whom they talk with: should that one hang up before `until`, it goes on.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub transfer: Transfer,
+    pub until: Timestamp,
+}
+
 /// The leg of a former agent who stays on the line, hearing the ringing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Kept {
@@ -235,7 +243,7 @@ macro_rules! wait_of {
 impl State {
     /// Talking, with no key pressed.
     pub(crate) fn talking(with: Other, held: bool) -> Self {
-        Self::Talking { with, held, typed: None }
+        Self::Talking { with, held, typed: None, given: None }
     }
 
     /// When this state must be looked at again. Only talking may go on for ever, and with it the time in which an agent

@@ -321,7 +321,7 @@ fn an_outside_number_is_asked() {
     assert!(office.ordered(&Order::Bridge { a: caller, b: outside }));
     assert!(matches!(&office.only_call().state, CallState::TalkingOutside { with } if with.number == "+442079460999"));
     office.end(outside, Reason::CallerGone);
-    assert_eq!(office.records[0].ended_because, Reason::AgentGone);
+    assert_eq!(office.records[0].ended_because, Reason::OutsideGone);
 
     let (caller, ravi, call) = office.talking_with("ravi");
     office.consult("ravi", &call, number).unwrap();

@@ -137,6 +137,15 @@ impl Course {
         self.point = Point::Back;
     }
 
+    /// Who answered out of the line did not take the call: its place in the course, not in the line, is kept.
+    pub(crate) fn line_again(&mut self) {
+        self.point = match self.point {
+            Point::Fallback(0) => Point::Line,
+            Point::Fallback(next) => Point::Fallback(next - 1),
+            point @ (Point::Target | Point::Line | Point::Back | Point::Closing) => point,
+        };
+    }
+
     /// The target did not take it; the last word counts, as long as it is the target's turn.
     pub(crate) fn missed(&mut self, reason: Reason) {
         self.missed = Some((Miss::of(reason), reason));

@@ -15,6 +15,7 @@ mod keys;
 mod outside;
 mod recall;
 mod refer;
+mod resume;
 mod steps;
 mod ways;
 

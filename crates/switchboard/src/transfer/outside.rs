@@ -27,8 +27,9 @@ impl Switchboard {
         let State::Transferring { transfer, .. } = self.take(call) else { return };
         self.done_with(call, &transfer, &side);
         let rule = format!("answered by {}", side.name());
-        self.settle(call, *transfer, AuditOutcome::Completed, rule, ReferProgress::Done);
+        let given = self.settle(call, *transfer, AuditOutcome::Completed, rule, ReferProgress::Done);
         self.talk(call, side, false);
+        self.remember_given(call, Some(given));
     }
 
     /// The number that was dialled does not answer, or its leg, forgotten already, has ended.

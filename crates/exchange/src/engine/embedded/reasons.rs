@@ -72,9 +72,9 @@ pub fn status(reason: Reason) -> u16 {
         | Reason::AnsweredElsewhere
         | Reason::SentToVoicemail => 480,
         Reason::Busy | Reason::DoNotDisturb => 486,
-        Reason::Declined => 603,
+        Reason::Declined | Reason::HungUpAtOnce => 603,
         Reason::Failed | Reason::ExchangeFailed => 500,
-        Reason::CallerGone | Reason::AgentGone | Reason::Cancelled | Reason::Joined => 487,
+        Reason::CallerGone | Reason::AgentGone | Reason::OutsideGone | Reason::Cancelled | Reason::Joined => 487,
         Reason::Shutdown => 503,
     }
 }
@@ -83,7 +83,12 @@ pub fn status(reason: Reason) -> u16 {
 pub fn header(reason: Reason) -> Option<ReasonHeader> {
     match reason {
         Reason::AnsweredElsewhere => Some(ReasonHeader::answered_elsewhere()),
-        Reason::CallerGone | Reason::AgentGone | Reason::SentToVoicemail | Reason::Joined => None,
+        Reason::CallerGone
+        | Reason::AgentGone
+        | Reason::OutsideGone
+        | Reason::HungUpAtOnce
+        | Reason::SentToVoicemail
+        | Reason::Joined => None,
         Reason::NoAnswer
         | Reason::Busy
         | Reason::Declined
@@ -105,7 +110,7 @@ pub fn diversion(reason: Reason) -> &'static str {
     match reason {
         Reason::NoAnswer => "no-answer",
         Reason::Busy => "user-busy",
-        Reason::Declined => "deflection",
+        Reason::Declined | Reason::HungUpAtOnce => "deflection",
         Reason::Unreachable => "unavailable",
         Reason::DoNotDisturb => "do-not-disturb",
         Reason::Away => "away",
@@ -113,6 +118,7 @@ pub fn diversion(reason: Reason) -> &'static str {
         | Reason::NobodyFree
         | Reason::CallerGone
         | Reason::AgentGone
+        | Reason::OutsideGone
         | Reason::Cancelled
         | Reason::AnsweredElsewhere
         | Reason::SentToVoicemail
