@@ -59,6 +59,7 @@ pub(crate) fn searchable(record: &CallRecord) -> String {
             | JourneyEvent::VoicemailStarted { .. }
             | JourneyEvent::VoicemailLeft { .. }
             | JourneyEvent::Announced
+            | JourneyEvent::TransferResumed { .. }
             | JourneyEvent::Ended { .. } => {}
         }
     }
