@@ -261,6 +261,8 @@ export type Ineligible =
 export type JourneyEvent = { event: "arrived"; dialled: string } | { event: "queued"; department: DepartmentRef } | { event: "rang"; users: UserRef[] } | { event: "answered"; by: UserRef } | { event: "held"; by: UserRef } | { event: "resumed"; by: UserRef } | { event: "transfer_started"; transfer: TransferId; by: UserRef; from: UserRef | null; to: TargetRef; kind?: TransferKind; note: string | null } | { event: "transfer_bounced"; transfer: TransferId; target: TargetRef; reason: Reason } | { event: "recalled"; transfer: TransferId; user: UserRef } | { event: "transfer_done"; transfer: TransferId; with: UserRef } | 
 /**  The target of a transfer, an outside number, has answered. */
 { event: "transfer_done_outside"; transfer: TransferId; number: string } | 
+/**  Whoever answered a transfer hung up at once: it goes on, under a new id. */
+{ event: "transfer_resumed"; transfer: TransferId; by: UserRef; target: TargetRef } | 
 /**  The transferor spoke with the target before deciding. */
 { event: "consulted"; transfer: TransferId; with: TargetRef } | 
 /**  Joined by an attended transfer with the parties of another call. */
@@ -436,6 +438,10 @@ export type Reason = "no_answer" | "busy" | "declined" |
 "caller_gone" | 
 /**  The colleague hung up. */
 "agent_gone" | 
+/**  The party outside, to whom the caller had been transferred, hung up. */
+"outside_gone" | 
+/**  Whoever answered a transfer hung up before they could have said a word. */
+"hung_up_at_once" | 
 /**  Taken back by the person who started it. */
 "cancelled" | "answered_elsewhere" | "shutdown" | 
 /**  The target does not want to be disturbed. */
