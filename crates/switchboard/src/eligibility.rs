@@ -18,8 +18,19 @@ impl Switchboard {
         kind: TransferKind,
         target: &Target,
     ) -> Result<(), Ineligible> {
+        self.eligible_at(self.too_far(by, call, self.towards(by, target)), call, kind, target)
+    }
+
+    /// As [`Self::eligible`]; `too_far`: the account keeps whoever asks from moving the call there.
+    pub(crate) fn eligible_at(
+        &self,
+        too_far: bool,
+        call: &Call,
+        kind: TransferKind,
+        target: &Target,
+    ) -> Result<(), Ineligible> {
         match target {
-            Target::User(user) => self.user_eligible(by, call, kind, user, target),
+            Target::User(user) => self.user_eligible(too_far, call, kind, user),
             Target::Department(department) => {
                 let Some(state) = self.directory.departments.get(department) else { return Err(Ineligible::Unknown) };
                 let parties = call.parties().into_iter().filter_map(|id| self.directory.users.get(id));
@@ -27,7 +38,7 @@ impl Switchboard {
                 if state.staffed <= parties && kind != TransferKind::Voicemail {
                     return Err(Ineligible::NobodyThere);
                 }
-                if self.too_far(by, call, target) { Err(Ineligible::OtherDepartment) } else { Ok(()) }
+                if too_far { Err(Ineligible::OtherDepartment) } else { Ok(()) }
             }
             Target::Outside(number) => {
                 if dialable(number).is_none() {
@@ -38,21 +49,14 @@ impl Switchboard {
         }
     }
 
-    fn user_eligible(
-        &self,
-        by: &UserId,
-        call: &Call,
-        kind: TransferKind,
-        user: &UserId,
-        target: &Target,
-    ) -> Result<(), Ineligible> {
+    fn user_eligible(&self, too_far: bool, call: &Call, kind: TransferKind, user: &UserId) -> Result<(), Ineligible> {
         let to_mailbox = kind == TransferKind::Voicemail;
         // Who talks with the caller may send them to their own mailbox.
         if call.parties().contains(user) && (!to_mailbox || call.caller.user.as_ref() == Some(user)) {
             return Err(Ineligible::InThisCall);
         }
         let Some(state) = self.directory.users.get(user) else { return Err(Ineligible::Unknown) };
-        if self.too_far(by, call, target) {
+        if too_far {
             return Err(Ineligible::OtherDepartment);
         }
         if state.config.disabled {

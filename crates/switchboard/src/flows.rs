@@ -370,7 +370,7 @@ fn who_sees_what() {
 fn targets_come_sorted_with_reasons_and_forecast() {
     let mut office = Office::with(&["ravi", "mina", "tom"]);
     let (_, _, call) = office.talking_with("ravi");
-    let targets = office.board.transfer_targets(&"maya".into(), &call).unwrap();
+    let targets = office.targets("maya", &call).unwrap();
     let names: Vec<_> = targets.iter().map(|t| t.name.as_str()).collect();
     let sorted =
         ["Alex Moreno", "Maya Lindqvist", "Mina Shah", "Omar Haddad", "Ravi Kumar", "Tom Okafor", "Sales", "Support"];
@@ -390,7 +390,7 @@ fn the_forecast_comes_true() {
     for target in [to_user("tom"), to_user("mina"), to_department("sales"), to_department("support")] {
         let mut office = Office::of(account.clone(), &["ravi", "mina", "tom", "maya"]);
         let (_, _, call) = office.talking_with("ravi");
-        let rows = office.board.transfer_targets(&"maya".into(), &call).unwrap();
+        let rows = office.targets("maya", &call).unwrap();
         let forecast = rows.into_iter().find(|t| t.target == target).unwrap().forecast;
         office.transfer("maya", &call, target.clone()).unwrap();
         for step in &forecast {

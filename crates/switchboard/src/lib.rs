@@ -60,6 +60,7 @@ pub use output::*;
 pub use permission::Rights;
 use protocol::{CallId, Department, DepartmentId, LegId, LiveCall, Reason, Timestamp, TransferId, User, UserId};
 pub use timer::TimerReason;
+pub use transfer::TargetList;
 
 use crate::{
     audit::Trail,
@@ -85,6 +86,8 @@ pub struct Switchboard {
     settled: Settled,
     changed: Changed,
     now: Timestamp,
+    /// How many inputs have been taken in.
+    handled: u64,
     stopped: bool,
     #[cfg(any(test, feature = "faults"))]
     fault: Option<Fault>,
@@ -132,6 +135,7 @@ impl Switchboard {
             settled: Settled::default(),
             changed: Changed::default(),
             now: Timestamp::default(),
+            handled: 0,
             stopped: false,
             #[cfg(any(test, feature = "faults"))]
             fault: None,
@@ -146,6 +150,7 @@ impl Switchboard {
             self.directory.present_since(now);
         }
         self.now = self.now.max(now);
+        self.handled += 1;
         match input {
             Input::Engine(event) => self.engine(event),
             Input::Command(command) => self.command(command),

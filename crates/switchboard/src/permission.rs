@@ -128,7 +128,7 @@ impl Switchboard {
         self.may_move(user, Some(call), TransferKind::Consult, Towards::OwnDepartment)
     }
 
-    fn may_move(
+    pub(crate) fn may_move(
         &self,
         user: &UserId,
         call: Option<&Call>,
@@ -170,9 +170,9 @@ impl Switchboard {
         }
     }
 
-    /// Whether the account keeps `user` from moving `call` to where `target` is.
-    pub(crate) fn too_far(&self, user: &UserId, call: &Call, target: &Target) -> bool {
-        matches!(self.lookup(user, Some(call), Kind::Transfer, self.towards(user, target)), Err(Lack::Across(_)))
+    /// Whether the account keeps `user` from moving `call` there.
+    pub(crate) fn too_far(&self, user: &UserId, call: &Call, towards: Towards) -> bool {
+        matches!(self.lookup(user, Some(call), Kind::Transfer, towards), Err(Lack::Across(_)))
     }
 
     /// Finds the cell of the table and asks the account about its conditions.
@@ -224,7 +224,7 @@ impl Switchboard {
         })
     }
 
-    fn towards(&self, user: &UserId, target: &Target) -> Towards {
+    pub(crate) fn towards(&self, user: &UserId, target: &Target) -> Towards {
         let mine = self.directory.users.get(user).map_or(&[][..], |u| &u.config.departments);
         let shared = match target {
             Target::Outside(_) => return Towards::Outside,

@@ -11,12 +11,13 @@ use before::Before;
 pub(crate) use ears::Ears;
 use protocol::{
     AuditAction, AuditEntry, AuditOutcome, CallId, CallRecord, DepartmentId, DeviceId, LegId, LiveCall, Party,
-    Presence, Reason, Role, Strategy, Target, Timestamp, TransferId, TransferKind, UserId,
+    Presence, Reason, Role, Strategy, Target, Timestamp, TransferId, TransferKind, TransferTarget, UserId,
 };
 
 use crate::{
     Account, Command, DepartmentConfig, EngineEvent, Fact, Fallback, FallbackStep, Input, MailboxOf, Order, Origin,
-    Output, OutsideRule, Policy, RecallWhom, Refusal, Release, RingCard, Switchboard, Unavailable, UserConfig,
+    Output, OutsideRule, Policy, RecallWhom, Refusal, Release, RingCard, Switchboard, TargetList, Unavailable,
+    UserConfig,
 };
 
 pub(crate) struct Office {
@@ -204,6 +205,18 @@ impl Office {
         let (by, call, note) = (by.into(), call.clone(), Some("needs an invoice".to_owned()));
         self.handle(Input::Command(Command::Transfer { by, call, revision, target, kind, note }));
         self.answers.last().expect("each transfer is answered").clone()
+    }
+
+    /// The dialog's list, read in small pages.
+    pub(crate) fn targets(&self, by: &str, call: &CallId) -> Option<Vec<TransferTarget>> {
+        let (mut list, mut all) = (TargetList::default(), Vec::new());
+        loop {
+            let page = self.board.transfer_targets(&by.into(), call, &mut list, 2)?;
+            if page.is_empty() {
+                return Some(all);
+            }
+            all.extend(page);
+        }
     }
 
     pub(crate) fn cancel(&mut self, by: &str, transfer: &TransferId) -> Result<(), Refusal> {

@@ -8,7 +8,7 @@ use protocol::{CallId, DepartmentId, LegId, Party, Role, Strategy, Target, Times
 use serde_json::{Value, json};
 use switchboard::{
     Account, Command, DepartmentConfig, EngineEvent, Fact, Fallback, FallbackStep, Input, MailboxOf, Order, Origin,
-    Output, OutsideRule, Policy, RecallWhom, Release, Switchboard, Unavailable, UserConfig,
+    Output, OutsideRule, Policy, RecallWhom, Release, Switchboard, TargetList, Unavailable, UserConfig,
 };
 
 use crate::ALLOCATED;
@@ -46,12 +46,16 @@ fn measure(calls: usize) -> Result<Value> {
         }
     }
     let (seconds, steps) = (begun.elapsed().as_secs_f64(), world.steps - from);
+    let (list_ms, slowest_page_ms, rows) = world.list_targets()?;
     Ok(json!({
         "calls": calls,
         "users": world.users,
         "steps_per_second": (steps as f64 / seconds).round(),
         "us_per_step": seconds * 1e6 / steps as f64,
         "bytes_per_call": bytes_per_call,
+        "transfer_dialog_rows": rows,
+        "transfer_dialog_us_per_row": list_ms * 1e3 / rows as f64,
+        "transfer_dialog_slowest_page_ms": slowest_page_ms,
         "bytes_of_the_account": before - empty,
     }))
 }
@@ -129,6 +133,23 @@ impl World {
         let (id, _) = self.shown.clone().context("no call")?;
         self.calls.push_back(Talk { id, caller, department });
         Ok(())
+    }
+
+    /// All targets of the oldest call, in the pages in which the exchange reads them: milliseconds for all and for the
+    /// slowest page, and how many there are.
+    fn list_targets(&self) -> Result<(f64, f64, usize)> {
+        let call = &self.calls.front().context("no call")?.id;
+        let (mut list, mut rows, mut slowest) = (TargetList::default(), 0, 0.0_f64);
+        let begun = Instant::now();
+        loop {
+            let page_begun = Instant::now();
+            let page = self.board.transfer_targets(&"boss".into(), call, &mut list, 64).context("no call")?;
+            slowest = slowest.max(page_begun.elapsed().as_secs_f64() * 1e3);
+            if page.is_empty() {
+                return Ok((begun.elapsed().as_secs_f64() * 1e3, slowest, rows));
+            }
+            rows += page.len();
+        }
     }
 
     /// The oldest call is transferred to another department, answered there, and hung up; a new one arrives.

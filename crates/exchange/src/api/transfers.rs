@@ -1,9 +1,9 @@
 //! Moving a live call: to whom, Go, and the steps of a transfer that goes on. Every answer is the switchboard's own.
 
 use axum::{Json, extract::State, http::StatusCode};
-use protocol::{ApiError, CallId, Target, TransferAccepted, TransferId, TransferRequest, TransferTargets};
+use protocol::{ApiError, CallId, Target, TransferAccepted, TransferId, TransferRequest, TransferTargets, UserId};
 use serde::Deserialize;
-use switchboard::{Command, Refusal, Rights};
+use switchboard::{Command, Refusal, Rights, TargetList};
 use utoipa::IntoParams;
 
 use super::{
@@ -19,6 +19,9 @@ pub(super) struct Typed {
     /// Answers with the one row of this outside number, as a person writes it, instead of users and departments.
     number: Option<String>,
 }
+
+/// Calls wait while rows are worked out; these take less than a millisecond.
+const ROWS_AT_ONCE: usize = 64;
 
 /// To whom a live call can be moved, who can't take it and why, and what each way of moving it would do.
 #[utoipa::path(
@@ -41,18 +44,24 @@ pub(super) async fn transfer_targets(
         check::filled("`number`", number, check::MAX_NAME)?;
     }
     let (user, call) = (caller.user, CallId(call));
-    let targets = api.0.brain.look(move |s| {
-        let live = s.live_calls().into_iter().find(|c| c.id == call && s.may_see(&user, c))?;
-        let targets = match number {
-            Some(number) => vec![s.transfer_target(&user, &call, &Target::Outside(number))?],
-            None => s.transfer_targets(&user, &call)?,
-        };
-        let Rights { transfer, consult, outside, .. } = s.rights(&user, &call);
-        let (right, consult, outside) = (transfer.into(), consult.into(), outside.into());
-        Some(TransferTargets { call, revision: live.revision, right, consult, outside, targets })
-    });
     let gone = || Refused::not_found("This call is not going on any more, or it is not yours to see.");
-    targets.await?.map(Json).ok_or_else(gone)
+    let mut answer = api.right_to_move(user.clone(), call.clone()).await?.ok_or_else(gone)?;
+    if let Some(number) = number {
+        let target = api.0.brain.look(move |s| s.transfer_target(&user, &call, &Target::Outside(number)));
+        answer.targets.push(target.await?.ok_or_else(gone)?);
+        return Ok(Json(answer));
+    }
+    let mut list = TargetList::default();
+    loop {
+        let (user, call) = (user.clone(), call.clone());
+        let page = api.0.brain.look(move |s| (s.transfer_targets(&user, &call, &mut list, ROWS_AT_ONCE), list));
+        let page = page.await?;
+        list = page.1;
+        match page.0.ok_or_else(gone)? {
+            rows if rows.is_empty() => return Ok(Json(answer)),
+            rows => answer.targets.extend(rows),
+        }
+    }
 }
 
 /// Move a live call: at once (`blind`), after speaking with the target (`consult`), or to the target's mailbox
@@ -142,6 +151,17 @@ pub(super) async fn swap(State(api): State<Api>, caller: Caller, Named(id): Name
 }
 
 impl Api {
+    /// What `user` may do with the call, with no targets yet.
+    async fn right_to_move(&self, user: UserId, call: CallId) -> Answer<Option<TransferTargets>> {
+        let right = self.0.brain.look(move |s| {
+            let live = s.live_calls().into_iter().find(|c| c.id == call && s.may_see(&user, c))?;
+            let Rights { transfer, consult, outside, .. } = s.rights(&user, &call);
+            let (right, consult, outside) = (transfer.into(), consult.into(), outside.into());
+            Some(TransferTargets { call, revision: live.revision, right, consult, outside, targets: Vec::new() })
+        });
+        Ok(right.await?)
+    }
+
     async fn step(&self, command: Command) -> Answer<StatusCode> {
         let answer = self.0.brain.command(command).await?.step_answer;
         answer.unwrap_or(Err(Refusal::UnknownTransfer))?;

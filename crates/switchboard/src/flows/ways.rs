@@ -39,7 +39,7 @@ fn each_way_has_its_sentence() {
     let outside = row(&office, "ravi", &call, &Target::Outside("+44 20 7946 0999".into()));
     assert_eq!(outside.name, "+442079460999");
     let [blind, consult, voicemail] = lines(&outside);
-    assert!(blind.starts_with("dials +442079460999 20 s, then back to Ravi Kumar"), "{blind}");
+    assert!(blind.starts_with("dials +442079460999 20 s, then back to you"), "{blind}");
     assert!(consult.starts_with("dials +442079460999 20 s; you speak first."), "{consult}");
     assert_eq!(voicemail, "An outside number has no mailbox here.");
     let watching = row(&office, "maya", &call, &to_user("tom"));

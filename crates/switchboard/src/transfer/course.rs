@@ -45,6 +45,14 @@ pub(crate) enum Point {
     Closing,
 }
 
+/// For whom a fallback was configured.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Whose {
+    User(UserId),
+    Department(DepartmentId),
+    Account,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
     /// The target: a user, or the free agents of a department, in the order in which they are asked.
@@ -219,7 +227,7 @@ impl Switchboard {
             | FallbackStep::Voicemail { .. }
             | FallbackStep::Announcement => None,
         };
-        let configured = self.fallback_of(call, course).steps.iter().find_map(recall);
+        let configured = self.fallback_of(call, course).1.steps.iter().find_map(recall);
         let seconds = configured.unwrap_or(self.directory.policy.transfer_ring_seconds);
         let back = [&course.from, &course.by].into_iter().flatten();
         let user = back.into_iter().find(|u| self.can_be_recalled(call, course, &u.id))?;
@@ -228,23 +236,27 @@ impl Switchboard {
 
     /// What was configured for this target: its own, else its department's, else the call's department's, else the
     /// account's.
-    pub(crate) fn fallback_of(&self, call: &Call, course: &Course) -> &Fallback {
-        let of_department = |id: &DepartmentId| self.directory.departments.get(id)?.config.fallback.as_ref();
+    pub(crate) fn fallback_of(&self, call: &Call, course: &Course) -> (Whose, &Fallback) {
+        let of_department = |id: &DepartmentId| {
+            let fallback = self.directory.departments.get(id)?.config.fallback.as_ref()?;
+            Some((Whose::Department(id.clone()), fallback))
+        };
         let called = call.department.as_ref().map(|d| &d.id);
         let own = match &course.target {
             TargetRef::User(user) => self.directory.users.get(&user.id).and_then(|user| {
                 let theirs = &user.config.departments;
                 let shared = called.filter(|d| theirs.contains(d));
-                user.config.fallback.as_ref().or_else(|| shared.into_iter().chain(theirs).find_map(of_department))
+                let own = user.config.fallback.as_ref().map(|own| (Whose::User(user.config.id.clone()), own));
+                own.or_else(|| shared.into_iter().chain(theirs).find_map(of_department))
             }),
             TargetRef::Department(department) => of_department(&department.id),
             TargetRef::Outside { .. } => None,
         };
-        own.or_else(|| called.and_then(of_department)).unwrap_or(&self.directory.policy.fallback)
+        own.or_else(|| called.and_then(of_department)).unwrap_or((Whose::Account, &self.directory.policy.fallback))
     }
 
     fn fallback_at(&self, call: &Call, course: &Course, index: usize, past: &Past<'_>) -> (Option<Step>, Point) {
-        let fallback = self.fallback_of(call, course);
+        let (_, fallback) = self.fallback_of(call, course);
         let special = course.missed.and_then(|(miss, _)| fallback.on.get(&miss));
         match special.unwrap_or(&fallback.steps).get(index) {
             None => (None, Point::Closing),

@@ -7,76 +7,106 @@ use protocol::{
     UserRef,
 };
 
-use super::{Course, Step, Team};
+use super::{Course, Step, Team, course::Whose, ways::Rights};
 use crate::{
-    Fallback, FallbackStep, Miss, Release, Switchboard,
+    FallbackStep, Miss, Release, Switchboard,
     arrive::bounded,
     call::{Call, State},
     directory::dialable,
     strategy::{Next, Past, at_once},
 };
 
-/// The fallback, and the departments of which the user is one of the free agents.
-type Alike = (*const Fallback, Vec<DepartmentId>);
+/// Whose fallback it is, and the departments of which the user is one of the free agents.
+type Alike = (Whose, Vec<DepartmentId>);
 
 /// What follows the target's ring, and whether it ends at the target's own mailbox.
 type Tails = BTreeMap<Alike, (Vec<ForecastStep>, bool)>;
 
+/// A list of targets that is read in pages, so that nothing that happens to a call has to wait for thousands of rows.
+#[derive(Default)]
+pub struct TargetList {
+    next: usize,
+    common: Option<Common>,
+}
+
+/// What the rows of a list have in common, as long as nothing has happened.
+struct Common {
+    /// How many inputs had been handled when it was found out.
+    handled: u64,
+    rights: Rights,
+    tails: Tails,
+}
+
 impl Switchboard {
     /// Everyone the call could be given to: users by name, then departments by name; those who can't take it now are
-    /// included with the reason. `None` if there is no such call, or `user` may not see it.
+    /// included with the reason. At most `rows` of them, from where the list was left; none at its end. `None` if there
+    /// is no such call, or `user` may not see it.
     #[must_use]
-    pub fn transfer_targets(&self, user: &UserId, call: &CallId) -> Option<Vec<TransferTarget>> {
-        let call = self.find(call)?;
-        if !call.shown.as_ref().is_some_and(|shown| self.may_see(user, shown)) {
-            return None;
-        }
-        let mut tails = Tails::new();
-        let users = self.directory.users_by_name.iter().filter_map(|id| self.directory.users.get(id)).map(|u| {
-            let of = u.config.departments.iter().map(|d| self.directory.department_ref(d).name).collect();
-            let target = Target::User(u.config.id.clone());
-            let row = self.row(user, call, target, (&u.config.name, &u.config.extension), &mut tails);
-            TransferTarget { departments: of, presence: Some(u.presence), ..row }
-        });
-        let mut rows: Vec<TransferTarget> = users.collect();
-        let departments = self.directory.departments_by_name.iter().filter_map(|id| self.directory.departments.get(id));
-        rows.extend(departments.map(|d| {
-            let target = Target::Department(d.config.id.clone());
-            self.row(user, call, target, (&d.config.name, &d.config.extension), &mut Tails::new())
-        }));
-        Some(rows)
+    pub fn transfer_targets(
+        &self,
+        user: &UserId,
+        call: &CallId,
+        list: &mut TargetList,
+        rows: usize,
+    ) -> Option<Vec<TransferTarget>> {
+        let call = self.visible(user, call)?;
+        let mut common =
+            list.common.take().filter(|c| c.handled == self.handled).unwrap_or_else(|| self.common(user, call));
+        let users = self.directory.users_by_name.iter().map(|id| Target::User(id.clone()));
+        let departments = self.directory.departments_by_name.iter().map(|id| Target::Department(id.clone()));
+        let page = users.chain(departments).skip(list.next).take(rows);
+        let page: Vec<_> = page.map(|target| self.row(user, call, target, &mut common)).collect();
+        list.next += page.len();
+        list.common = Some(common);
+        Some(page)
     }
 
     /// What Go would do with this one target: for numbers, which no list can hold. `None` as
     /// [`Self::transfer_targets`].
     #[must_use]
     pub fn transfer_target(&self, user: &UserId, call: &CallId, target: &Target) -> Option<TransferTarget> {
-        let call = self.find(call)?;
-        if !call.shown.as_ref().is_some_and(|shown| self.may_see(user, shown)) {
-            return None;
-        }
-        let name = self.target_ref(target).name().to_owned();
-        Some(self.row(user, call, target.clone(), (&name, ""), &mut Tails::new()))
+        let call = self.visible(user, call)?;
+        Some(self.row(user, call, target.clone(), &mut self.common(user, call)))
     }
 
-    fn row(
-        &self,
-        by: &UserId,
-        call: &Call,
-        target: Target,
-        (name, extension): (&str, &str),
-        tails: &mut Tails,
-    ) -> TransferTarget {
-        let ineligible = self.eligible(by, call, TransferKind::Blind, &target).err();
-        let forecast = if ineligible.is_none() { self.forecast(by, call, &target, tails) } else { Vec::new() };
-        let line = line(&forecast);
+    fn visible(&self, user: &UserId, call: &CallId) -> Option<&Call> {
+        self.find(call).filter(|call| call.shown.as_ref().is_some_and(|shown| self.may_see(user, shown)))
+    }
+
+    fn common(&self, by: &UserId, call: &Call) -> Common {
+        Common { handled: self.handled, rights: Rights::new(self, by, call), tails: Tails::new() }
+    }
+
+    fn row(&self, by: &UserId, call: &Call, target: Target, common: &mut Common) -> TransferTarget {
+        let too_far = common.rights.too_far(self.towards(by, &target));
+        let ineligible = self.eligible_at(too_far, call, TransferKind::Blind, &target).err();
+        let forecast =
+            if ineligible.is_none() { self.forecast(by, call, &target, &mut common.tails) } else { Vec::new() };
+        let line = line(&forecast, by);
+        let (mut extension, mut departments, mut presence) = (String::new(), Vec::new(), None);
+        match &target {
+            Target::User(id) => {
+                if let Some(user) = self.directory.users.get(id) {
+                    extension.clone_from(&user.config.extension);
+                    presence = Some(user.presence);
+                    departments =
+                        user.config.departments.iter().map(|d| self.directory.department_ref(d).name).collect();
+                }
+            }
+            Target::Department(id) => {
+                if let Some(department) = self.directory.departments.get(id) {
+                    extension.clone_from(&department.config.extension);
+                }
+            }
+            Target::Outside(_) => {}
+        }
         TransferTarget {
-            ways: self.ways(by, call, &target, &line),
+            ways: self.ways((by, call), &common.rights, &target, &line),
+            name: self.target_ref(&target).name().to_owned(),
             target,
-            name: name.to_owned(),
-            extension: extension.to_owned(),
-            departments: Vec::new(),
-            presence: None,
+            extension,
+            departments,
+            presence,
             ineligible,
             forecast,
             forecast_line: line,
@@ -124,7 +154,7 @@ impl Switchboard {
     fn alike(&self, call: &Call, course: &Course) -> Option<Alike> {
         let TargetRef::User(user) = &course.target else { return None };
         let state = self.directory.users.get(&user.id).filter(|u| u.free(None))?;
-        let fallback = self.fallback_of(call, course);
+        let (whose, fallback) = self.fallback_of(call, course);
         let steps = fallback.on.get(&Miss::NoAnswer).unwrap_or(&fallback.steps);
         // Whom a line has asked in its time depends on each of its members.
         let line = steps.iter().position(|step| matches!(step, FallbackStep::Queue { .. }));
@@ -133,7 +163,7 @@ impl Switchboard {
             FallbackStep::Queue { .. } | FallbackStep::Voicemail { .. } | FallbackStep::Announcement => false,
         };
         let plain = line.is_none_or(|at| !steps[at..].iter().any(rings));
-        (plain && !course.gave_away(&user.id)).then(|| (std::ptr::from_ref(fallback), state.rung_by.clone()))
+        (plain && !course.gave_away(&user.id)).then(|| (whose, state.rung_by.clone()))
     }
 
     /// The course that Go would begin.
@@ -294,8 +324,9 @@ impl Step {
     }
 }
 
-/// The steps as one line.
-pub(super) fn line(steps: &[ForecastStep]) -> String {
+/// The steps as one line for `reader`.
+pub(super) fn line(steps: &[ForecastStep], reader: &UserId) -> String {
+    let you_or = |user: &UserRef| if user.id == *reader { "you".to_owned() } else { user.name.clone() };
     let mut line = String::new();
     for step in steps {
         if !line.is_empty() {
@@ -308,8 +339,8 @@ pub(super) fn line(steps: &[ForecastStep]) -> String {
                 [one, two] => write!(line, "rings {} and {} {seconds} s", one.name, two.name),
                 many => write!(line, "rings {} colleagues {seconds} s", many.len()),
             },
-            ForecastStep::Recall { user, seconds: 0 } => write!(line, "back to {} at once", user.name),
-            ForecastStep::Recall { user, seconds } => write!(line, "back to {} {seconds} s", user.name),
+            ForecastStep::Recall { user, seconds: 0 } => write!(line, "back to {} at once", you_or(user)),
+            ForecastStep::Recall { user, seconds } => write!(line, "back to {} {seconds} s", you_or(user)),
             ForecastStep::NextAgent { department, free, seconds, strategy } => {
                 let how = match strategy {
                     Strategy::AllAtOnce => "",

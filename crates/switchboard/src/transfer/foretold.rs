@@ -11,6 +11,7 @@ use crate::{
     Account, Fallback, FallbackStep, MailboxOf, Miss, RecallWhom, Release, Unavailable, UserConfig,
     call::{Ring, Stage, State},
     testkit::{Office, account, to_department, to_user},
+    transfer::Wish,
 };
 
 const PEOPLE: [&str; 9] = ["alex", "maya", "ravi", "mina", "tom", "omar", "ann", "bob", "cleo"];
@@ -266,10 +267,16 @@ fn comes_true(rules: Rules, scene: &Scene) -> Result<usize, TestCaseError> {
     if row.ineligible.is_some() || office.board.may_transfer(&by.into(), &call).is_err() {
         return Ok(0);
     }
-    let all = office.board.transfer_targets(&by.into(), &call).unwrap();
+    let all = office.targets(by, &call).unwrap();
     for listed in all {
         let alone = office.board.transfer_target(&by.into(), &call, &listed.target).unwrap();
+        prop_assert_eq!(&listed.ways, &alone.ways);
         prop_assert_eq!((listed.forecast_line, listed.ineligible), (alone.forecast_line, alone.ineligible));
+        for way in &listed.ways {
+            let wish = Wish { by: &by.into(), target: &listed.target, kind: way.kind, revision: None };
+            let begins = office.board.find(&call).is_some_and(|call| office.board.may_begin(call, &wish).is_ok());
+            prop_assert_eq!(begins, way.refused.is_none(), "{:?}", way);
+        }
     }
     let forecast = row.forecast;
     prop_assert!(!forecast.is_empty());

@@ -21,4 +21,5 @@ mod ways;
 
 pub(crate) use ask::{Asked, Way, Wish, action, may_consult};
 pub(crate) use course::{Course, Point, Step, Team};
+pub use forecast::TargetList;
 pub(crate) use steps::{Request, Settled};
