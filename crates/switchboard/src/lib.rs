@@ -9,6 +9,7 @@
 //! hearing a configured closing announcement. Never silence, never nothing.
 
 mod account;
+mod amend;
 mod arrive;
 mod audit;
 mod call;
@@ -33,6 +34,7 @@ mod queue;
 mod repair;
 mod ring;
 mod rules;
+mod scope;
 mod stale;
 mod strategy;
 mod talk;
@@ -50,6 +52,7 @@ mod testkit;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use account::*;
+pub use amend::{Amendment, NotAmended};
 pub use check::Violation;
 #[cfg(feature = "faults")]
 pub use faults::Fault;
@@ -58,7 +61,9 @@ pub(crate) use faults::Fault;
 pub use input::*;
 pub use output::*;
 pub use permission::Rights;
-use protocol::{CallId, Department, DepartmentId, LegId, LiveCall, Reason, Timestamp, TransferId, User, UserId};
+use protocol::{
+    CallId, Department, DepartmentId, Disposition, LegId, LiveCall, Reason, Timestamp, TransferId, User, UserId,
+};
 pub use timer::TimerReason;
 
 use crate::{
@@ -142,10 +147,7 @@ impl Switchboard {
 
     /// Takes in one thing that happened at `now`. Drain [`Self::poll_output`] afterwards.
     pub fn handle(&mut self, now: Timestamp, input: Input) {
-        if self.now == Timestamp::default() {
-            self.directory.present_since(now);
-        }
-        self.now = self.now.max(now);
+        self.pass_time(now);
         match input {
             Input::Engine(event) => self.engine(event),
             Input::Command(command) => self.command(command),
@@ -183,6 +185,19 @@ impl Switchboard {
     #[must_use]
     pub fn departments(&self) -> Vec<Department> {
         self.directory.departments.values().map(Directory::department_view).collect()
+    }
+
+    /// What finished calls can be marked as, in the order in which they are offered.
+    #[must_use]
+    pub fn dispositions(&self) -> &[Disposition] {
+        &self.directory.dispositions
+    }
+
+    fn pass_time(&mut self, now: Timestamp) {
+        if self.now == Timestamp::default() {
+            self.directory.present_since(now);
+        }
+        self.now = self.now.max(now);
     }
 
     fn engine(&mut self, event: EngineEvent) {

@@ -109,7 +109,7 @@ pub enum RingKind {
 pub enum Fact {
     CallChanged(LiveCall),
     CallGone(CallId),
-    /// A call has ended and everything about it is known.
+    /// A call has ended; or its record, said before, has changed. The newer `seq` holds.
     Record(Box<CallRecord>),
     /// The record that this call would have if the exchange failed now. To be kept until its `Record`, and given to
     /// [`crate::Switchboard::recover`] by the next run.

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use before::Before;
 pub(crate) use ears::Ears;
 use protocol::{
-    AuditAction, AuditEntry, AuditOutcome, CallId, CallRecord, DepartmentId, DeviceId, LegId, LiveCall, Party,
-    Presence, Reason, Role, Strategy, Target, Timestamp, TransferId, TransferKind, UserId,
+    AuditAction, AuditEntry, AuditOutcome, CallId, CallRecord, DepartmentId, DeviceId, Disposition, LegId, LiveCall,
+    Party, Presence, Reason, Role, Strategy, Target, Timestamp, TransferId, TransferKind, UserId,
 };
 
 use crate::{
@@ -88,6 +88,9 @@ pub(crate) fn account() -> Account {
             ]),
         },
         has_trunk: true,
+        dispositions: [("resolved", "Resolved"), ("call_back", "Call back")]
+            .map(|(id, name)| Disposition { id: id.into(), name: name.into() })
+            .into(),
     }
 }
 

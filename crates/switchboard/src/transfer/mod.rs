@@ -18,6 +18,6 @@ mod refer;
 mod steps;
 mod ways;
 
-pub(crate) use ask::{Asked, Way, Wish, action, may_consult};
+pub(crate) use ask::{Asked, Way, Wish, action, may_consult, rule_of};
 pub(crate) use course::{Course, Point, Step, Team};
 pub(crate) use steps::{Request, Settled};
