@@ -31,7 +31,9 @@ export type AuditAction = "transfer" | "cancel_transfer" |
 /**  A consultation was begun; its end has the same action. */
 "consult" | "complete_transfer" | "swap_transfer" | 
 /**  After a failure of the exchange: a call that was cut off is closed. */
-"recover" | "set_presence" | "sign_in" | "sign_out";
+"recover" | 
+/**  A note or disposition on a finished call. */
+"set_remarks" | "set_presence" | "sign_in" | "sign_out";
 
 /**  One line of the audit trail. Append-only; `hash` chains it to the line before. */
 export type AuditEntry = {
@@ -100,6 +102,10 @@ export type CallRecord = {
 	journey: JourneyStep[],
 	audit: AuditEntry[],
 	voicemail: VoicemailRef | null,
+	/**  What people have put on the call since it ended; `None` if nobody has. */
+	remarks?: Remarks | null,
+	/**  How the legs sounded, in the order in which they ended; empty if nothing was measured. */
+	quality?: LegQuality[],
 };
 
 /**  Where the caller is right now. There is no variant for silence: that is the promise. */
@@ -216,7 +222,18 @@ export type Direction =
 export type Directory = {
 	users: User[],
 	departments: Department[],
+	/**  What a finished call can be marked as, in the configured order. */
+	dispositions?: Disposition[],
 };
+
+/**  A word that people put on finished calls: "Resolved", "Call back". */
+export type Disposition = {
+	id: DispositionId,
+	name: string,
+};
+
+/**  What a finished call was marked as, as in the configuration: `call_back`. */
+export type DispositionId = string;
 
 /**  One step of what a transfer will do if the step before it comes to nothing. */
 export type ForecastStep = { step: "ring"; users: UserRef[]; seconds: number } | { step: "recall"; user: UserRef; seconds: number } | 
@@ -224,6 +241,11 @@ export type ForecastStep = { step: "ring"; users: UserRef[]; seconds: number } |
 { step: "next_agent"; department: string; free: number; seconds: number; strategy?: Strategy } | 
 /**  An outside number is dialled. */
 { step: "dial"; number: string; seconds: number } | { step: "queue"; department: string; seconds: number } | { step: "voicemail"; mailbox: string } | { step: "announcement" };
+
+export type Heard = {
+	by: UserRef,
+	at: Timestamp,
+};
 
 /**  Why a target can't take a transfer now. */
 export type Ineligible = 
@@ -250,6 +272,22 @@ export type JourneyEvent = { event: "arrived"; dialled: string } | { event: "que
 export type JourneyStep = {
 	at: Timestamp,
 } & JourneyEvent;
+
+/**  How one leg sounded at the exchange, over its whole life. */
+export type LegQuality = {
+	/**  The party at the leg's end: a name, or a number. */
+	party: string,
+	user: UserId | null,
+	codec: string,
+	/**  Mean opinion score × 100, estimated by ITU-T G.107: 100 (bad) to 450. */
+	score: number,
+	/**  Packets lost or too late, in thousandths, the worse of both directions. */
+	lost_permille: number,
+	/**  Interarrival jitter (RFC 3550 section 6.4.1), milliseconds, the worse of both directions. */
+	jitter_ms: number,
+	/**  Milliseconds; `None` if the far end sent no reports. */
+	round_trip_ms: number | null,
+};
 
 export type LinkState = { kind: "off" } | { kind: "connecting" } | { kind: "up" } | 
 /**  Since when nothing has been heard, why in a sentence, and when it is tried again; `None`: all the time. */
@@ -412,6 +450,19 @@ export type Reason = "no_answer" | "busy" | "declined" |
 "joined" | 
 /**  The exchange failed or was killed while the call went on. */
 "exchange_failed";
+
+/**  A note and a disposition that people put on a finished call: one for all who may see it. */
+export type Remarks = {
+	/**  Counts the changes, from 1; who changes them says which one they saw. */
+	revision: number,
+	/**  At most [`MAX_REMARK_CHARS`] characters; may be empty. */
+	note: string,
+	/**  May be one that is no longer configured. */
+	disposition: DispositionId | null,
+	/**  Who changed them last, and when. */
+	by: UserRef,
+	at: Timestamp,
+};
 
 export type RingKind = "outside" | "internal" | "transfer" | "recall" | 
 /**  A colleague wants to speak about a caller before handing them over. */
@@ -674,6 +725,8 @@ export type ViewPatch = {
 export type VoicemailRef = {
 	mailbox: string,
 	duration_ms: number,
+	/**  Who has listened to it first, and when; `None`: unheard. */
+	heard?: Heard | null,
 };
 
 /**  Everything a person can ask of the desk. The command returns at once; what becomes of it arrives as a patch. */

@@ -1,12 +1,15 @@
-//! Records of calls that are over, changed: what people remark, and who has listened to a message.
+//! Records of calls that are over, changed: what people remark, who has listened to a message, how a leg sounded whose
+//! end was not confirmed yet.
 
 use protocol::{
-    AuditAction, AuditOutcome, CallId, CallRecord, Denied, DispositionId, Heard, Remarks, SetRemarks, Timestamp, UserId,
+    AuditAction, AuditOutcome, CallId, CallRecord, Denied, DispositionId, Heard, LegQuality, Remarks, SetRemarks,
+    Timestamp, UserId,
 };
 
 use crate::{
     Refusal, Switchboard,
     audit::{self, Attempt},
+    quality,
     transfer::rule_of,
 };
 
@@ -21,6 +24,8 @@ pub enum Amendment {
     Heard {
         by: UserId,
     },
+    /// How a leg sounded that ended after the record was said.
+    Quality(LegQuality),
 }
 
 /// Why a record stays as it is.
@@ -52,6 +57,10 @@ impl Switchboard {
         match amendment {
             Amendment::Remarks { by, said } => self.remark(call, record, &by, said),
             Amendment::Heard { by } => self.listened(record.ok_or(NotAmended::NoSuchCall)?, by),
+            Amendment::Quality(of) => {
+                let mut record = record.ok_or(NotAmended::NoSuchCall)?;
+                Ok(if quality::keep(&mut record.quality, of) { self.say_record(record) } else { record })
+            }
         }
     }
 

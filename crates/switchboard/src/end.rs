@@ -99,7 +99,7 @@ pub(crate) fn record_of(call: &Call, because: Reason) -> CallRecord {
         audit: call.audit.clone(),
         voicemail: call.voicemail.clone(),
         remarks: None,
-        quality: Vec::new(),
+        quality: call.quality.clone(),
     }
 }
 

@@ -30,6 +30,7 @@ mod output;
 mod people;
 mod permission;
 mod publish;
+mod quality;
 mod queue;
 mod repair;
 mod ring;
@@ -71,6 +72,7 @@ use crate::{
     call::{Call, CallKey, Stage, State},
     directory::Directory,
     legs::LegUse,
+    quality::Parting,
     timer::Timers,
     transfer::{Request, Settled, Wish},
 };
@@ -82,6 +84,8 @@ pub struct Switchboard {
     by_id: BTreeMap<CallId, CallKey>,
     by_transfer: BTreeMap<TransferId, CallKey>,
     legs: BTreeMap<LegId, LegUse>,
+    /// Legs whose end is ordered, but not confirmed.
+    parting: BTreeMap<LegId, Parting>,
     timers: Timers,
     outputs: VecDeque<Output>,
     trail: Trail,
@@ -129,6 +133,7 @@ impl Switchboard {
             by_id: BTreeMap::new(),
             by_transfer: BTreeMap::new(),
             legs: BTreeMap::new(),
+            parting: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             trail: Trail::after(last_audit),
@@ -209,9 +214,16 @@ impl Switchboard {
             EngineEvent::ReferRequested { leg, to, replaces } => {
                 self.on_leg(leg, |board, call| board.refer_requested(call, leg, &to, replaces));
             }
-            EngineEvent::Diverted { leg, to } => self.on_leg(leg, |board, call| board.diverted(call, leg, &to)),
+            EngineEvent::Diverted { leg, to } => {
+                self.parting.remove(&leg);
+                self.on_leg(leg, |board, call| board.diverted(call, leg, &to));
+            }
             EngineEvent::Digit { leg, digit } => self.on_leg(leg, |board, call| board.key_pressed(call, leg, digit)),
-            EngineEvent::Ended { leg, reason } => self.on_leg(leg, |board, call| board.ended(call, leg, reason)),
+            EngineEvent::Ended { leg, reason } => {
+                self.parting.remove(&leg);
+                self.on_leg(leg, |board, call| board.ended(call, leg, reason));
+            }
+            EngineEvent::Quality { leg, quality } => self.measured(leg, quality),
             EngineEvent::PromptFinished { leg } => self.on_leg(leg, |board, call| board.prompt_finished(call, leg)),
             EngineEvent::Recorded { leg, duration_ms, file: _ } => {
                 self.on_leg(leg, |board, call| board.recorded(call, leg, duration_ms));

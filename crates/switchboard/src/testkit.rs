@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use before::Before;
 pub(crate) use ears::Ears;
 use protocol::{
-    AuditAction, AuditEntry, AuditOutcome, CallId, CallRecord, DepartmentId, DeviceId, Disposition, LegId, LiveCall,
-    Party, Presence, Reason, Role, Strategy, Target, Timestamp, TransferId, TransferKind, UserId,
+    AuditAction, AuditEntry, AuditOutcome, CallId, CallRecord, DepartmentId, DeviceId, Disposition, LegId, LegQuality,
+    LiveCall, Party, Presence, Reason, Role, Strategy, Target, Timestamp, TransferId, TransferKind, UserId,
 };
 
 use crate::{
@@ -28,6 +28,7 @@ pub(crate) struct Office {
     pub cards: BTreeMap<LegId, RingCard>,
     pub records: Vec<CallRecord>,
     pub trail: Vec<AuditEntry>,
+    pub measured: Vec<(CallId, LegQuality)>,
     pub answers: Vec<Result<TransferId, Refusal>>,
     pub steps: Vec<Result<(), Refusal>>,
     pub shown: BTreeMap<CallId, LiveCall>,
@@ -106,6 +107,7 @@ impl Office {
             cards: BTreeMap::new(),
             records: Vec::new(),
             trail: Vec::new(),
+            measured: Vec::new(),
             answers: Vec::new(),
             steps: Vec::new(),
             shown: BTreeMap::new(),
@@ -330,6 +332,10 @@ impl Office {
             }
             Fact::Draft(draft) => {
                 self.drafts.insert(draft.id.clone(), *draft);
+                Ok(())
+            }
+            Fact::Measured { call, quality } => {
+                self.measured.push((call, quality));
                 Ok(())
             }
             Fact::UserChanged(_) | Fact::DepartmentChanged(_) => Ok(()),

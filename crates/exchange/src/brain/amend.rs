@@ -38,6 +38,11 @@ impl Amending {
         let (found, finds) = mpsc::unbounded_channel();
         (Self { waiting: HashMap::new(), found }, finds)
     }
+
+    /// Whether no change waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
 }
 
 impl Task {

@@ -111,7 +111,11 @@ impl Feeds {
             }
             Fact::UserChanged(user) => self.everyone(&Change::User(user), now),
             Fact::DepartmentChanged(department) => self.everyone(&Change::Department(department), now),
-            Fact::Audit(_) | Fact::Draft(_) | Fact::TransferAnswer { .. } | Fact::StepAnswer { .. } => {}
+            Fact::Audit(_)
+            | Fact::Draft(_)
+            | Fact::Measured { .. }
+            | Fact::TransferAnswer { .. }
+            | Fact::StepAnswer { .. } => {}
         }
     }
 

@@ -190,7 +190,7 @@ impl Task {
                 sentence = changed(&mut trouble) => self.feeds.trouble(sentence, self.clock.now()),
                 ask = asks.recv() => match ask {
                     Some(Ask::Stop(reply)) => {
-                        self.wind_up(&mut events).await;
+                        self.wind_up(&mut events, &mut finds).await;
                         // Whoever asked may have gone away.
                         let _ = reply.send(());
                         return;
@@ -258,6 +258,10 @@ impl Task {
                 Output::Fact(Fact::TransferAnswer { answer, .. }) => step.answer = Some(answer),
                 Output::Fact(Fact::StepAnswer { answer, .. }) => step.step_answer = Some(answer),
                 Output::Fact(Fact::Draft(draft)) => self.store.put_draft(*draft),
+                Output::Fact(Fact::Measured { call, quality }) => {
+                    // Nobody waits for an answer.
+                    self.amend(call, Amendment::Quality(quality), oneshot::channel().0);
+                }
                 Output::Fact(fact) => {
                     self.keep(&fact, &mut step);
                     self.feeds.tell(&self.switchboard, fact, now);
@@ -287,21 +291,29 @@ impl Task {
             | Fact::UserChanged(_)
             | Fact::DepartmentChanged(_)
             | Fact::Draft(_)
+            | Fact::Measured { .. }
             | Fact::StepAnswer { .. }
             | Fact::TransferAnswer { .. } => {}
         }
     }
 
-    async fn wind_up(&mut self, events: &mut mpsc::UnboundedReceiver<EngineEvent>) {
+    async fn wind_up(
+        &mut self,
+        events: &mut mpsc::UnboundedReceiver<EngineEvent>,
+        finds: &mut mpsc::UnboundedReceiver<Found>,
+    ) {
         self.step(Input::Shutdown);
         let all_ended = async {
-            while !self.switchboard.live_calls().is_empty() {
-                let Some(event) = events.recv().await else { break };
-                self.saw(event);
+            while !(self.switchboard.is_at_rest() && self.amending.is_empty()) {
+                tokio::select! {
+                    Some(event) = events.recv() => self.saw(event),
+                    Some(found) = finds.recv() => self.found(found),
+                    else => break,
+                }
             }
         };
         if timeout(STOP_TIME, all_ended).await.is_err() {
-            tracing::warn!(left = self.switchboard.live_calls().len(), "some calls did not confirm their end");
+            tracing::warn!("some legs did not confirm their end");
         }
     }
 }
