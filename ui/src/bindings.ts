@@ -31,7 +31,9 @@ export type AuditAction = "transfer" | "cancel_transfer" |
 /**  A consultation was begun; its end has the same action. */
 "consult" | "complete_transfer" | "swap_transfer" | 
 /**  After a failure of the exchange: a call that was cut off is closed. */
-"recover" | "set_presence" | "sign_in" | "sign_out";
+"recover" | 
+/**  A note or disposition on a finished call. */
+"set_remarks" | "set_presence" | "sign_in" | "sign_out";
 
 /**  One line of the audit trail. Append-only; `hash` chains it to the line before. */
 export type AuditEntry = {
@@ -461,6 +463,7 @@ export type Remarks = {
 	revision: number,
 	/**  At most [`MAX_REMARK_CHARS`] characters; may be empty. */
 	note: string,
+	/**  May be one that is no longer configured. */
 	disposition: DispositionId | null,
 	/**  Who changed them last, and when. */
 	by: UserRef,

@@ -5,8 +5,8 @@ use specta::Type;
 use utoipa::ToSchema;
 
 use crate::{
-    CallId, CallRecord, Department, DeviceId, DispositionId, LiveCall, Presence, Target, Timestamp, TransferId,
-    TransferKind, TransferRight, TransferTarget, User, UserId,
+    CallId, CallRecord, Department, DeviceId, DispositionId, LiveCall, Presence, Remarks, Target, Timestamp,
+    TransferId, TransferKind, TransferRight, TransferTarget, User, UserId,
 };
 
 /// `POST /v1/session`
@@ -64,13 +64,14 @@ pub struct Disposition {
     pub name: String,
 }
 
-/// `PUT /v1/calls/{call}/remarks`; the answer is the new [`crate::Remarks`]. Saying again what has been said already is
+/// `PUT /v1/calls/{call}/remarks`; the answer is the new [`crate::Remarks`]. Who says again what they have just said is
 /// answered as the first time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetRemarks {
-    /// The revision that the person saw; 0 if there was none. If there is a newer one, status 409 `conflict.remarks`.
+    /// The revision that the person saw; 0 if there was none. If it is another one, status 409 and [`RemarksConflict`].
     pub base: u32,
+    /// At most [`crate::MAX_REMARK_CHARS`] characters, of which line feeds are the only control characters; may be empty.
     pub note: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disposition: Option<DispositionId>,
@@ -153,6 +154,16 @@ pub struct ApiError {
     pub code: String,
     /// For people: a sentence that says what to do next.
     pub message: String,
+}
+
+/// An [`ApiError`] with code `conflict.remarks`, and what the conflict is with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct RemarksConflict {
+    #[serde(flatten)]
+    pub error: ApiError,
+    /// The remarks as they are; `None` if there are none (any more).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remarks: Option<Remarks>,
 }
 
 /// What the WebSocket `GET /v1/feed` sends, as JSON text frames. The first frame is a `Snapshot`.

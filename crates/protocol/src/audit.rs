@@ -16,6 +16,8 @@ pub enum AuditAction {
     SwapTransfer,
     /// After a failure of the exchange: a call that was cut off is closed.
     Recover,
+    /// A note or disposition on a finished call.
+    SetRemarks,
     SetPresence,
     SignIn,
     SignOut,

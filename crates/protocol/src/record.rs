@@ -78,6 +78,7 @@ pub struct Remarks {
     pub revision: u32,
     /// At most [`MAX_REMARK_CHARS`] characters; may be empty.
     pub note: String,
+    /// May be one that is no longer configured.
     pub disposition: Option<DispositionId>,
     /// Who changed them last, and when.
     pub by: UserRef,

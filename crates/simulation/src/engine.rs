@@ -170,6 +170,7 @@ impl Engine {
             EngineEvent::ReferRequested { leg, .. } => self.told(*leg, |l| l.asked = l.known),
             EngineEvent::Ringing { .. }
             | EngineEvent::Digit { .. }
+            | EngineEvent::Quality { .. }
             | EngineEvent::PromptFinished { .. }
             | EngineEvent::Recorded { .. }
             | EngineEvent::DeviceRegistered { .. }
@@ -524,6 +525,7 @@ pub fn leg_of(event: &EngineEvent) -> Option<LegId> {
         | EngineEvent::Diverted { leg, .. }
         | EngineEvent::Digit { leg, .. }
         | EngineEvent::Ended { leg, .. }
+        | EngineEvent::Quality { leg, .. }
         | EngineEvent::PromptFinished { leg }
         | EngineEvent::Recorded { leg, .. }
         | EngineEvent::OrderFailed { leg, .. } => Some(*leg),

@@ -52,6 +52,7 @@ pub fn account(rng: &mut Rng) -> Account {
             fallback: fallback(rng, departments),
         },
         has_trunk: rng.chance(85),
+        dispositions: Vec::new(),
     }
 }
 

@@ -78,7 +78,7 @@ impl Trace {
             Fact::Audit(e) => lines.push(format!("  = audit: {} {:?} {:?}: {}", e.user, e.action, e.outcome, e.rule)),
             Fact::TransferAnswer { answer, .. } => lines.push(format!("  = answer: {answer:?}")),
             Fact::StepAnswer { answer, .. } => lines.push(format!("  = answer: {answer:?}")),
-            Fact::Draft(_) | Fact::UserChanged(_) | Fact::DepartmentChanged(_) => {}
+            Fact::Draft(_) | Fact::Measured { .. } | Fact::UserChanged(_) | Fact::DepartmentChanged(_) => {}
         }
     }
 

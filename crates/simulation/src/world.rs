@@ -200,6 +200,7 @@ impl World {
                 | EngineEvent::Diverted { .. }
                 | EngineEvent::Digit { .. }
                 | EngineEvent::Ended { .. }
+                | EngineEvent::Quality { .. }
                 | EngineEvent::PromptFinished { .. }
                 | EngineEvent::Recorded { .. }
                 | EngineEvent::OrderFailed { .. }
@@ -418,6 +419,8 @@ impl World {
                 said.step_answers.push(answer);
                 Ok(())
             }
+            // The engine here measures nothing.
+            Fact::Measured { call, .. } => Err(Violation::other(format!("{call} is said to have been measured"))),
             Fact::UserChanged(_) | Fact::DepartmentChanged(_) => Ok(()),
         }
     }
@@ -626,6 +629,7 @@ impl World {
                 Fact::CallChanged(_)
                 | Fact::CallGone(_)
                 | Fact::Draft(_)
+                | Fact::Measured { .. }
                 | Fact::TransferAnswer { .. }
                 | Fact::StepAnswer { .. } => return Err(Violation::other(format!("recovery says {fact:?}"))),
                 Fact::UserChanged(_) | Fact::DepartmentChanged(_) => {}

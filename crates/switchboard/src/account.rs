@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{DepartmentId, Role, Strategy, UserId};
+use protocol::{DepartmentId, Disposition, Role, Strategy, UserId};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -12,6 +12,8 @@ pub struct Account {
     pub policy: Policy,
     /// Whether outside numbers can be dialled at all.
     pub has_trunk: bool,
+    /// What finished calls can be marked as, in the order in which they are offered.
+    pub dispositions: Vec<Disposition>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{
-    CallId, DepartmentId, DeviceId, Direction, JourneyEvent, LegId, Party, Reason, Target, TargetRef, UserId,
-};
+use protocol::{DepartmentId, DeviceId, Direction, JourneyEvent, LegId, Party, Reason, Target, TargetRef, UserId};
 
 use crate::{
     Order, Origin, Switchboard,
@@ -42,7 +40,7 @@ impl Switchboard {
         let department = self.directory.number(&dialled).cloned();
         let caller = Caller { leg, party, user: None, up: false, holds: false };
         let mut call = self.new_call(Direction::Inbound, caller, dialled);
-        self.know_outside_leg(leg, call.key);
+        self.know_outside_leg(leg, call.key, &call.caller.party);
         match department {
             Some(department) => self.ring_department(&mut call, &department),
             None => self.announce_closing(&mut call, Reason::Unreachable),
@@ -84,7 +82,7 @@ impl Switchboard {
         let agent = self.directory.user_ref(user);
         self.know_leg(leg, call.key, user, device);
         self.leg_is_busy(leg, call.key, user);
-        self.know_outside_leg(outside, call.key);
+        self.know_outside_leg(outside, call.key, &call.caller.party);
         self.order(Order::Dial { leg: outside, number, from });
         call.agent = Some(agent.clone());
         call.enter(
@@ -103,7 +101,7 @@ impl Switchboard {
     fn new_call(&mut self, direction: Direction, caller: Caller, dialled: String) -> Call {
         self.counters.call += 1;
         let key = CallKey(self.counters.call);
-        let id = CallId(format!("{}-{}", self.instance, key.0));
+        let id = self.call_id(key);
         self.by_id.insert(id.clone(), key);
         let mut call = Call {
             key,
@@ -127,6 +125,7 @@ impl Switchboard {
             rests: None,
             repairs: 0,
             voicemail: None,
+            quality: Vec::new(),
             timer: None,
             shown: None,
             drafted: Drafted::default(),

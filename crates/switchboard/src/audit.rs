@@ -33,9 +33,7 @@ impl Switchboard {
     /// Writes about a call, into its record too.
     pub(crate) fn audit_call(&mut self, call: &mut Call, attempt: Attempt<'_>) {
         let entry = self.audit(Some(call.id.clone()), attempt);
-        if call.audit.len() < PER_CALL {
-            call.audit.push(entry);
-        }
+        keep(&mut call.audit, entry);
     }
 
     pub(crate) fn audit(&mut self, call: Option<protocol::CallId>, attempt: Attempt<'_>) -> AuditEntry {
@@ -55,5 +53,12 @@ impl Switchboard {
         self.trail = Trail { seq: entry.seq, hash: entry.hash.clone() };
         self.fact(Fact::Audit(entry.clone()));
         entry
+    }
+}
+
+/// Keeps an entry about a call with the call.
+pub(crate) fn keep(entries: &mut Vec<AuditEntry>, entry: AuditEntry) {
+    if entries.len() < PER_CALL {
+        entries.push(entry);
     }
 }

@@ -5,8 +5,8 @@ mod state;
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
-    AuditEntry, Bounce, CallId, CallOutcome, DepartmentRef, Direction, JourneyStep, LegId, LiveCall, Party, Timestamp,
-    UserId, UserRef, VoicemailRef,
+    AuditEntry, Bounce, CallId, CallOutcome, DepartmentRef, Direction, JourneyStep, LegId, LegQuality, LiveCall, Party,
+    Timestamp, UserId, UserRef, VoicemailRef,
 };
 pub(crate) use state::{
     ConsultStage, Consulted, Dial, Given, Kept, Mailbox, Ring, RungDevice, Stage, State, Transfer, Typed, Wait,
@@ -45,6 +45,8 @@ pub(crate) struct Call {
     /// How many orders have failed that had to be given again.
     pub repairs: u8,
     pub voicemail: Option<VoicemailRef>,
+    /// Of legs that have ended.
+    pub quality: Vec<LegQuality>,
     /// The timer that runs for `state`.
     pub timer: Option<Deadline>,
     /// What was last published.

@@ -6,7 +6,8 @@ use std::{
 };
 
 use protocol::{
-    Department, DepartmentId, DepartmentRef, DeviceId, LegId, Presence, Role, Target, Timestamp, User, UserId, UserRef,
+    Department, DepartmentId, DepartmentRef, DeviceId, Disposition, LegId, Presence, Role, Target, Timestamp, User,
+    UserId, UserRef,
 };
 
 use crate::{
@@ -22,6 +23,7 @@ pub(crate) struct Directory {
     pub departments: BTreeMap<DepartmentId, DepartmentState>,
     pub policy: Policy,
     pub has_trunk: bool,
+    pub dispositions: Vec<Disposition>,
     /// Users by name and departments by name: the order of the transfer dialog.
     pub users_by_name: Vec<UserId>,
     pub departments_by_name: Vec<DepartmentId>,
@@ -107,8 +109,17 @@ impl Directory {
         users_by_name.sort_by(|a, b| (&users[a].config.name, a).cmp(&(&users[b].config.name, b)));
         let mut departments_by_name: Vec<DepartmentId> = departments.keys().cloned().collect();
         departments_by_name.sort_by(|a, b| (&departments[a].config.name, a).cmp(&(&departments[b].config.name, b)));
-        let (policy, has_trunk) = (account.policy, account.has_trunk);
-        Self { users, departments, policy, has_trunk, users_by_name, departments_by_name, by_extension, by_number }
+        Self {
+            users,
+            departments,
+            policy: account.policy,
+            has_trunk: account.has_trunk,
+            dispositions: account.dispositions,
+            users_by_name,
+            departments_by_name,
+            by_extension,
+            by_number,
+        }
     }
 
     /// Takes the present state as known to everyone.

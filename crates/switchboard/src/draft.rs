@@ -31,7 +31,7 @@ impl Switchboard {
     /// that was going on is settled in the audit trail. Drain [`Self::poll_output`] afterwards. Nothing of it is ever
     /// shown as live.
     pub fn recover(&mut self, now: Timestamp, drafts: Vec<CallRecord>) {
-        self.now = self.now.max(now);
+        self.pass_time(now);
         for draft in drafts {
             self.close(draft);
         }
@@ -54,9 +54,7 @@ impl Switchboard {
         record.ended_at = self.now.max(record.ended_at).max(last.map_or(self.now, |step| step.at));
         record.journey.push(failed(record.ended_at));
         record.ended_because = Reason::ExchangeFailed;
-        self.counters.record += 1;
-        record.seq = self.counters.record;
-        self.fact(Fact::Record(Box::new(record)));
+        self.say_record(record);
     }
 }
 
@@ -73,6 +71,7 @@ fn unsettled(audit: &[AuditEntry]) -> Option<AuditEntry> {
                 AuditAction::CancelTransfer
                 | AuditAction::CompleteTransfer
                 | AuditAction::SwapTransfer
+                | AuditAction::SetRemarks
                 | AuditAction::SetPresence
                 | AuditAction::SignIn
                 | AuditAction::SignOut,

@@ -68,9 +68,15 @@ impl Switchboard {
 
     /// The one record of a call that is over.
     pub(crate) fn record(&mut self, call: &Call, because: Reason) {
+        self.say_record(record_of(call, because));
+    }
+
+    /// Says the record, new or changed, at the next place of the sequence. Gives it as it was said.
+    pub(crate) fn say_record(&mut self, mut record: CallRecord) -> CallRecord {
         self.counters.record += 1;
-        let record = CallRecord { seq: self.counters.record, ..record_of(call, because) };
-        self.fact(Fact::Record(Box::new(record)));
+        record.seq = self.counters.record;
+        self.fact(Fact::Record(Box::new(record.clone())));
+        record
     }
 }
 
@@ -93,7 +99,7 @@ pub(crate) fn record_of(call: &Call, because: Reason) -> CallRecord {
         audit: call.audit.clone(),
         voicemail: call.voicemail.clone(),
         remarks: None,
-        quality: Vec::new(),
+        quality: call.quality.clone(),
     }
 }
 

@@ -57,6 +57,12 @@ pub enum EngineEvent {
         leg: LegId,
         reason: Reason,
     },
+    /// How the leg sounded over its whole life; said before its `Ended`, if there was sound to measure. Also said of legs
+    /// that were hung up by order, whose call may be over by then.
+    Quality {
+        leg: LegId,
+        quality: SoundQuality,
+    },
     /// An announcement that was ordered has been played to its end.
     PromptFinished {
         leg: LegId,
@@ -81,6 +87,16 @@ pub enum EngineEvent {
         user: UserId,
         device: DeviceId,
     },
+}
+
+/// As [`protocol::LegQuality`], without whose leg it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoundQuality {
+    pub codec: String,
+    pub score: u16,
+    pub lost_permille: u16,
+    pub jitter_ms: u16,
+    pub round_trip_ms: Option<u16>,
 }
 
 /// Whether a Refer-To names a dialog that the transfer target already has with us (attended, RFC 3891).

@@ -58,7 +58,7 @@ impl Switchboard {
             let until = self.now.plus_ms(HAND_OVER_MS);
             // The leg is over; only its number lives on, for the engine to name the message by.
             self.forget_leg(call.caller.leg);
-            self.know_outside_leg(call.caller.leg, call.key);
+            self.know_outside_leg(call.caller.leg, call.key, &call.caller.party);
             call.caller.user = None;
             call.enter(self.now, State::AwaitingRecording { mailbox, because: Reason::CallerGone, until });
         }

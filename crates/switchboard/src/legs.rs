@@ -1,13 +1,15 @@
 //! Which leg belongs to which call and user. A leg is known from the order or event that makes it until its end, or
 //! until we order its end: whatever the engine says of it after that is late and means nothing.
 
-use protocol::{DeviceId, LegId, Reason, UserId};
+use protocol::{DeviceId, LegId, Party, Reason, UserId};
 
 use crate::{Order, Switchboard, call::CallKey};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LegUse {
     pub key: CallKey,
+    /// Who is at its end: a name, or a number.
+    pub party: String,
     pub user: Option<UserId>,
     pub device: Option<DeviceId>,
 }
@@ -20,13 +22,15 @@ impl Switchboard {
     }
 
     /// A leg of the network's.
-    pub(crate) fn know_outside_leg(&mut self, leg: LegId, key: CallKey) {
-        self.legs.insert(leg, LegUse { key, user: None, device: None });
+    pub(crate) fn know_outside_leg(&mut self, leg: LegId, key: CallKey, party: &Party) {
+        let party = if party.name.is_empty() { &party.number } else { &party.name }.clone();
+        self.legs.insert(leg, LegUse { key, party, user: None, device: None });
     }
 
     /// A leg of a user's device.
     pub(crate) fn know_leg(&mut self, leg: LegId, key: CallKey, user: &UserId, device: &DeviceId) {
-        self.legs.insert(leg, LegUse { key, user: Some(user.clone()), device: Some(device.clone()) });
+        let party = self.directory.user_ref(user).name;
+        self.legs.insert(leg, LegUse { key, party, user: Some(user.clone()), device: Some(device.clone()) });
     }
 
     /// The leg goes over to another call, doing there what it did.
@@ -56,22 +60,23 @@ impl Switchboard {
         self.touch(user);
     }
 
-    /// Forgets a leg that has ended. Whether it was known.
-    pub(crate) fn forget_leg(&mut self, leg: LegId) -> bool {
-        let Some(of) = self.legs.remove(&leg) else { return false };
-        if let Some(user) = of.user {
-            if let Some(state) = self.directory.users.get_mut(&user) {
+    /// Forgets a leg that has ended; gives what it was, if it was known.
+    pub(crate) fn forget_leg(&mut self, leg: LegId) -> Option<LegUse> {
+        let of = self.legs.remove(&leg)?;
+        if let Some(user) = &of.user {
+            if let Some(state) = self.directory.users.get_mut(user) {
                 state.ringing.remove(&leg);
                 state.busy.remove(&leg);
             }
-            self.touch(&user);
+            self.touch(user);
         }
-        true
+        Some(of)
     }
 
     /// Ends a leg unless it has ended already.
     pub(crate) fn hang_up(&mut self, leg: LegId, reason: Reason) {
-        if self.forget_leg(leg) {
+        if let Some(of) = self.forget_leg(leg) {
+            self.part(leg, of);
             self.order(Order::HangUp { leg, reason });
         }
     }

@@ -9,6 +9,7 @@
 //! hearing a configured closing announcement. Never silence, never nothing.
 
 mod account;
+mod amend;
 mod arrive;
 mod audit;
 mod call;
@@ -29,10 +30,12 @@ mod output;
 mod people;
 mod permission;
 mod publish;
+mod quality;
 mod queue;
 mod repair;
 mod ring;
 mod rules;
+mod scope;
 mod stale;
 mod strategy;
 mod talk;
@@ -50,6 +53,7 @@ mod testkit;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use account::*;
+pub use amend::{Amendment, NotAmended};
 pub use check::Violation;
 #[cfg(feature = "faults")]
 pub use faults::Fault;
@@ -58,7 +62,9 @@ pub(crate) use faults::Fault;
 pub use input::*;
 pub use output::*;
 pub use permission::Rights;
-use protocol::{CallId, Department, DepartmentId, LegId, LiveCall, Reason, Timestamp, TransferId, User, UserId};
+use protocol::{
+    CallId, Department, DepartmentId, Disposition, LegId, LiveCall, Reason, Timestamp, TransferId, User, UserId,
+};
 pub use timer::TimerReason;
 pub use transfer::TargetList;
 
@@ -67,6 +73,7 @@ use crate::{
     call::{Call, CallKey, Stage, State},
     directory::Directory,
     legs::LegUse,
+    quality::Parting,
     timer::Timers,
     transfer::{Request, Settled, Wish},
 };
@@ -78,6 +85,8 @@ pub struct Switchboard {
     by_id: BTreeMap<CallId, CallKey>,
     by_transfer: BTreeMap<TransferId, CallKey>,
     legs: BTreeMap<LegId, LegUse>,
+    /// Legs whose end is ordered, but not confirmed.
+    parting: BTreeMap<LegId, Parting>,
     timers: Timers,
     outputs: VecDeque<Output>,
     trail: Trail,
@@ -127,6 +136,7 @@ impl Switchboard {
             by_id: BTreeMap::new(),
             by_transfer: BTreeMap::new(),
             legs: BTreeMap::new(),
+            parting: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             trail: Trail::after(last_audit),
@@ -146,10 +156,7 @@ impl Switchboard {
 
     /// Takes in one thing that happened at `now`. Drain [`Self::poll_output`] afterwards.
     pub fn handle(&mut self, now: Timestamp, input: Input) {
-        if self.now == Timestamp::default() {
-            self.directory.present_since(now);
-        }
-        self.now = self.now.max(now);
+        self.pass_time(now);
         self.handled += 1;
         match input {
             Input::Engine(event) => self.engine(event),
@@ -190,6 +197,19 @@ impl Switchboard {
         self.directory.departments.values().map(Directory::department_view).collect()
     }
 
+    /// What finished calls can be marked as, in the order in which they are offered.
+    #[must_use]
+    pub fn dispositions(&self) -> &[Disposition] {
+        &self.directory.dispositions
+    }
+
+    fn pass_time(&mut self, now: Timestamp) {
+        if self.now == Timestamp::default() {
+            self.directory.present_since(now);
+        }
+        self.now = self.now.max(now);
+    }
+
     fn engine(&mut self, event: EngineEvent) {
         match event {
             EngineEvent::Arrived { leg, origin, caller, dialled } => self.arrived(leg, origin, &caller, &dialled),
@@ -199,9 +219,16 @@ impl Switchboard {
             EngineEvent::ReferRequested { leg, to, replaces } => {
                 self.on_leg(leg, |board, call| board.refer_requested(call, leg, &to, replaces));
             }
-            EngineEvent::Diverted { leg, to } => self.on_leg(leg, |board, call| board.diverted(call, leg, &to)),
+            EngineEvent::Diverted { leg, to } => {
+                self.parting.remove(&leg);
+                self.on_leg(leg, |board, call| board.diverted(call, leg, &to));
+            }
             EngineEvent::Digit { leg, digit } => self.on_leg(leg, |board, call| board.key_pressed(call, leg, digit)),
-            EngineEvent::Ended { leg, reason } => self.on_leg(leg, |board, call| board.ended(call, leg, reason)),
+            EngineEvent::Ended { leg, reason } => {
+                self.parting.remove(&leg);
+                self.on_leg(leg, |board, call| board.ended(call, leg, reason));
+            }
+            EngineEvent::Quality { leg, quality } => self.measured(leg, quality),
             EngineEvent::PromptFinished { leg } => self.on_leg(leg, |board, call| board.prompt_finished(call, leg)),
             EngineEvent::Recorded { leg, duration_ms, file: _ } => {
                 self.on_leg(leg, |board, call| board.recorded(call, leg, duration_ms));

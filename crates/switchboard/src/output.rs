@@ -1,5 +1,5 @@
 use protocol::{
-    AuditEntry, CallId, CallRecord, Department, DeviceId, LegId, LiveCall, Party, Reason, TransferId, User,
+    AuditEntry, CallId, CallRecord, Department, DeviceId, LegId, LegQuality, LiveCall, Party, Reason, TransferId, User,
 };
 
 /// What a switchboard wants done, and what it wants known.
@@ -109,11 +109,17 @@ pub enum RingKind {
 pub enum Fact {
     CallChanged(LiveCall),
     CallGone(CallId),
-    /// A call has ended and everything about it is known.
+    /// A call has ended; or its record, said before, has changed. The newer `seq` holds.
     Record(Box<CallRecord>),
     /// The record that this call would have if the exchange failed now. To be kept until its `Record`, and given to
     /// [`crate::Switchboard::recover`] by the next run.
     Draft(Box<CallRecord>),
+    /// How a leg sounded that ended after its call's `Record` was said: to be put into that by
+    /// [`crate::Switchboard::amend`].
+    Measured {
+        call: CallId,
+        quality: LegQuality,
+    },
     Audit(AuditEntry),
     UserChanged(User),
     DepartmentChanged(Department),

@@ -6,7 +6,8 @@ mod tests;
 use std::collections::BTreeSet;
 
 use protocol::{
-    CallId, CallRecord, Denied, DepartmentId, Direction, JourneyEvent, LiveCall, Role, Target, TransferKind, UserId,
+    CallId, CallRecord, Denied, DepartmentId, DepartmentRef, Direction, JourneyEvent, LiveCall, Role, Target,
+    TransferKind, UserId,
 };
 
 use crate::{
@@ -80,13 +81,29 @@ impl Switchboard {
             stake.add_live(known);
             stake.add_rung(known);
         }
-        self.sees(reader, &stake)
+        may_see(reader, self.whose(reader, &stake))
     }
 
     /// Whether `user` may see the record of a finished call.
     #[must_use]
     pub fn may_see_record(&self, user: &UserId, record: &CallRecord) -> bool {
         let Some(reader) = self.directory.users.get(user) else { return false };
+        may_see(reader, self.whose_record(reader, record))
+    }
+
+    /// As [`Self::may_see_record`], with the deciding rule, or with what is written down about who may not.
+    pub(crate) fn rule_to_see(&self, user: &UserId, record: &CallRecord) -> Result<String, Denied> {
+        let reader = self.directory.users.get(user).ok_or(Denied::UnknownUser)?;
+        let whose = self.whose_record(reader, record);
+        match cell(reader.config.role, whose, Kind::See, Towards::OwnDepartment) {
+            _ if reader.config.disabled => Err(Denied::Disabled),
+            Cell::Yes => Ok(rule(reader, whose, record.department.as_ref())),
+            Cell::OtherDepartment => Err(Denied::OtherDepartment),
+            Cell::If(_) | Cell::NotYourCall | Cell::NotOnCall | Cell::NotOutside => Err(Denied::NotYourCall),
+        }
+    }
+
+    fn whose_record(&self, reader: &UserState, record: &CallRecord) -> Whose {
         let mut stake = Stake { department: record.department.as_ref().map(|d| &d.id), ..Stake::default() };
         stake.handlers.extend(record.agents.iter().map(|u| &u.id));
         stake.owners.clone_from(&stake.handlers);
@@ -108,7 +125,7 @@ impl Switchboard {
         if called {
             stake.owners.insert(&reader.config.id);
         }
-        self.sees(reader, &stake)
+        self.whose(reader, &stake)
     }
 
     /// Whether `user` may move `call` to `target` so; with the deciding rule. Whether the target can take it is
@@ -190,7 +207,7 @@ impl Switchboard {
             stake.add_rung(call);
         }
         let whose = self.whose(mover, &stake);
-        let rule = rule(mover, whose, call);
+        let rule = rule(mover, whose, call.department.as_ref());
         let switches = match cell(mover.config.role, whose, kind, towards) {
             Cell::Yes => &[][..],
             Cell::If(switches) => switches,
@@ -234,11 +251,6 @@ impl Switchboard {
             }
         };
         if shared { Towards::OwnDepartment } else { Towards::OtherDepartment }
-    }
-
-    fn sees(&self, reader: &UserState, stake: &Stake<'_>) -> bool {
-        let found = cell(reader.config.role, self.whose(reader, stake), Kind::See, Towards::OwnDepartment);
-        !reader.config.disabled && found == Cell::Yes
     }
 
     fn whose(&self, user: &UserState, stake: &Stake<'_>) -> Whose {
@@ -291,14 +303,18 @@ pub(crate) fn movable(state: &State) -> Result<(), Denied> {
     }
 }
 
-fn rule(user: &UserState, whose: Whose, call: &Call) -> String {
+/// Whether a reader may see calls that stand to them so.
+pub(crate) fn may_see(reader: &UserState, whose: Whose) -> bool {
+    !reader.config.disabled && cell(reader.config.role, whose, Kind::See, Towards::OwnDepartment) == Cell::Yes
+}
+
+fn rule(user: &UserState, whose: Whose, department: Option<&DepartmentRef>) -> String {
     let role = match user.config.role {
         Role::Administrator => "administrator",
         Role::Manager => "manager",
         Role::Agent => "agent",
     };
-    let department = call.department.as_ref().map(|d| d.id.as_str());
-    match (whose, department) {
+    match (whose, department.map(|d| d.id.as_str())) {
         (Whose::Own, _) => format!("role {role}, own call"),
         (Whose::Department, Some(department)) => format!("role {role}, department {department}"),
         (Whose::Department, None) => format!("role {role}, department of the agent"),

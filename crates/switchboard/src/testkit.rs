@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use before::Before;
 pub(crate) use ears::Ears;
 use protocol::{
-    AuditAction, AuditEntry, AuditOutcome, CallId, CallRecord, DepartmentId, DeviceId, LegId, LiveCall, Party,
-    Presence, Reason, Role, Strategy, Target, Timestamp, TransferId, TransferKind, TransferTarget, UserId,
+    AuditAction, AuditEntry, AuditOutcome, CallId, CallRecord, DepartmentId, DeviceId, Disposition, LegId, LegQuality,
+    LiveCall, Party, Presence, Reason, Role, Strategy, Target, Timestamp, TransferId, TransferKind, TransferTarget,
+    UserId,
 };
 
 use crate::{
@@ -29,6 +30,7 @@ pub(crate) struct Office {
     pub cards: BTreeMap<LegId, RingCard>,
     pub records: Vec<CallRecord>,
     pub trail: Vec<AuditEntry>,
+    pub measured: Vec<(CallId, LegQuality)>,
     pub answers: Vec<Result<TransferId, Refusal>>,
     pub steps: Vec<Result<(), Refusal>>,
     pub shown: BTreeMap<CallId, LiveCall>,
@@ -89,6 +91,9 @@ pub(crate) fn account() -> Account {
             ]),
         },
         has_trunk: true,
+        dispositions: [("resolved", "Resolved"), ("call_back", "Call back")]
+            .map(|(id, name)| Disposition { id: id.into(), name: name.into() })
+            .into(),
     }
 }
 
@@ -104,6 +109,7 @@ impl Office {
             cards: BTreeMap::new(),
             records: Vec::new(),
             trail: Vec::new(),
+            measured: Vec::new(),
             answers: Vec::new(),
             steps: Vec::new(),
             shown: BTreeMap::new(),
@@ -340,6 +346,10 @@ impl Office {
             }
             Fact::Draft(draft) => {
                 self.drafts.insert(draft.id.clone(), *draft);
+                Ok(())
+            }
+            Fact::Measured { call, quality } => {
+                self.measured.push((call, quality));
                 Ok(())
             }
             Fact::UserChanged(_) | Fact::DepartmentChanged(_) => Ok(()),

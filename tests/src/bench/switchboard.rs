@@ -214,6 +214,7 @@ fn account(departments: usize) -> Account {
         users,
         departments: (0..departments).map(department).collect(),
         has_trunk: true,
+        dispositions: Vec::new(),
         policy: Policy {
             agents_may_transfer: true,
             transfer_across_departments: true,

@@ -75,6 +75,7 @@ export const auditActionWords: Record<AuditEntry["action"], string> = {
   consult: "Consult",
   complete_transfer: "Complete the transfer",
   swap_transfer: "Swap",
+  set_remarks: "Note and disposition",
   recover: "Close after a failure of the exchange",
   set_presence: "Presence",
   sign_in: "Sign in",

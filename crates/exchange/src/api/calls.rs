@@ -1,6 +1,6 @@
-//! Live calls, finished calls, and the messages that callers left.
+//! Live calls and finished calls.
 
-use axum::{Json, extract::State, http::header::CONTENT_TYPE, response::IntoResponse};
+use axum::{Json, extract::State};
 use protocol::{ApiError, CallId, CallRecord, LiveRow, RecordPage, UserId};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -10,7 +10,7 @@ use super::{
     extract::{Asked, Caller, Named},
     refusal::{Answer, Refused},
 };
-use crate::{brain, store::records, store::voicemail};
+use crate::{brain, store::records};
 
 /// The live calls that you may see, with what you may do to them.
 #[utoipa::path(get, path = "/v1/live", security(("token" = [])), responses(
@@ -51,7 +51,8 @@ pub(super) async fn records(
     if !(1..=500).contains(&limit) {
         return Err(Refused::bad_request(format!("limit is {limit}. Ask for 1 to 500 records.")));
     }
-    let limit = limit as usize;
+    let (limit, reader) = (limit as usize, caller.user.clone());
+    let scope = api.0.brain.look(move |s| brain::scope(s, &reader)).await?;
     // What a feed has told of is in the answer, even if it was told a moment ago.
     api.0.store.flush().await?;
     let (mut after, mut seen) = (after, Vec::new());
@@ -64,7 +65,7 @@ pub(super) async fn records(
     }
     let more = seen.len() > limit;
     seen.truncate(limit);
-    Ok(Json(RecordPage { store: api.0.store.id().to_owned(), scope: String::new(), records: seen, more }))
+    Ok(Json(RecordPage { store: api.0.store.id().to_owned(), scope, records: seen, more }))
 }
 
 /// One finished call, with its journey and audit trail.
@@ -78,35 +79,16 @@ pub(super) async fn record(State(api): State<Api>, caller: Caller, Named(call): 
     api.record(caller.user, CallId(call)).await.map(Json)
 }
 
-/// The message that a caller left, as a WAV file.
-#[utoipa::path(get, path = "/v1/voicemail/{call}", params(("call" = String, Path,)), security(("token" = [])), responses(
-    (status = 200, description = "The sound", content_type = "audio/wav", body = Vec<u8>),
-    (status = 400, description = "The id in the address is none", body = ApiError),
-    (status = 401, description = "Not signed in", body = ApiError),
-    (status = 404, description = "No message, or not for you", body = ApiError),
-))]
-pub(super) async fn voicemail(State(api): State<Api>, caller: Caller, Named(call): Named) -> Answer<impl IntoResponse> {
-    let record = api.record(caller.user, CallId(call)).await?;
-    let none = || Refused::not_found("Nobody left a message in this call.");
-    let left = api.0.store.read(move |c| voicemail::find(c, &record.id)).await?.ok_or_else(none)?;
-    let sound = tokio::fs::read(&left.file).await.map_err(|error| {
-        tracing::error!(%error, file = left.file, "a voicemail cannot be read");
-        Refused::not_found("The message's file is not there any more.")
-    })?;
-    Ok(([(CONTENT_TYPE, "audio/wav")], sound))
-}
-
 impl Api {
     async fn visible(&self, user: UserId, records: Vec<CallRecord>) -> Answer<Vec<CallRecord>> {
         let visible = self.0.brain.look(move |s| records.into_iter().filter(|r| s.may_see_record(&user, r)).collect());
         Ok(visible.await?)
     }
 
-    async fn record(&self, user: UserId, call: CallId) -> Answer<CallRecord> {
-        self.0.store.flush().await?;
-        let record = self.0.store.read(move |c| records::find(c, &call)).await?;
+    /// A finished call's record, if `user` may see it.
+    pub(super) async fn record(&self, user: UserId, call: CallId) -> Answer<CallRecord> {
+        let record = self.0.store.record(call).await?;
         let visible = self.visible(user, record.into_iter().collect()).await?;
-        let none = "There is no finished call with this id that you may see. Calls that go on are in /v1/live.";
-        visible.into_iter().next().ok_or_else(|| Refused::not_found(none))
+        visible.into_iter().next().ok_or_else(Refused::no_record)
     }
 }

@@ -9,11 +9,30 @@ pub(super) const MAX_NAME: usize = 64;
 /// # Errors
 /// `value` has more than `max` characters, or one that is no text.
 pub(super) fn text(field: &str, value: &str, max: usize) -> Answer<()> {
-    let count = value.chars().count();
-    if count > max {
-        return Err(Refused::bad_request(format!("{field} has {count} characters. Use at most {max}.")));
+    short(field, value, max)?;
+    no_control(field, value, |c| c.is_control())
+}
+
+/// As [`text`], but in lines.
+///
+/// # Errors
+/// As [`text`].
+pub(super) fn lines(field: &str, value: &str, max: usize) -> Answer<()> {
+    short(field, value, max)?;
+    no_control(field, value, |c| c.is_control() && c != '\n')
+}
+
+fn short(field: &str, value: &str, max: usize) -> Answer<()> {
+    match value.chars().count() {
+        count if count > max => {
+            Err(Refused::bad_request(format!("{field} has {count} characters. Use at most {max}.")))
+        }
+        _ => Ok(()),
     }
-    match value.chars().enumerate().find(|(_, c)| c.is_control()) {
+}
+
+fn no_control(field: &str, value: &str, control: impl Fn(char) -> bool) -> Answer<()> {
+    match value.chars().enumerate().find(|(_, c)| control(*c)) {
         Some((n, c)) => {
             let message = format!(
                 "{field} has a control character (U+{:04X}) as its {}. character. Take it out.",

@@ -7,7 +7,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{Api, calls, feed, people, refusal::Answer, session, transfers};
+use super::{Api, calls, feed, people, refusal::Answer, remarks, session, transfers, voicemail};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -15,8 +15,8 @@ use super::{Api, calls, feed, people, refusal::Answer, session, transfers};
         title = "Patchcord exchange",
         description = "See and move an account's calls. Every answer with status 4xx or 5xx is an `ApiError`: a code \
                        for machines (`bad_request`, `unauthorized`, `not_found`, `rate_limited`, `stopping`; \
-                       `denied.` with a code of `Denied`; `ineligible.` with a code of `Ineligible`) and a sentence \
-                       for people. 503 with `stopping`: the exchange is being stopped. Times are milliseconds since \
+                       `denied.` with a code of `Denied`; `ineligible.` with a code of `Ineligible`; \
+                       `conflict.remarks`, then with the present `remarks` beside it) and a sentence for people. 503 with `stopping`: the exchange is being stopped. Times are milliseconds since \
                        the Unix epoch."
     ),
     paths(
@@ -27,7 +27,9 @@ use super::{Api, calls, feed, people, refusal::Answer, session, transfers};
         calls::live,
         calls::records,
         calls::record,
-        calls::voicemail,
+        remarks::set_remarks,
+        remarks::heard,
+        voicemail::voicemail,
         transfers::transfer_targets,
         transfers::transfer,
         transfers::cancel,

@@ -9,8 +9,10 @@ mod feed;
 mod limit;
 mod people;
 mod refusal;
+mod remarks;
 mod session;
 mod transfers;
+mod voicemail;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -109,7 +111,7 @@ impl Api {
 }
 
 /// Every route. The OpenAPI document has the same paths; a test compares.
-fn routes() -> [(&'static str, MethodRouter<Api>); 15] {
+fn routes() -> [(&'static str, MethodRouter<Api>); 17] {
     [
         ("/v1/session", post(session::sign_in).delete(session::sign_out)),
         ("/v1/directory", get(people::directory)),
@@ -117,12 +119,14 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 15] {
         ("/v1/live", get(calls::live)),
         ("/v1/calls", get(calls::records)),
         ("/v1/calls/{call}", get(calls::record)),
+        ("/v1/calls/{call}/remarks", put(remarks::set_remarks)),
         ("/v1/calls/{call}/transfer-targets", get(transfers::transfer_targets)),
         ("/v1/calls/{call}/transfer", post(transfers::transfer)),
         ("/v1/transfers/{transfer}/cancel", post(transfers::cancel)),
         ("/v1/transfers/{transfer}/complete", post(transfers::complete)),
         ("/v1/transfers/{transfer}/swap", post(transfers::swap)),
-        ("/v1/voicemail/{call}", get(calls::voicemail)),
+        ("/v1/voicemail/{call}", get(voicemail::voicemail)),
+        ("/v1/voicemail/{call}/heard", put(remarks::heard)),
         ("/v1/feed", get(feed::feed)),
         ("/v1/openapi.json", get(document::openapi)),
         ("/v1/health", get(document::health)),

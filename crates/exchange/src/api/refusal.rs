@@ -3,10 +3,10 @@ use axum::{
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
-use protocol::{ApiError, Denied, Ineligible};
-use switchboard::Refusal;
+use protocol::{ApiError, Denied, Ineligible, Remarks, RemarksConflict};
+use switchboard::{NotAmended, Refusal};
 
-use crate::{brain::Stopping, store::StoreError};
+use crate::{brain::Stopping, brain::Unanswered, store::StoreError};
 
 /// An answer that says no: a code for machines and a sentence for people.
 #[derive(Debug)]
@@ -14,13 +14,23 @@ pub(super) struct Refused {
     status: StatusCode,
     error: ApiError,
     retry_after: Option<u64>,
+    /// What a [`RemarksConflict`] has beside the error.
+    present: Option<Remarks>,
 }
+
+/// When to try again what could not be written.
+const UNWRITTEN_SECONDS: u64 = 5;
 
 pub(super) type Answer<T> = Result<T, Refused>;
 
 impl Refused {
     fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { status, error: ApiError { code: code.into(), message: message.into() }, retry_after: None }
+        Self {
+            status,
+            error: ApiError { code: code.into(), message: message.into() },
+            retry_after: None,
+            present: None,
+        }
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {
@@ -51,6 +61,35 @@ impl Refused {
 
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// No finished call, or not one for the reader.
+    pub fn no_record() -> Self {
+        Self::not_found("There is no finished call with this id that you may see. Calls that go on are in /v1/live.")
+    }
+
+    /// Done, but only in memory.
+    pub fn unwritten() -> Self {
+        let message = "The exchange can't write at the moment. It has this in memory and writes it as soon as it can; \
+                       send it again later to be sure.";
+        let refused = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unwritten", message);
+        Self { retry_after: Some(UNWRITTEN_SECONDS), ..refused }
+    }
+
+    /// Somebody else's remarks are there, or none.
+    pub fn remarks(present: Option<Remarks>) -> Self {
+        let message = match &present {
+            Some(Remarks { by, .. }) => {
+                format!("{} has changed note or disposition meanwhile. Look at them, then say yours again.", by.name)
+            }
+            None => "There are no remarks on this call any more. Say yours again.".to_owned(),
+        };
+        Self { present, ..Self::new(StatusCode::CONFLICT, "conflict.remarks", message) }
+    }
+
+    pub fn range() -> Self {
+        let message = "The message has no such bytes. Ask for a range inside of it, or for all of it.";
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "no_such_range", message)
     }
 
     pub fn method() -> Self {
@@ -109,6 +148,29 @@ impl From<Refusal> for Refused {
     }
 }
 
+impl From<NotAmended> for Refused {
+    fn from(refusal: NotAmended) -> Self {
+        match refusal {
+            // Whoever may not see a call is not told that there is one.
+            NotAmended::NoSuchCall | NotAmended::Denied(_) => Self::no_record(),
+            NotAmended::NoVoicemail => Self::not_found("Nobody left a message in this call."),
+            NotAmended::UnknownDisposition => {
+                Self::bad_request("`disposition` is none of those in /v1/directory. Choose one of them, or none.")
+            }
+            NotAmended::Conflict(present) => Self::remarks(present.map(|remarks| *remarks)),
+        }
+    }
+}
+
+impl From<Unanswered> for Refused {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Stopping(stopping) => stopping.into(),
+            Unanswered::Unreadable => Self::internal(),
+        }
+    }
+}
+
 impl From<Stopping> for Refused {
     fn from(_: Stopping) -> Self {
         let message = "The exchange is being stopped. Try again when it is back.";
@@ -125,7 +187,9 @@ impl From<StoreError> for Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.error)).into_response();
+        // Without remarks its JSON is that of the error alone.
+        let body = RemarksConflict { error: self.error, remarks: self.present };
+        let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

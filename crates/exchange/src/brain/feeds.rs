@@ -13,6 +13,8 @@ use protocol::{CallId, Change, Denied, Directory, LiveCall, LiveRow, Snapshot, T
 use switchboard::{Fact, Rights, Switchboard};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
+use crate::store::sessions::hashed;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeedId(u64);
 
@@ -35,6 +37,9 @@ pub enum Told {
         json: String,
     },
 }
+
+/// Digits of a scope: it is only ever compared with the one before.
+const SCOPE: usize = 16;
 
 /// Messages that wait for a slow reader. More than that, and a snapshot is the shorter story.
 const QUEUE: usize = 256;
@@ -81,7 +86,7 @@ impl Feeds {
             number: watcher.number,
             at: now,
             store: self.store.clone(),
-            scope: String::new(),
+            scope: scope(switchboard, &watcher.user),
             records_seq: self.records_seq,
             me: watcher.user.clone(),
             live,
@@ -106,7 +111,11 @@ impl Feeds {
             }
             Fact::UserChanged(user) => self.everyone(&Change::User(user), now),
             Fact::DepartmentChanged(department) => self.everyone(&Change::Department(department), now),
-            Fact::Audit(_) | Fact::Draft(_) | Fact::TransferAnswer { .. } | Fact::StepAnswer { .. } => {}
+            Fact::Audit(_)
+            | Fact::Draft(_)
+            | Fact::Measured { .. }
+            | Fact::TransferAnswer { .. }
+            | Fact::StepAnswer { .. } => {}
         }
     }
 
@@ -228,9 +237,19 @@ pub fn rows(switchboard: &Switchboard, user: &UserId) -> Vec<LiveRow> {
     calls.map(|call| RowRights::of(switchboard.rights(user, &call.id)).row(call)).collect()
 }
 
+/// Stands for what `user` may see of the records: the same as long as that is the same.
+#[must_use]
+pub fn scope(switchboard: &Switchboard, user: &UserId) -> String {
+    hashed(&switchboard.record_scope(user)).chars().take(SCOPE).collect()
+}
+
 #[must_use]
 pub fn directory(switchboard: &Switchboard) -> Directory {
-    Directory { users: switchboard.users(), departments: switchboard.departments(), dispositions: Vec::new() }
+    Directory {
+        users: switchboard.users(),
+        departments: switchboard.departments(),
+        dispositions: switchboard.dispositions().to_vec(),
+    }
 }
 
 #[cfg(test)]

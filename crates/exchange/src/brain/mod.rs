@@ -1,26 +1,29 @@
 //! The one task that owns the switchboard. Everything that happens comes through one inbox; what the switchboard wants
 //! goes to the engine (orders), to the store and to the feeds (facts).
 
+mod amend;
 mod clock;
 mod feeds;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use protocol::{AuditEntry, CallId, CallRecord, LegId, Timestamp, TransferId, UserId};
-use switchboard::{Command, EngineEvent, Fact, Input, Order, Output, Refusal, Switchboard};
+use switchboard::{Amendment, Command, EngineEvent, Fact, Input, NotAmended, Order, Output, Refusal, Switchboard};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
     time::{sleep_until, timeout},
 };
 
+pub use amend::Unanswered;
 pub use clock::Clock;
-pub use feeds::{Feed, FeedId, Told, directory, rows};
+pub use feeds::{Feed, FeedId, Told, directory, rows, scope};
 
 use crate::{
     engine::Engine,
     store::{Store, Voicemail},
 };
+use amend::{Amending, Found};
 use feeds::Feeds;
 
 /// What became of a command, as far as it was decided at once.
@@ -38,6 +41,7 @@ type Look = Box<dyn FnOnce(&Switchboard) + Send>;
 
 enum Ask {
     Do(Command, oneshot::Sender<Step>),
+    Amend(CallId, Amendment, amend::Reply),
     Look(Look),
     Subscribe(UserId, oneshot::Sender<Feed>),
     Snapshot(FeedId),
@@ -74,9 +78,10 @@ impl Brain {
         let (inbox, asks) = mpsc::channel(256);
         let clock = Clock::start();
         let feeds = Feeds::new(store.id().to_owned(), records_seq);
-        let mut task = Task { switchboard, engine, store, clock, feeds, recording: HashMap::new() };
+        let (amending, finds) = Amending::new();
+        let mut task = Task { switchboard, engine, store, clock, feeds, recording: HashMap::new(), amending };
         task.recover(drafts);
-        (Self { inbox, clock }, tokio::spawn(task.run(events, asks)))
+        (Self { inbox, clock }, tokio::spawn(task.run(events, finds, asks)))
     }
 
     #[must_use]
@@ -90,6 +95,20 @@ impl Brain {
         let (reply, answer) = oneshot::channel();
         self.ask(Ask::Do(command, reply)).await?;
         answer.await.map_err(|_| Stopping)
+    }
+
+    /// Changes the record of a call that is over, and gives the record as it is then: queued, maybe not written.
+    ///
+    /// # Errors
+    /// The exchange is stopping, or the record can't be read; inside: why it stays as it is.
+    pub async fn amend(
+        &self,
+        call: CallId,
+        amendment: Amendment,
+    ) -> Result<Result<CallRecord, NotAmended>, Unanswered> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Ask::Amend(call, amendment, reply)).await?;
+        answer.await.map_err(|_| Stopping)?
     }
 
     /// Looks at the switchboard between two steps.
@@ -150,10 +169,16 @@ struct Task {
     feeds: Feeds,
     /// Legs that leave a voicemail, with their call and mailbox.
     recording: HashMap<LegId, (CallId, String)>,
+    amending: Amending,
 }
 
 impl Task {
-    async fn run(mut self, mut events: mpsc::UnboundedReceiver<EngineEvent>, mut asks: mpsc::Receiver<Ask>) {
+    async fn run(
+        mut self,
+        mut events: mpsc::UnboundedReceiver<EngineEvent>,
+        mut finds: mpsc::UnboundedReceiver<Found>,
+        mut asks: mpsc::Receiver<Ask>,
+    ) {
         let mut trouble = self.store.trouble();
         loop {
             tokio::select! {
@@ -161,10 +186,11 @@ impl Task {
                 biased;
                 Some(event) = events.recv() => self.saw(event),
                 () = self.timer() => drop(self.step(Input::Tick)),
+                Some(found) = finds.recv() => self.found(found),
                 sentence = changed(&mut trouble) => self.feeds.trouble(sentence, self.clock.now()),
                 ask = asks.recv() => match ask {
                     Some(Ask::Stop(reply)) => {
-                        self.wind_up(&mut events).await;
+                        self.wind_up(&mut events, &mut finds).await;
                         // Whoever asked may have gone away.
                         let _ = reply.send(());
                         return;
@@ -188,6 +214,7 @@ impl Task {
         // An asker may have gone away; nothing is owed to it then.
         match ask {
             Ask::Do(command, reply) => drop(reply.send(self.step(Input::Command(command)))),
+            Ask::Amend(call, amendment, reply) => self.amend(call, amendment, reply),
             Ask::Look(look) => look(&self.switchboard),
             Ask::Subscribe(user, reply) => drop(reply.send(self.feeds.open(&self.switchboard, user, self.clock.now()))),
             Ask::Snapshot(feed) => self.feeds.snapshot(&self.switchboard, feed, self.clock.now()),
@@ -231,6 +258,10 @@ impl Task {
                 Output::Fact(Fact::TransferAnswer { answer, .. }) => step.answer = Some(answer),
                 Output::Fact(Fact::StepAnswer { answer, .. }) => step.step_answer = Some(answer),
                 Output::Fact(Fact::Draft(draft)) => self.store.put_draft(*draft),
+                Output::Fact(Fact::Measured { call, quality }) => {
+                    // Nobody waits for an answer.
+                    self.amend(call, Amendment::Quality(quality), oneshot::channel().0);
+                }
                 Output::Fact(fact) => {
                     self.keep(&fact, &mut step);
                     self.feeds.tell(&self.switchboard, fact, now);
@@ -260,21 +291,29 @@ impl Task {
             | Fact::UserChanged(_)
             | Fact::DepartmentChanged(_)
             | Fact::Draft(_)
+            | Fact::Measured { .. }
             | Fact::StepAnswer { .. }
             | Fact::TransferAnswer { .. } => {}
         }
     }
 
-    async fn wind_up(&mut self, events: &mut mpsc::UnboundedReceiver<EngineEvent>) {
+    async fn wind_up(
+        &mut self,
+        events: &mut mpsc::UnboundedReceiver<EngineEvent>,
+        finds: &mut mpsc::UnboundedReceiver<Found>,
+    ) {
         self.step(Input::Shutdown);
         let all_ended = async {
-            while !self.switchboard.live_calls().is_empty() {
-                let Some(event) = events.recv().await else { break };
-                self.saw(event);
+            while !(self.switchboard.is_at_rest() && self.amending.is_empty()) {
+                tokio::select! {
+                    Some(event) = events.recv() => self.saw(event),
+                    Some(found) = finds.recv() => self.found(found),
+                    else => break,
+                }
             }
         };
         if timeout(STOP_TIME, all_ended).await.is_err() {
-            tracing::warn!(left = self.switchboard.live_calls().len(), "some calls did not confirm their end");
+            tracing::warn!("some legs did not confirm their end");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One TOML file, read once and checked completely. `check` and `serve` use the same [`load`].
 
+mod dispositions;
 mod files;
 mod mistakes;
 mod network;
@@ -150,6 +151,7 @@ pub fn parse(file: &Path, text: &str) -> Result<Config, Mistakes> {
 /// Reads every section before giving up on any, so that all mistakes are found. `None` only if one was.
 fn meaning(file: &Path, dir: &Path, mut root: Section<'_, '_>, found: &mut Found) -> Option<Config> {
     let people = people::read(&mut root, found);
+    let dispositions = dispositions::read(&mut root, found);
     let api = network::api(root.table(found, "api"), dir, found);
     let sip = network::sip(root.table(found, "sip"), found);
     let rtp = network::rtp(root.table(found, "rtp"), found);
@@ -158,7 +160,7 @@ fn meaning(file: &Path, dir: &Path, mut root: Section<'_, '_>, found: &mut Found
     let data = files::data(root.table(found, "data"), dir, found);
     root.finish(found);
     let (mut account, passwords) = people?;
-    account.has_trunk = trunk.is_some();
+    (account.has_trunk, account.dispositions) = (trunk.is_some(), dispositions);
     let trunk = match trunk {
         Some(read) => Some(read?),
         None => None,

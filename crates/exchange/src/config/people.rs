@@ -40,8 +40,9 @@ pub(super) fn read(root: &mut Section<'_, '_>, found: &mut Found) -> Option<(Acc
     let departments = departments.into_iter().collect::<Option<Vec<_>>>()?;
     let passwords = users.iter().filter_map(|(u, hash)| Some((u.id.clone(), hash.clone()?))).collect();
     let users = users.into_iter().map(|(user, _)| user).collect();
-    let has_trunk = false;
-    Some((Account { name: name?.into_inner(), users, departments, policy, has_trunk }, passwords))
+    // What the other sections say.
+    let (has_trunk, dispositions) = (false, Vec::new());
+    Some((Account { name: name?.into_inner(), users, departments, policy, has_trunk, dispositions }, passwords))
 }
 
 /// What may be there only once: ids (a dialled name finds a user or a department), extensions and numbers.
@@ -161,13 +162,8 @@ fn who(
 ) -> (Option<String>, Option<String>, Option<String>) {
     let id = section.need::<String>(found, "id", "add a line: id = \"a-short-word\"");
     if let Some(id) = &id {
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
-        let text = id.get_ref();
-        if !(1..=32).contains(&text.len()) || !text.bytes().all(plain) {
-            let remedy = "use 1 to 32 small letters, digits, dots, dashes";
-            found.say(&id.span(), format!("`id` is \"{}\"", short(text)), remedy);
-        }
-        section.name = format!("{} {}", section.name, short(text));
+        check_id(id, found);
+        section.name = format!("{} {}", section.name, short(id.get_ref()));
         taken.id(id, &section.name.clone(), found);
     }
     let name = section.need::<String>(found, "name", "add a line: name = \"Name that colleagues see\"");
@@ -186,7 +182,16 @@ fn who(
     (id.map(Spanned::into_inner), name.map(Spanned::into_inner), extension.map(Spanned::into_inner))
 }
 
-fn check_name(name: &Spanned<String>, found: &mut Found) {
+pub(super) fn check_id(id: &Spanned<String>, found: &mut Found) {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+    let text = id.get_ref();
+    if !(1..=32).contains(&text.len()) || !text.bytes().all(plain) {
+        let remedy = "use 1 to 32 small letters, digits, dots, dashes";
+        found.say(&id.span(), format!("`id` is \"{}\"", short(text)), remedy);
+    }
+}
+
+pub(super) fn check_name(name: &Spanned<String>, found: &mut Found) {
     let text = name.get_ref();
     if text.trim().is_empty() || text.chars().count() > 64 || text.chars().any(char::is_control) {
         let remedy = "use 1 to 64 characters, none of them control characters";

@@ -240,6 +240,12 @@ fallback = ["recall transferor 20 s", "next agent 30 s", "voicemail"]
 # Other steps for some reasons: busy, declined, no_device, do_not_disturb, away, no_answer.
 # fallback_on = {{ busy = ["next agent 30 s", "voicemail"], do_not_disturb = ["voicemail"] }}
 
+# What finished calls can be marked as. Once there is one here, only these are offered; a call keeps its mark when the
+# word is taken out again. Without any: Resolved, Call back, Wrong number, Spam.
+# [[disposition]]
+# id = "call_back"                  # stays with the calls
+# name = "Call back"                # what people choose
+
 "#
     )
 }

@@ -75,6 +75,14 @@ impl Backlog {
         self.waiting.len()
     }
 
+    /// The newest record of a call that waits here.
+    pub fn record(&self, call: &CallId) -> Option<&CallRecord> {
+        self.waiting.iter().rev().find_map(|(_, kept)| match kept {
+            Kept::Record(record) => (record.id == *call).then_some(record.as_ref()),
+            Kept::Draft(_) | Kept::Audit(_) | Kept::Voicemail(_) => None,
+        })
+    }
+
     /// Takes an entry; one too many is lost, and the log says so.
     pub fn push(&mut self, kept: Kept) {
         let full = self.waiting.len() >= self.limit;

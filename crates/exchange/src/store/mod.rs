@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use protocol::{AuditEntry, CallRecord};
+use protocol::{AuditEntry, CallId, CallRecord};
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 use tokio::sync::{oneshot, watch};
@@ -135,9 +135,27 @@ impl Store {
         self.trouble.clone()
     }
 
-    /// Queues a finished call for writing; its draft goes with it.
+    /// Queues the record of a finished call, new or changed, for writing; its draft goes with it.
     pub fn put_record(&self, record: CallRecord) {
         self.keep(Kept::Record(Box::new(record)));
+    }
+
+    /// The newest record of a call that was queued, whether or not it could be written yet.
+    ///
+    /// # Errors
+    /// The database fails, or the store is closed.
+    pub async fn record(&self, call: CallId) -> Result<Option<CallRecord>, StoreError> {
+        let (reply, found) = oneshot::channel();
+        self.writer.send(Work::Find(call, reply)).map_err(|_| StoreError::Closed)?;
+        found.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Whether a record that was queued, or a newer one of its call, is in the file now.
+    ///
+    /// # Errors
+    /// The database fails, or the store is closed.
+    pub async fn has_written(&self, call: CallId, seq: u64) -> Result<bool, StoreError> {
+        self.write(move |c| Ok(records::seq(c, &call)?.is_some_and(|written| written >= seq))).await
     }
 
     /// Queues what a call's record would be if the exchange failed now.

@@ -1,4 +1,4 @@
-//! Finished calls, in the order in which they were finished.
+//! Finished calls, in the order in which their records were said last.
 
 use protocol::{CallId, CallRecord};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -14,7 +14,8 @@ pub(super) const V1: &str = "
     ) STRICT;";
 
 pub(super) fn insert(connection: &Connection, record: &CallRecord) -> Result<(), StoreError> {
-    // A call changes its record at most by finishing again with more known: the newer place in the sequence counts.
+    // A record that is said again, with more known or remarked, leaves its old place: whoever has read up to that comes
+    // to the new one.
     connection.execute(
         "INSERT OR REPLACE INTO records (seq, call, ended_at, body) VALUES (?1, ?2, ?3, ?4)",
         params![record.seq, record.id.as_str(), record.ended_at.0, serde_json::to_string(record)?],
@@ -48,4 +49,13 @@ pub fn find(connection: &Connection, call: &CallId) -> Result<Option<CallRecord>
     let mut query = connection.prepare_cached("SELECT body FROM records WHERE call = ?1")?;
     let body = query.query_row([call.as_str()], |row| row.get::<_, String>(0)).optional()?;
     Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)
+}
+
+/// Where a call's record stands; `None` if there is none.
+///
+/// # Errors
+/// The database fails.
+pub fn seq(connection: &Connection, call: &CallId) -> Result<Option<u64>, StoreError> {
+    let mut query = connection.prepare_cached("SELECT seq FROM records WHERE call = ?1")?;
+    Ok(query.query_row([call.as_str()], |row| row.get(0)).optional()?)
 }

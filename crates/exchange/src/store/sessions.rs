@@ -38,8 +38,8 @@ pub fn random_token() -> String {
 }
 
 #[must_use]
-pub fn hashed(token: &str) -> String {
-    hex(&Sha256::digest(token.as_bytes()))
+pub fn hashed(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 fn hex(bytes: &[u8]) -> String {

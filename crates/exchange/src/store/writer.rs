@@ -6,12 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use protocol::{CallId, CallRecord};
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
 use super::{
     StoreError,
     backlog::{Backlog, Kept, Unwritten, sentence},
+    records,
 };
 
 /// Entries that wait in memory while nothing can be written: a working day of a busy office, at some kilobytes each.
@@ -34,6 +36,8 @@ pub(super) type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 pub(super) enum Work {
     Keep(Kept),
     Job(Job),
+    /// The newest record of a call, wherever it is.
+    Find(CallId, oneshot::Sender<Result<Option<CallRecord>, StoreError>>),
     /// Write what waits, trying for that long, and give the rest up.
     Settle(Duration, oneshot::Sender<Unwritten>),
 }
@@ -69,7 +73,7 @@ impl Writer {
         loop {
             match work.try_recv() {
                 Ok(Work::Keep(kept)) => self.backlog.push(kept),
-                Ok(other @ (Work::Job(_) | Work::Settle(..))) => return Ok(other),
+                Ok(other @ (Work::Job(_) | Work::Find(..) | Work::Settle(..))) => return Ok(other),
                 Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
                 Err(TryRecvError::Empty) => match self.retry {
                     None if self.backlog.is_empty() => return work.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -89,6 +93,15 @@ impl Writer {
                 }
                 self.wait_for_locks(PATIENCE);
                 job(&mut self.connection);
+            }
+            Work::Find(call, reply) => {
+                self.wait_for_locks(PATIENCE);
+                let found = match self.backlog.record(&call) {
+                    Some(record) => Ok(Some(record.clone())),
+                    None => records::find(&self.connection, &call),
+                };
+                // Whoever asked may have gone away.
+                let _ = reply.send(found);
             }
             Work::Settle(limit, reply) => {
                 // Whoever asked may have gone away.

@@ -23,6 +23,19 @@ fn a_right_file_is_read_whole() {
     assert!(!format!("{config:?}").contains("argon2id"), "Debug shows a hash");
 }
 
+#[test]
+fn dispositions_are_those_of_the_file_or_the_usual_ones() {
+    let names = |text: &str| {
+        let config = parse(Path::new("x.toml"), text).unwrap();
+        config.account.dispositions.into_iter().map(|d| format!("{}={}", d.id, d.name)).collect::<Vec<_>>()
+    };
+    let usual = ["resolved=Resolved", "call_back=Call back", "wrong_number=Wrong number", "spam=Spam"];
+    assert_eq!(names(&base()), usual);
+    let own = "[[disposition]]\nid = \"sold\"\nname = \"Sold\"\n[[disposition]]\nid = \"lost\"\nname = \"Not sold\"\n";
+    assert_eq!(names(&format!("{}{own}", base())), ["sold=Sold", "lost=Not sold"]);
+    assert_eq!(names(&format!("disposition = []\n{}", base())), [""; 0], "none is a choice, too");
+}
+
 /// What to change, what the line of the mistake holds then, and a piece of what is said about it.
 const CASES: &[(&str, &str, &str, &str)] = &[
     // Syntax.
@@ -74,6 +87,35 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "bind = \"127.0.0.1:0\"\ncertificate = \"c.pem\"\nkey = \"k.pem\" #",
         "certificate =",
         "No such file",
+    ),
+    // Dispositions.
+    ("[account]", "disposition = 3\n[account]", "= 3", "start each one with a line [[disposition]]"),
+    ("[data]", "[[disposition]]\nname = \"Sold\"\n[data]", "[[disposition]]", "has no `id`; add a line: id ="),
+    (
+        "[data]",
+        "[[disposition]]\nid = \"sold\"\n[data]",
+        "[[disposition]]",
+        "[[disposition]] sold has no `name`; add a line",
+    ),
+    ("[data]", "[[disposition]]\nid = \"So ld\"\nname = \"x\"\n[data]", "So ld", "use 1 to 32 small letters"),
+    ("[data]", "[[disposition]]\nid = \"x\"\nname = \" \"\n[data]", "name = \" \"", "use 1 to 64 characters"),
+    (
+        "[data]",
+        "[[disposition]]\nid = \"x\"\nname = \"x\"\nnote = 1\n[data]",
+        "note",
+        "[[disposition]] x has no key `note`",
+    ),
+    (
+        "[data]",
+        "[[disposition]]\nid = \"x\"\nname = \"X\"\n[[disposition]]\nid = \"x\"\nname = \"Y\" # second\n[data]",
+        "id = \"x\"",
+        "the id \"x\" is already taken by [[disposition]] x; give [[disposition]] x another id",
+    ),
+    (
+        "[data]",
+        "[[disposition]]\nid = \"x\"\nname = \"X\"\n[[disposition]]\nid = \"y\"\nname = \"X\"\n[data]",
+        "name = \"X\"",
+        "the name \"X\" is already taken by [[disposition]] x; give [[disposition]] y another name",
     ),
     // Ports.
     ("ports = [0, 0]", "ports = [30000, 20000]", "30000", "put the smaller number first"),

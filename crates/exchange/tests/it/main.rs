@@ -8,5 +8,6 @@ mod feed;
 mod forged;
 mod office;
 mod program;
+mod remarks;
 mod rights;
 mod store;

@@ -117,6 +117,7 @@ fn office(role: Role) -> Office {
         ],
         policy,
         has_trunk: true,
+        dispositions: Vec::new(),
     };
     Office::of(account, &["me", "peer", "mate", "far", "farther"])
 }

@@ -19,7 +19,7 @@ mod resume;
 mod steps;
 mod ways;
 
-pub(crate) use ask::{Asked, Way, Wish, action, may_consult};
+pub(crate) use ask::{Asked, Way, Wish, action, may_consult, rule_of};
 pub(crate) use course::{Course, Point, Step, Team};
 pub use forecast::TargetList;
 pub(crate) use steps::{Request, Settled};

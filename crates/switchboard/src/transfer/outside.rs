@@ -10,7 +10,7 @@ use crate::{
 impl Switchboard {
     pub(crate) fn dial_target(&mut self, call: &Call, number: String, seconds: u32) -> Dial {
         let leg = self.new_leg();
-        self.know_outside_leg(leg, call.key);
+        self.know_outside_leg(leg, call.key, &Party { name: String::new(), number: number.clone() });
         self.order(Order::Dial { leg, number: number.clone(), from: call.caller.party.clone() });
         let until = self.now.plus_ms(u64::from(seconds.max(1)) * 1_000);
         Dial { leg, number, since: self.now, until }
