@@ -58,7 +58,7 @@ async fn a_remark_put_at_one_desk_arrives_at_the_others_that_may_see_it() {
     assert_eq!((newer.remarks.as_ref(), newer.seq), (Some(&remarks), call.seq + 1));
     assert_eq!(at_maya.record(&call.id).await, newer);
     let page: RecordPage = ravi.get(&format!("/v1/calls?after={}", call.seq)).await;
-    assert_eq!(page.records, [newer.clone()]);
+    assert_eq!(page.records, std::slice::from_ref(&newer));
     assert_eq!(ravi.get::<CallRecord>(&format!("/v1/calls/{}", call.id)).await, newer);
     assert_eq!(maya.feed().await.snapshot().await.records_seq, newer.seq);
 

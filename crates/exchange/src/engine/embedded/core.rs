@@ -47,10 +47,7 @@ pub struct Core {
 pub enum FromLine {
     Heard(Heard),
     /// The leg's last events.
-    Closed {
-        quality: Option<EngineEvent>,
-        last: EngineEvent,
-    },
+    Closed(Vec<EngineEvent>),
 }
 
 pub struct Leg {
@@ -251,7 +248,7 @@ impl Core {
             }
             FromLine::Heard(Heard::Failed { leg, detail }) => self.failed(leg, detail, false),
             FromLine::Heard(Heard::Digit { leg, digit }) => self.report(EngineEvent::Digit { leg, digit }),
-            FromLine::Closed { quality, last } => quality.into_iter().chain([last]).for_each(|e| self.report(e)),
+            FromLine::Closed(last) => last.into_iter().for_each(|event| self.report(event)),
         }
     }
 
@@ -298,7 +295,7 @@ impl Core {
                 None => None,
             };
             // Nobody listens any more only when the engine has ended.
-            let _ = heard.send(FromLine::Closed { quality, last });
+            let _ = heard.send(FromLine::Closed(quality.into_iter().chain([last]).collect()));
         });
     }
 

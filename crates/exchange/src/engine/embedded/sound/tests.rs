@@ -142,7 +142,7 @@ impl House {
     async fn report(&mut self) -> Heard {
         match timeout(PATIENCE, self.reports.recv()).await.expect("nothing reported").unwrap() {
             FromLine::Heard(heard) => heard,
-            FromLine::Closed { .. } => panic!("nobody closed a leg"),
+            FromLine::Closed(_) => panic!("nobody closed a leg"),
         }
     }
 }
