@@ -413,3 +413,25 @@ fn sound(name: &str) -> Vec<i16> {
     let file = format!("{}/sounds/{name}.wav", env!("CARGO_MANIFEST_DIR"));
     media::wav::parse(&std::fs::read(file).unwrap()).unwrap()
 }
+
+/// Of the leg that ends by itself, and of the one that the switchboard then ends; not of one that never sounded.
+#[tokio::test]
+async fn how_a_leg_sounded_is_reported_before_its_end() {
+    let mut s = Stage::new(Codec::Pcmu, Codec::Pcmu).await;
+    s.talking().await;
+    s.house.order(ring(MINA, "ravi"));
+    s.ravi.rings().await;
+    for (leg, reason) in [(MINA, Reason::Cancelled), (RAVI, Reason::AgentGone), (CALLER, Reason::CallerGone)] {
+        s.house.order(Order::HangUp { leg, reason });
+        s.house.expect(EngineEvent::Ended { leg, reason }).await;
+    }
+    let measured: Vec<_> = s.house.past.iter().filter(|e| matches!(e, EngineEvent::Quality { .. })).collect();
+    let [EngineEvent::Quality { leg: RAVI, quality }, EngineEvent::Quality { leg: CALLER, .. }] = &measured[..] else {
+        panic!("{measured:?}");
+    };
+    assert_eq!((quality.codec.as_str(), quality.lost_permille), ("PCMU", 0));
+    let place = |wanted: fn(&EngineEvent) -> bool| s.house.past.iter().position(wanted).unwrap();
+    let ended = place(|e| matches!(e, EngineEvent::Ended { leg: RAVI, .. }));
+    assert!(place(|e| matches!(e, EngineEvent::Quality { leg: RAVI, .. })) < ended);
+    s.stop().await;
+}

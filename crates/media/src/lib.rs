@@ -10,6 +10,7 @@ mod codec;
 pub mod compare;
 mod g711_plc;
 mod level;
+mod meter;
 mod quality;
 mod resample;
 pub mod rtcp;
@@ -20,6 +21,7 @@ pub mod wav;
 
 pub use codec::{Codec, CodecError, Decoder, Encoder};
 pub use level::{level_dbfs, mix};
+pub use meter::{LegMeter, Sounded};
 pub use quality::{Quality, quality};
 pub use resample::Resampler;
 pub use rtp::{ReceiverConfig, RtpError, RtpReceiver, RtpSender, SenderConfig, Stats};

@@ -12,7 +12,7 @@ use crate::{RtpError, RtpReceiver, RtpSender};
 /// How often to send a report (RFC 3550 section 6.2: at least 5 s).
 pub const INTERVAL: Duration = Duration::from_secs(5);
 /// A round trip beyond this is a mistake or a lie.
-const MAX_ROUND_TRIP: Duration = Duration::from_secs(10);
+pub(crate) const MAX_ROUND_TRIP: Duration = Duration::from_secs(10);
 /// Reports longer than this were never asked for.
 const MAX_REPORT: usize = 2048;
 

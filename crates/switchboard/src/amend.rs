@@ -56,7 +56,7 @@ impl Switchboard {
         self.pass_time(now);
         match amendment {
             Amendment::Remarks { by, said } => self.remark(call, record, &by, said),
-            Amendment::Heard { by } => self.listened(record.ok_or(NotAmended::NoSuchCall)?, by),
+            Amendment::Heard { by } => self.listened(record.ok_or(NotAmended::NoSuchCall)?, &by),
             Amendment::Quality(of) => {
                 let mut record = record.ok_or(NotAmended::NoSuchCall)?;
                 Ok(if quality::keep(&mut record.quality, of) { self.say_record(record) } else { record })
@@ -119,13 +119,13 @@ impl Switchboard {
         }
     }
 
-    fn listened(&mut self, mut record: CallRecord, by: UserId) -> Result<CallRecord, NotAmended> {
-        self.rule_to_see(&by, &record).map_err(NotAmended::Denied)?;
+    fn listened(&mut self, mut record: CallRecord, by: &UserId) -> Result<CallRecord, NotAmended> {
+        self.rule_to_see(by, &record).map_err(NotAmended::Denied)?;
         let voicemail = record.voicemail.as_mut().ok_or(NotAmended::NoVoicemail)?;
         if voicemail.heard.is_some() {
             return Ok(record);
         }
-        voicemail.heard = Some(Heard { by: self.directory.user_ref(&by), at: self.now });
+        voicemail.heard = Some(Heard { by: self.directory.user_ref(by), at: self.now });
         Ok(self.say_record(record))
     }
 

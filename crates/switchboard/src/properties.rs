@@ -8,7 +8,7 @@ use protocol::{
 };
 
 use crate::{
-    Command, EngineEvent, Fault, Input, Origin, OutsideRule, Release, Replaces,
+    Command, EngineEvent, Fault, Input, Origin, OutsideRule, Release, Replaces, SoundQuality,
     testkit::{Office, USERS, account, to_department, to_user},
 };
 
@@ -33,6 +33,7 @@ enum Act {
     PromptFinished(Pick),
     Recorded(Pick, u64),
     Failed(Pick, bool),
+    Sounded(Pick),
     Transfer {
         by: usize,
         call: usize,
@@ -114,6 +115,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => pick().prop_map(Act::PromptFinished),
         1 => (pick(), 0..5_000_u64).prop_map(|(p, ms)| Act::Recorded(p, ms)),
         1 => (pick(), any::<bool>()).prop_map(|(p, f)| Act::Failed(p, f)),
+        1 => pick().prop_map(Act::Sounded),
         2 => (0..8_usize, pick()).prop_map(|(n, other)| Act::Attended(n, other)),
         1 => (pick(), 0..10_usize).prop_map(|(p, to)| Act::Diverted(p, to)),
         1 => (pick(), prop_oneof![Just("*2104"), Just("*21"), Just("05"), Just("#"), Just("*29")])
@@ -199,6 +201,11 @@ impl Life {
                 EngineEvent::OrderFailed { leg: self.leg(&p), detail: String::new(), fatal }
             }
             Act::Failed(..) => return Ok(()),
+            Act::Sounded(p) => {
+                let (codec, score, lost_permille, jitter_ms, round_trip_ms) = (String::new(), 400, 0, 0, None);
+                let quality = SoundQuality { codec, score, lost_permille, jitter_ms, round_trip_ms };
+                EngineEvent::Quality { leg: self.leg(&p), quality }
+            }
             Act::Registered { user, second } => {
                 EngineEvent::DeviceRegistered { user: USERS[user].into(), device: device(user, second) }
             }

@@ -348,6 +348,9 @@ impl Office {
                 self.drafts.insert(draft.id.clone(), *draft);
                 Ok(())
             }
+            Fact::Measured { call, .. } if self.records.iter().all(|r| r.id != call) => {
+                Err(format!("{call} is measured late, and has no record"))
+            }
             Fact::Measured { call, quality } => {
                 self.measured.push((call, quality));
                 Ok(())

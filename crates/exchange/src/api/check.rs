@@ -10,7 +10,7 @@ pub(super) const MAX_NAME: usize = 64;
 /// `value` has more than `max` characters, or one that is no text.
 pub(super) fn text(field: &str, value: &str, max: usize) -> Answer<()> {
     short(field, value, max)?;
-    no_control(field, value, |c| c.is_control())
+    no_control(field, value, char::is_control)
 }
 
 /// As [`text`], but in lines.

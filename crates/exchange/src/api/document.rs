@@ -16,8 +16,9 @@ use super::{Api, calls, feed, people, refusal::Answer, remarks, session, transfe
         description = "See and move an account's calls. Every answer with status 4xx or 5xx is an `ApiError`: a code \
                        for machines (`bad_request`, `unauthorized`, `not_found`, `rate_limited`, `stopping`; \
                        `denied.` with a code of `Denied`; `ineligible.` with a code of `Ineligible`; \
-                       `conflict.remarks`, then with the present `remarks` beside it) and a sentence for people. 503 with `stopping`: the exchange is being stopped. Times are milliseconds since \
-                       the Unix epoch."
+                       `conflict.remarks`, with the present `remarks` beside it) and a sentence for people. 503 with \
+                       `stopping`: the exchange is being stopped; with `unwritten`: it is done, but not on the disk \
+                       yet. Times are milliseconds since the Unix epoch."
     ),
     paths(
         session::sign_in,

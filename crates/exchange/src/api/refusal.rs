@@ -15,7 +15,7 @@ pub(super) struct Refused {
     error: ApiError,
     retry_after: Option<u64>,
     /// What a [`RemarksConflict`] has beside the error.
-    present: Option<Remarks>,
+    present: Option<Box<Remarks>>,
 }
 
 /// When to try again what could not be written.
@@ -77,11 +77,12 @@ impl Refused {
     }
 
     /// Somebody else's remarks are there, or none.
-    pub fn remarks(present: Option<Remarks>) -> Self {
+    pub fn remarks(present: Option<Box<Remarks>>) -> Self {
         let message = match &present {
-            Some(Remarks { by, .. }) => {
-                format!("{} has changed note or disposition meanwhile. Look at them, then say yours again.", by.name)
-            }
+            Some(remarks) => format!(
+                "{} has changed note or disposition meanwhile. Look at them, then say yours again.",
+                remarks.by.name
+            ),
             None => "There are no remarks on this call any more. Say yours again.".to_owned(),
         };
         Self { present, ..Self::new(StatusCode::CONFLICT, "conflict.remarks", message) }
@@ -157,7 +158,7 @@ impl From<NotAmended> for Refused {
             NotAmended::UnknownDisposition => {
                 Self::bad_request("`disposition` is none of those in /v1/directory. Choose one of them, or none.")
             }
-            NotAmended::Conflict(present) => Self::remarks(present.map(|remarks| *remarks)),
+            NotAmended::Conflict(present) => Self::remarks(present),
         }
     }
 }
@@ -188,7 +189,7 @@ impl From<StoreError> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         // Without remarks its JSON is that of the error alone.
-        let body = RemarksConflict { error: self.error, remarks: self.present };
+        let body = RemarksConflict { error: self.error, remarks: self.present.map(|remarks| *remarks) };
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

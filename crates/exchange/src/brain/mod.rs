@@ -306,9 +306,12 @@ impl Task {
         let all_ended = async {
             while !(self.switchboard.is_at_rest() && self.amending.is_empty()) {
                 tokio::select! {
-                    Some(event) = events.recv() => self.saw(event),
+                    event = events.recv() => match event {
+                        Some(event) => self.saw(event),
+                        // The engine is gone: nothing more will be confirmed.
+                        None => break,
+                    },
                     Some(found) = finds.recv() => self.found(found),
-                    else => break,
                 }
             }
         };

@@ -88,14 +88,11 @@ impl Writer {
         match work {
             Work::Keep(kept) => self.backlog.push(kept),
             Work::Job(job) => {
-                if self.retry.is_none_or(|(at, _)| at <= Instant::now()) {
-                    self.catch_up();
-                }
-                self.wait_for_locks(PATIENCE);
+                self.prepare();
                 job(&mut self.connection);
             }
             Work::Find(call, reply) => {
-                self.wait_for_locks(PATIENCE);
+                self.prepare();
                 let found = match self.backlog.record(&call) {
                     Some(record) => Ok(Some(record.clone())),
                     None => records::find(&self.connection, &call),
@@ -108,6 +105,14 @@ impl Writer {
                 let _ = reply.send(self.settle(limit));
             }
         }
+    }
+
+    /// What was queued before somebody asked is written before they are answered, if it can be.
+    fn prepare(&mut self) {
+        if self.retry.is_none_or(|(at, _)| at <= Instant::now()) {
+            self.catch_up();
+        }
+        self.wait_for_locks(PATIENCE);
     }
 
     fn settle(&mut self, limit: Duration) -> Unwritten {

@@ -2,7 +2,10 @@
 
 use std::{
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -109,12 +112,14 @@ pub fn hash() -> &'static str {
 struct FakeEngine {
     orders: mpsc::UnboundedSender<Order>,
     events: mpsc::UnboundedSender<EngineEvent>,
+    late: Arc<AtomicBool>,
 }
 
 impl Engine for FakeEngine {
     fn carry_out(&self, order: Order) {
         // A closed channel means that the test or the exchange is over.
         let _ = match &order {
+            Order::HangUp { .. } if self.late.load(Ordering::SeqCst) => Ok(()),
             Order::HangUp { leg, reason } => self.events.send(EngineEvent::Ended { leg: *leg, reason: *reason }),
             Order::Answer { leg } => self.events.send(EngineEvent::Answered { leg: *leg }),
             _ => Ok(()),
@@ -131,7 +136,9 @@ pub struct Office {
     pub exchange: Exchange,
     pub http: reqwest::Client,
     pub engine: mpsc::UnboundedSender<EngineEvent>,
-    orders: mpsc::UnboundedReceiver<Order>,
+    pub orders: mpsc::UnboundedReceiver<Order>,
+    /// Set by a test that says itself when legs that are hung up have ended.
+    pub late: Arc<AtomicBool>,
     pub dir: Arc<TempDir>,
     next_leg: u64,
 }
@@ -146,12 +153,13 @@ impl Office {
         let config = config::parse(&file, &config.replace("HASH", hash())).unwrap_or_else(|m| panic!("{m}"));
         let (engine, events) = mpsc::unbounded_channel();
         let (said, orders) = mpsc::unbounded_channel();
-        let fake = Arc::new(FakeEngine { orders: said, events: engine.clone() });
+        let late = Arc::new(AtomicBool::new(false));
+        let fake = Arc::new(FakeEngine { orders: said, events: engine.clone(), late: late.clone() });
         let listener = listen(&config)?;
         let store = Store::open(&config.data)?;
         let sip = (Some("127.0.0.1:5060".parse().unwrap()), None);
         let exchange = Exchange::assemble(config, store, fake, events, listener, sip).await?;
-        Ok(Self { exchange, http: http(), engine, orders, dir, next_leg: 1 })
+        Ok(Self { exchange, http: http(), engine, orders, late, dir, next_leg: 1 })
     }
 
     pub fn url(&self, path: &str) -> String {

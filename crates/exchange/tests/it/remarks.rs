@@ -9,7 +9,7 @@ use protocol::{
 };
 use reqwest::Response;
 use serde_json::{Value, json};
-use switchboard::{EngineEvent, Order};
+use switchboard::{EngineEvent, Order, SoundQuality};
 
 use crate::office::{CONFIG, Feed, Office, Person, database, refusal};
 
@@ -58,7 +58,7 @@ async fn a_remark_put_at_one_desk_arrives_at_the_others_that_may_see_it() {
     assert_eq!((newer.remarks.as_ref(), newer.seq), (Some(&remarks), call.seq + 1));
     assert_eq!(at_maya.record(&call.id).await, newer);
     let page: RecordPage = ravi.get(&format!("/v1/calls?after={}", call.seq)).await;
-    assert_eq!(page.records, [newer.clone()]);
+    assert_eq!(page.records, std::slice::from_ref(&newer));
     assert_eq!(ravi.get::<CallRecord>(&format!("/v1/calls/{}", call.id)).await, newer);
     assert_eq!(maya.feed().await.snapshot().await.records_seq, newer.seq);
 
@@ -371,4 +371,53 @@ async fn a_message_without_a_record_that_one_may_see_stays_unheard() {
         assert_eq!((status, error.code.as_str()), (404, "not_found"));
     }
     office.exchange.stop().await;
+}
+
+#[tokio::test]
+async fn how_the_legs_sounded_is_in_the_record_also_of_those_that_tell_it_late() {
+    let mut office = Office::open().await;
+    let maya = office.person("maya").await;
+    let mut feed = maya.feed().await;
+    feed.snapshot().await;
+    let sounded = |leg, score| {
+        let quality =
+            SoundQuality { codec: "opus".into(), score, lost_permille: 3, jitter_ms: 2, round_trip_ms: Some(40) };
+        EngineEvent::Quality { leg, quality }
+    };
+    office.register("ravi");
+    let caller = office.call(crate::office::SUPPORT);
+    let agent = office.rings("ravi").await;
+    office.engine.send(EngineEvent::Answered { leg: agent }).unwrap();
+    let row = feed.row(|row| matches!(row.call.state, protocol::CallState::Talking { .. })).await;
+    office.late.store(true, std::sync::atomic::Ordering::SeqCst);
+    office.engine.send(sounded(caller, 430)).unwrap();
+    hang_up(&office, caller);
+    let first = feed.record(&row.call.id).await;
+    assert_eq!(first.quality.iter().map(|q| (q.party.as_str(), q.score)).collect::<Vec<_>>(), [("Priya Nair", 430)]);
+    // Meanwhile somebody remarks: neither is lost.
+    taken(remark(&maya, &first, 0, "noisy", None).await).await;
+    assert_eq!(feed.record(&row.call.id).await.quality, first.quality);
+    office.engine.send(sounded(agent, 250)).unwrap();
+    let last = feed.record(&row.call.id).await;
+    assert_eq!(last.quality.iter().map(|q| q.score).collect::<Vec<_>>(), [430, 250]);
+    assert_eq!(last.quality[1].user.as_ref().unwrap().as_str(), "ravi");
+    assert_eq!((last.remarks.unwrap().note.as_str(), last.seq), ("noisy", first.seq + 2));
+    office.engine.send(EngineEvent::Ended { leg: agent, reason: protocol::Reason::CallerGone }).unwrap();
+
+    // A call that the stop of the exchange ends is complete, too.
+    let (_, row) = office.talking_with_ravi(&mut feed).await;
+    let (engine, mut orders) = (office.engine.clone(), office.orders);
+    let tells = tokio::spawn(async move {
+        while let Some(order) = orders.recv().await {
+            if let Order::HangUp { leg, reason } = order {
+                engine.send(sounded(leg, 300)).unwrap();
+                engine.send(EngineEvent::Ended { leg, reason }).unwrap();
+            }
+        }
+    });
+    let data = office.dir.path().join("data");
+    office.exchange.stop().await;
+    tells.abort();
+    let stored = records::find(&database(&data), &row.call.id).unwrap().unwrap();
+    assert_eq!(stored.quality.len(), 2);
 }

@@ -10,9 +10,11 @@ mod source;
 mod store;
 
 pub use digits::DigitReader;
+pub(crate) use receiver::samples;
 pub use receiver::{ReceiverConfig, RtpReceiver, Stats};
 pub use relay::Relay;
 pub use sender::{RtpSender, SenderConfig};
+pub(crate) use source::{Source, Verdict};
 
 /// A datagram that is no RTP or RTCP of ours.
 #[derive(Debug, thiserror::Error)]

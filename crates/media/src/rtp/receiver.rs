@@ -207,6 +207,6 @@ impl RtpReceiver {
 }
 
 /// `now` in samples at 48 kHz.
-fn samples(now: Duration) -> i64 {
+pub(crate) fn samples(now: Duration) -> i64 {
     i64::try_from(now.as_micros() / 125 * 6).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
 }

@@ -46,8 +46,8 @@ pub struct Core {
 /// What comes from the lines, in the order in which it happened.
 pub enum FromLine {
     Heard(Heard),
-    /// The leg's last event.
-    Closed(EngineEvent),
+    /// The leg's last events.
+    Closed(Vec<EngineEvent>),
 }
 
 pub struct Leg {
@@ -248,7 +248,7 @@ impl Core {
             }
             FromLine::Heard(Heard::Failed { leg, detail }) => self.failed(leg, detail, false),
             FromLine::Heard(Heard::Digit { leg, digit }) => self.report(EngineEvent::Digit { leg, digit }),
-            FromLine::Closed(last) => self.report(last),
+            FromLine::Closed(last) => last.into_iter().for_each(|event| self.report(event)),
         }
     }
 
@@ -290,11 +290,12 @@ impl Core {
         self.keys.remove(&leg.key);
         let heard = self.heard.clone();
         self.closing.spawn(async move {
-            if let Some(line) = leg.line {
-                line.close().await;
-            }
+            let quality = match leg.line {
+                Some(line) => line.close().await.map(|quality| EngineEvent::Quality { leg: id, quality }),
+                None => None,
+            };
             // Nobody listens any more only when the engine has ended.
-            let _ = heard.send(FromLine::Closed(last));
+            let _ = heard.send(FromLine::Closed(quality.into_iter().chain([last]).collect()));
         });
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use media::rtp::DigitReader;
 use media::{CodecError, FRAME, FRAME_TIME, Frame, SILENCE};
 use protocol::LegId;
+use switchboard::SoundQuality;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
@@ -171,12 +172,14 @@ impl Line {
         self.port.lives();
     }
 
-    /// Ends the task and gives the ports back. A recording is completed and reported first.
-    pub async fn close(self) {
+    /// Ends the task and gives the ports back. A recording is completed and reported first. Gives how the leg sounded, if
+    /// anything came from its far end.
+    pub async fn close(self) -> Option<SoundQuality> {
         drop(self.orders);
         if let Err(e) = self.task.await {
             tracing::error!("the sound task of a leg failed: {e}");
         }
+        self.port.quality()
     }
 
     fn enter(&self, mode: Mode) {
@@ -278,6 +281,7 @@ impl Task {
         }
         let Some(carried) = self.port.accept(packet, from) else { return };
         let now = self.now();
+        self.port.measure(now, packet, carried);
         if carried == Carried::Digits {
             self.keys(now, packet);
         }
@@ -320,9 +324,11 @@ impl Task {
         if !self.port.accepts_report(from) {
             return;
         }
+        let now = self.now();
+        self.port.measure_report(now, report);
         match &self.mode {
-            Mode::Bridged(other) if self.relaying => other.relay_report(&self.port, report),
-            Mode::Bridged(_) | Mode::Recording(_) => self.port.read_report(self.now(), report),
+            Mode::Bridged(other) if self.relaying => other.relay_report(now, &self.port, report),
+            Mode::Bridged(_) | Mode::Recording(_) => self.port.read_report(now, report),
             Mode::Silence | Mode::Music | Mode::Ringback(_) | Mode::Prompt(_) | Mode::Greeting { .. } => {}
         }
     }

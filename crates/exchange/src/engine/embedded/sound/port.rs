@@ -3,7 +3,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use media::rtp::{Header, Position, Relay};
-use media::{Codec, CodecError, Frame, ReceiverConfig, RtpReceiver, RtpSender, SenderConfig};
+use media::{Codec, CodecError, Frame, LegMeter, ReceiverConfig, RtpReceiver, RtpSender, SenderConfig};
+use switchboard::SoundQuality;
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -40,6 +41,7 @@ pub struct Port {
     pub wake: Notify,
     outgoing: Mutex<Outgoing>,
     incoming: Mutex<Incoming>,
+    meter: Mutex<LegMeter>,
     /// When something came from the far end, or it has shown in another way that it lives.
     lived: Mutex<Instant>,
 }
@@ -87,6 +89,7 @@ impl Port {
             wake: Notify::new(),
             outgoing: Mutex::default(),
             incoming: Mutex::default(),
+            meter: Mutex::default(),
             lived: Mutex::new(Instant::now()),
         }
     }
@@ -171,6 +174,9 @@ impl Port {
         if relay.forward(now, packet, payload_type).is_ok() {
             // A full socket buffer is packet loss like any other.
             let _ = self.rtp.try_send_to(packet, to);
+            if let Ok(header) = Header::parse(packet) {
+                lock(&self.meter).sent(&header);
+            }
         }
     }
 
@@ -202,6 +208,39 @@ impl Port {
             lock(&self.outgoing).latched = Some(source);
         }
         Some(carried)
+    }
+
+    /// Counts a packet of our far end, whatever becomes of it.
+    pub fn measure(&self, now: Duration, packet: &[u8], carried: Carried) {
+        let codec = match carried {
+            Carried::Voice(codec) => Some(codec),
+            Carried::Digits => None,
+        };
+        if let Ok(header) = Header::parse(packet) {
+            lock(&self.meter).arrived(now, &header, codec);
+        }
+    }
+
+    /// Takes down what our far end says of what it hears from us, whoever said it.
+    pub fn measure_report(&self, now: Duration, report: &[u8]) {
+        let codec = lock(&self.outgoing).terms.as_ref().map(|terms| terms.send.0);
+        if let Some(codec) = codec {
+            lock(&self.meter).report_arrived(now, report, codec.rtp_clock());
+        }
+    }
+
+    /// How the leg has sounded so far; `None` if nothing has come from the far end.
+    pub fn quality(&self) -> Option<SoundQuality> {
+        let codec = lock(&self.outgoing).terms.as_ref()?.send.0;
+        let sounded = lock(&self.meter).sounded()?;
+        Some(SoundQuality {
+            codec: codec.name().to_owned(),
+            // Below 4.5, and 10 s are 10,000 ms: all of them fit.
+            score: (sounded.mos * 100.0).round() as u16,
+            lost_permille: sounded.lost_permille,
+            jitter_ms: sounded.jitter_ms.round() as u16,
+            round_trip_ms: sounded.round_trip.map(|trip| trip.as_millis() as u16),
+        })
     }
 
     /// Puts a packet into the jitter buffer, which is set up if there is none.
@@ -268,27 +307,28 @@ impl Port {
             let (Some(receiver), Some(own)) = (incoming.receiver.as_mut(), outgoing.own.as_ref()) else { return };
             media::rtcp::report(now, CNAME, own, receiver, &mut report);
         }
-        self.send_rtcp(&report);
+        self.send_rtcp(now, &report);
     }
 
     /// Sends a report of the far end behind `other` on to ours.
-    pub fn relay_report(&self, other: &Port, report: &[u8]) {
+    pub fn relay_report(&self, now: Duration, other: &Port, report: &[u8]) {
         let ours = lock(&self.outgoing).ssrc();
         let theirs = lock(&other.outgoing).ssrc();
         let heard = lock(&self.incoming).ssrc;
         if let (Some(ours), Some(theirs), Some(heard)) = (ours, theirs, heard)
             && let Some(report) = rtcp::translate(report, ours, (theirs, heard))
         {
-            self.send_rtcp(&report);
+            self.send_rtcp(now, &report);
         }
     }
 
-    fn send_rtcp(&self, report: &[u8]) {
+    fn send_rtcp(&self, now: Duration, report: &[u8]) {
         let (terms, latched) = {
             let outgoing = lock(&self.outgoing);
             (outgoing.terms.clone(), outgoing.latched)
         };
         let Some((rtp, rtcp)) = terms.and_then(|t| t.remote.zip(t.remote_rtcp)) else { return };
+        lock(&self.meter).report_sent(now, report);
         // A lost report is followed by the next. The same port for both: RFC 5761.
         let _ = match rtp == rtcp {
             true => self.rtp.try_send_to(report, latched.unwrap_or(rtp)),

@@ -31,6 +31,8 @@ struct Phone {
     heard: Vec<i16>,
     digits: String,
     started: Instant,
+    /// Every so many packets of ours one is lost on its way.
+    loses: Option<usize>,
 }
 
 impl Phone {
@@ -49,6 +51,7 @@ impl Phone {
             heard: vec![],
             digits: String::new(),
             started: Instant::now(),
+            loses: None,
         }
     }
 
@@ -85,7 +88,9 @@ impl Phone {
             *sample = self.tone[self.at];
             self.at = (self.at + 1) % self.tone.len();
         }
-        if let Some(packet) = self.sender.frame(&said) {
+        let frames = self.heard.len() / FRAME;
+        let lost = self.loses.is_some_and(|every| frames.is_multiple_of(every));
+        if let Some(packet) = self.sender.frame(&said).filter(|_| !lost) {
             self.socket.try_send_to(packet, to).unwrap();
         }
         if self.heard.len().is_multiple_of(10 * FRAME) {
@@ -208,9 +213,36 @@ async fn both_hear(a: Codec, b: Codec) -> (Phone, Phone) {
     talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| p[1].0.digits == "7").await;
     alice.sender.dtmf("5#");
     talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| p[1].0.digits == "75#").await;
-    line_a.close().await;
-    line_b.close().await;
+    for (line, codec) in [(line_a, a), (line_b, b)] {
+        let quality = line.close().await.expect("it has sounded");
+        assert_eq!((quality.codec.as_str(), quality.lost_permille), (codec.name(), 0));
+        assert!(quality.round_trip_ms.is_some() && (100..=450).contains(&quality.score), "{quality:?}");
+    }
     (alice, bob)
+}
+
+#[tokio::test]
+async fn what_is_lost_on_one_leg_is_measured_there_and_heard_on_the_other() {
+    for bobs in [Codec::Pcmu, Codec::Pcma] {
+        let (mut alice, mut bob) = (Phone::new(Codec::Pcmu, 500.0).await, Phone::new(bobs, 1000.0).await);
+        let mut house = House::new();
+        let silent = Phone::new(Codec::Pcmu, 1.0).await;
+        let (line_a, line_b, line_c) = (house.line(1, &alice), house.line(2, &bob), house.line(4, &silent));
+        line_a.bridge_to(&line_b);
+        line_b.bridge_to(&line_a);
+        alice.loses = Some(5);
+        let both = &mut [(&mut alice, &line_a), (&mut bob, &line_b)];
+        // The last report came at most ten frames ago.
+        talk(both, |p| p[0].0.heard.len() > 200 * FRAME).await;
+        let (at_alice, at_bob) = (line_a.close().await.unwrap(), line_b.close().await.unwrap());
+        assert!((180..=220).contains(&at_alice.lost_permille), "{at_alice:?}");
+        let relayed = bobs == Codec::Pcmu;
+        // What is decoded and encoded anew has no holes: they are concealed.
+        let heard = if relayed { 180..=230 } else { 0..=0 };
+        assert!(heard.contains(&at_bob.lost_permille), "{at_bob:?}");
+        assert!(at_alice.score < if relayed { 400 } else { at_bob.score }, "{at_alice:?} {at_bob:?}");
+        assert_eq!(line_c.close().await, None, "nobody spoke there");
+    }
 }
 
 #[tokio::test]
