@@ -24,8 +24,8 @@ pub struct Player {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlayerEvent {
-    /// Where in the message the sound is, milliseconds: ten times a second while it plays, and at once after a pause, a seek
-    /// and trouble.
+    /// Where in the message the sound is, milliseconds: ten times a second while it plays, and at once after a pause, a
+    /// seek and trouble.
     Position { ms: u64 },
     /// The message was played to its end, and stays there. A seek back plays it again.
     Ended,
@@ -47,8 +47,8 @@ impl Player {
     /// Slowest and fastest, percent of the message's own speed.
     pub const SPEEDS: RangeInclusive<u32> = 50..=200;
 
-    /// Plays `wav` (a WAV file of up to an hour) on the speaker with this id; `None`: the system's default. Reads all of it
-    /// first, which for an hour takes a while: call it off the async threads.
+    /// Plays `wav` (a WAV file of up to an hour) on the speaker with this id; `None`: the system's default. Reads all of
+    /// it first, which for an hour takes a second: call it off the async threads.
     ///
     /// # Errors
     /// If it is no sound, or there is no thread to be had. A speaker that can't be opened is [`PlayerEvent::Trouble`].
