@@ -61,7 +61,7 @@ impl Concealer {
         let mut best = (*PERIODS.start(), f32::MIN);
         for period in PERIODS.step_by(4) {
             let older = &self.history[HISTORY - WINDOW - period..][..WINDOW];
-            let alike = similarity(newest, older);
+            let alike = similarity(newest, older, 4);
             if alike > best.1 {
                 best = (period, alike);
             }

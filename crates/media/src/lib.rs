@@ -1,5 +1,5 @@
-//! Sound on the wire and off it: codecs, RTP, RTCP, the jitter buffer, DTMF, mixing, tones, WAV bytes, and telling
-//! recordings apart.
+//! Sound on the wire and off it: codecs, RTP, RTCP, the jitter buffer, DTMF, mixing, tones, WAV bytes, playing faster
+//! and slower, and telling recordings apart.
 //!
 //! Nothing here has a socket, a file, a thread or a clock. Time comes in as a [`Duration`] since any epoch, as long as it
 //! is always the same one. Sound is always mono `i16` at [`RATE`], in frames of 20 ms.
@@ -18,6 +18,7 @@ pub mod rtp;
 pub mod stretch;
 pub mod tones;
 pub mod wav;
+mod wsola;
 
 pub use codec::{Codec, CodecError, Decoder, Encoder};
 pub use level::{level_dbfs, mix};
@@ -25,6 +26,7 @@ pub use meter::{LegMeter, Sounded};
 pub use quality::{Quality, quality};
 pub use resample::Resampler;
 pub use rtp::{ReceiverConfig, RtpError, RtpReceiver, RtpSender, SenderConfig, Stats};
+pub use wsola::Wsola;
 
 /// Sample rate of all sound between rooms, in hertz.
 pub const RATE: u32 = 48_000;

@@ -42,7 +42,7 @@ fn period(pcm: &[i16]) -> Option<usize> {
     let longest = *PERIODS.end();
     let (period, alike) = PERIODS
         .step_by(4)
-        .map(|period| (period, similarity(&pcm[..longest], &pcm[period..period + longest])))
+        .map(|period| (period, similarity(&pcm[..longest], &pcm[period..period + longest], 4)))
         .max_by(|a, b| a.1.total_cmp(&b.1))?;
     let power = pcm.iter().map(|&s| f32::from(s).powi(2)).sum::<f32>() / pcm.len() as f32;
     if power.sqrt() < QUIET {
@@ -51,10 +51,10 @@ fn period(pcm: &[i16]) -> Option<usize> {
     (alike > ALIKE).then_some(period)
 }
 
-/// Normalised correlation of two equally long pieces, −1 to 1, looking at every fourth sample.
-pub(crate) fn similarity(a: &[i16], b: &[i16]) -> f32 {
+/// Normalised correlation of two equally long pieces, −1 to 1, looking at one sample in `step`.
+pub(crate) fn similarity(a: &[i16], b: &[i16], step: usize) -> f32 {
     let (mut ab, mut aa, mut bb) = (0.0_f32, 1.0_f32, 1.0_f32);
-    for (&x, &y) in a.iter().step_by(4).zip(b.iter().step_by(4)) {
+    for (&x, &y) in a.iter().step_by(step).zip(b.iter().step_by(step)) {
         let (x, y) = (f32::from(x), f32::from(y));
         ab += x * y;
         aa += x * x;

@@ -6,7 +6,7 @@ use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 
 use crate::{RATE, Resampler};
 
-/// The longest recording that is read: half an hour.
+/// The longest sound that is read into 48 kHz: half an hour.
 const MAX_SECONDS: u32 = 1800;
 
 /// Why bytes are no usable WAV file.
@@ -18,41 +18,64 @@ pub enum WavError {
     Unsupported { channels: u16, rate: u32 },
     #[error("the WAV file is empty")]
     Empty,
-    #[error("the WAV file lasts {seconds} s; at most 1800 s are read")]
-    TooLong { seconds: u32 },
+    #[error("the WAV file ends before its sound does")]
+    Cut,
+    #[error("the WAV file lasts {seconds} s; at most {most} s are read")]
+    TooLong { seconds: u32, most: u32 },
 }
 
 /// Reads a WAV file of any rate, any channels, integer or float, into mono 48 kHz.
 ///
 /// # Errors
-/// If it is no WAV file, empty, or too long.
+/// If it is no WAV file, empty, or longer than half an hour.
 pub fn parse(bytes: &[u8]) -> Result<Vec<i16>, WavError> {
+    let (rate, mono) = read(bytes, MAX_SECONDS)?;
+    Ok(resample(&mono, rate, RATE))
+}
+
+/// Reads a WAV file of any channels, integer or float: its sample rate (4000 to 192000 Hz), and mono sound at that rate.
+///
+/// # Errors
+/// If it is no WAV file, empty, ends early, or lasts longer than `most` seconds.
+pub fn read(bytes: &[u8], most: u32) -> Result<(u32, Vec<i16>), WavError> {
     let mut reader = WavReader::new(Cursor::new(bytes))?;
     let WavSpec { channels, sample_rate: rate, bits_per_sample, sample_format } = reader.spec();
     if !(1..=8).contains(&channels) || !(4000..=192_000).contains(&rate) {
         return Err(WavError::Unsupported { channels, rate });
     }
     let seconds = reader.duration() / rate;
-    if seconds > MAX_SECONDS {
-        return Err(WavError::TooLong { seconds });
+    if seconds > most {
+        return Err(WavError::TooLong { seconds, most });
     }
-    let samples: Vec<f32> = match sample_format {
-        SampleFormat::Float => {
-            reader.samples::<f32>().map(|s| Ok(s? * 32_768.0)).collect::<Result<_, hound::Error>>()?
-        }
+    let mono = match sample_format {
+        SampleFormat::Float => mono(reader.samples::<f32>(), channels, |sample| sample * 32_768.0)?,
         SampleFormat::Int => {
             let scale = 2_f32.powi(16 - i32::from(bits_per_sample));
-            reader.samples::<i32>().map(|s| Ok(s? as f32 * scale)).collect::<Result<_, hound::Error>>()?
+            mono(reader.samples::<i32>(), channels, |sample| sample as f32 * scale)?
         }
     };
-    if samples.is_empty() {
-        return Err(WavError::Empty);
+    if mono.is_empty() { Err(WavError::Empty) } else { Ok((rate, mono)) }
+}
+
+/// Averages the channels, sample by sample, so that an hour is not held as floats too.
+fn mono<S>(
+    samples: impl Iterator<Item = Result<S, hound::Error>>,
+    channels: u16,
+    scale: impl Fn(S) -> f32,
+) -> Result<Vec<i16>, WavError> {
+    let (mut pcm, mut sum, mut summed) = (Vec::new(), 0.0, 0);
+    for sample in samples {
+        sum += scale(sample.map_err(|error| match error {
+            hound::Error::IoError(_) => WavError::Cut,
+            other => WavError::Format(other),
+        })?);
+        summed += 1;
+        if summed == channels {
+            pcm.push((sum / f32::from(channels)) as i16);
+            (sum, summed) = (0.0, 0);
+        }
     }
-    let mono: Vec<i16> = samples
-        .chunks_exact(channels.into())
-        .map(|all| (all.iter().sum::<f32>() / f32::from(channels)) as i16)
-        .collect();
-    Ok(resample(&mono, rate, RATE))
+    Ok(pcm)
 }
 
 /// A WAV file: mono, 16 bit, at `rate` hertz (4000 to 192000), of `pcm` at 48 kHz.
@@ -116,9 +139,50 @@ mod tests {
             assert!(parse(bytes).unwrap_err().to_string().starts_with("not a WAV file"));
         }
         assert!(matches!(parse(&write(&[], 8000)), Err(WavError::Empty)));
+        let whole = write(&[1; 480], 8000);
+        assert!(matches!(parse(&whole[..whole.len() - 1]), Err(WavError::Cut)));
+    }
+
+    /// A header (fields of any size) before `data`.
+    fn file(format: u16, channels: u16, rate: u32, bits: u16, length: u32, data: &[u8]) -> Vec<u8> {
+        let block = channels.wrapping_mul(bits.div_ceil(8));
+        let mut wav = [&b"RIFF"[..], &length.to_le_bytes(), b"WAVEfmt ", &16_u32.to_le_bytes()].concat();
+        for number in [format, channels] {
+            wav.extend(number.to_le_bytes());
+        }
+        wav.extend(rate.to_le_bytes());
+        wav.extend(rate.wrapping_mul(block.into()).to_le_bytes());
+        for number in [block, bits] {
+            wav.extend(number.to_le_bytes());
+        }
+        [&wav, &b"data"[..], &length.to_le_bytes(), data].concat()
+    }
+
+    #[test]
+    fn an_hour_can_be_asked_for_and_no_second_more_and_no_header_makes_us_take_memory() {
+        let claims = |seconds: u32| file(1, 1, 8000, 16, seconds * 16_000, &[0; 16]);
+        assert!(matches!(read(&claims(3601), 3600), Err(WavError::TooLong { seconds: 3601, most: 3600 })));
+        assert!(matches!(read(&claims(3600), 3600), Err(WavError::Cut)));
+        let read = read(&file(1, 1, 16_000, 16, 4, &[1, 0, 255, 255]), 3600);
+        assert_eq!(read.ok(), Some((16_000, vec![1, -1])));
     }
 
     proptest! {
+        #[test]
+        fn hostile_headers_never_panic(
+            format in prop_oneof![Just(1), Just(3), Just(0xFFFE), any::<u16>()],
+            channels in prop_oneof![1..=9_u16, any::<u16>()],
+            rate in prop_oneof![Just(8000), Just(48_000), any::<u32>()],
+            bits in prop_oneof![Just(8), Just(16), Just(24), Just(32), any::<u16>()],
+            length in prop_oneof![0..200_u32, any::<u32>()],
+            data in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let wav = file(format, channels, rate, bits, length, &data);
+            if let Ok((rate, pcm)) = read(&wav, 3600) {
+                prop_assert!(!pcm.is_empty() && pcm.len() <= data.len() && (4000..=192_000).contains(&rate));
+            }
+        }
+
         #[test]
         fn hostile_bytes_never_panic(at in 0_usize..60, bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             let mut wav = write(&[1; 100], 8000);

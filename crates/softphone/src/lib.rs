@@ -2,6 +2,7 @@
 //!
 //! [`Phone::start`] gives the handle and the stream of everything that happens. Commands return at once; what becomes
 //! of them arrives as a [`PhoneEvent`]. One task owns all state (`owner`), one thread moves all sound (`voice`).
+//! [`Player`] plays recorded messages, apart from all that.
 
 mod answers;
 mod call;
@@ -11,12 +12,15 @@ mod event;
 mod incoming;
 mod owner;
 mod phone;
+mod player;
 mod session;
 mod voice;
 
+pub use audio;
 pub use config::{Account, AnswerMode, Identity, PhoneConfig, Play, Secret, Sound, SoundChoice, Transport};
 pub use event::{CallEvent, CallKey, Ended, HeldBy, PhoneEvent, QualityReport, RegistrationState};
 pub use incoming::{IncomingCall, Recalled, RingKind};
 pub use media::Codec;
 pub use phone::{Error, Phone, SoundDevice, SoundDevices};
+pub use player::{Player, PlayerError, PlayerEvent};
 pub use sip::{Impairment, Trace, Way};
