@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use call_log::{Filter, Page, Place};
+use call_log::{CallLog, Filter, Place};
 use protocol::{CallId, CallRecord, Timestamp};
 use tokio::task::AbortHandle;
 
@@ -31,7 +31,13 @@ pub(crate) struct History {
     /// Once a session, damage is repaired by fetching all again.
     repaired: bool,
     /// What the exchange last said it has.
-    goal: Option<(String, u64, Timestamp)>,
+    goal: Option<(String, String, u64, Timestamp)>,
+}
+
+/// Some records, newest first.
+pub(crate) struct RecordPage {
+    rows: Vec<CallRecord>,
+    next: Option<Place>,
 }
 
 impl Owner {
@@ -78,7 +84,7 @@ impl Owner {
 
     pub(crate) fn more_logs(&mut self) {
         let State::In(session) = &self.state else { return };
-        if let Some(next) = session.history.next.clone() {
+        if let Some(next) = session.history.next {
             self.ask_page(Some(next), PAGE);
         }
     }
@@ -95,12 +101,12 @@ impl Owner {
         let (search, added) = (history.search, from.is_some());
         let filter = filter(&self.view.logs.query, &self.view.logs.filter);
         self.begin(async move {
-            let page = log.with(move |log| log.page(&filter, from.as_ref(), limit)).await;
+            let page = log.with(move |log| records(log, &filter, from, limit)).await;
             Happening::LogPage { search, added, page }
         });
     }
 
-    pub(crate) fn log_page(&mut self, search: u32, added: bool, page: Result<Page, LogError>) {
+    pub(crate) fn log_page(&mut self, search: u32, added: bool, page: Result<RecordPage, LogError>) {
         let State::In(session) = &mut self.state else { return };
         let history = &mut session.history;
         history.asking = false;
@@ -153,7 +159,7 @@ impl Owner {
         }
     }
 
-    pub(crate) fn begin_sync(&mut self, store: String, records_seq: u64, at: Timestamp) {
+    pub(crate) fn begin_sync(&mut self, store: String, scope: String, records_seq: u64, at: Timestamp) {
         let post = self.poster();
         let State::In(session) = &mut self.state else { return };
         let Some(log) = session.log.clone() else { return };
@@ -161,11 +167,11 @@ impl Owner {
         if let Some(running) = history.sync.take() {
             running.abort();
         }
-        history.goal = Some((store.clone(), records_seq, at));
+        history.goal = Some((store.clone(), scope.clone(), records_seq, at));
         self.view.logs.sync = SyncView::Syncing { done: 0 };
         history.sync = Some(self.tasks.spawn(async move {
             let progress = post.clone();
-            let goal = Goal { store, records_seq, at };
+            let goal = Goal { store, scope, records_seq, at };
             let result = sync::run(control, log, goal, move |done| progress(Happening::SyncProgress(done))).await;
             post(Happening::Synced(result));
         }));
@@ -213,11 +219,11 @@ impl Owner {
         self.view.logs.sync = SyncView::Failed { sentence: error.to_string() };
         let State::In(session) = &mut self.state else { return };
         // Its thread has begun a new, empty file.
-        if let (LogError::Log(call_log::Error::Damaged { .. }), false, Some((store, seq, at))) =
+        if let (LogError::Log(call_log::Error::Damaged { .. }), false, Some((store, scope, seq, at))) =
             (error, session.history.repaired, session.history.goal.clone())
         {
             session.history.repaired = true;
-            self.begin_sync(store, seq, at);
+            self.begin_sync(store, scope, seq, at);
         }
     }
 
@@ -274,11 +280,21 @@ impl Owner {
     }
 }
 
+fn records(log: &mut CallLog, filter: &Filter, from: Option<Place>, limit: u32) -> Result<RecordPage, call_log::Error> {
+    let page = log.page(filter, from, limit)?;
+    let mut rows = Vec::with_capacity(page.rows.len());
+    for row in &page.rows {
+        rows.extend(log.details(&row.id)?);
+    }
+    Ok(RecordPage { rows, next: page.next })
+}
+
 fn filter(query: &str, filter: &LogFilter) -> Filter {
     Filter {
         text: query.to_owned(),
-        outcome: filter.outcome,
-        direction: filter.direction,
+        outcomes: filter.outcome.into_iter().collect(),
+        directions: filter.direction.into_iter().collect(),
         transferred: filter.transferred,
+        ..Filter::default()
     }
 }

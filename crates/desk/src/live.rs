@@ -72,7 +72,7 @@ impl Owner {
         }
         self.view.directory = snapshot.directory;
         self.view.link.exchange = snapshot.trouble;
-        self.begin_sync(snapshot.store, snapshot.records_seq, snapshot.at);
+        self.begin_sync(snapshot.store, snapshot.scope, snapshot.records_seq, snapshot.at);
         self.offer_undos();
         self.dialog_follows(&before);
         self.directory_changed();

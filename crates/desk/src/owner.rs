@@ -6,7 +6,6 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use call_log::Page;
 use protocol::{
     CallId, CallRecord, Session, Timestamp, TransferAccepted, TransferId, TransferRequest, TransferTargets,
 };
@@ -18,6 +17,7 @@ use crate::clock::Clock;
 use crate::control::ControlError;
 use crate::device::Started;
 use crate::feed::FeedEvent;
+use crate::history::RecordPage;
 use crate::log_room::LogError;
 use crate::outbox::Outbox;
 use crate::secrets::{Found, Vault};
@@ -52,7 +52,7 @@ pub(crate) enum Happening {
     LogPage {
         search: u32,
         added: bool,
-        page: Result<Page, LogError>,
+        page: Result<RecordPage, LogError>,
     },
     RecordKept(Result<(), LogError>),
     SyncProgress(u32),

@@ -20,6 +20,7 @@ pub(crate) enum SyncError {
 /// What the exchange said it has.
 pub(crate) struct Goal {
     pub store: String,
+    pub scope: String,
     pub records_seq: u64,
     pub at: Timestamp,
 }
@@ -31,15 +32,15 @@ pub(crate) async fn run(
     goal: Goal,
     progress: impl Fn(u32) + Send,
 ) -> Result<Timestamp, SyncError> {
-    let mut store = goal.store;
-    let mut after = follow(&log, &store).await?;
+    let (mut store, mut scope) = (goal.store, goal.scope);
+    let mut after = follow(&log, &store, &scope).await?;
     let mut done = 0;
     let mut more = after < goal.records_seq;
     while more {
         let page = control.records(after, PAGE).await?;
-        if page.store != store {
-            store = page.store;
-            after = follow(&log, &store).await?;
+        if page.store != store || page.scope != scope {
+            (store, scope) = (page.store, page.scope);
+            after = follow(&log, &store, &scope).await?;
             continue;
         }
         let newest = page.records.iter().map(|record| record.seq).max();
@@ -54,9 +55,9 @@ pub(crate) async fn run(
     Ok(goal.at)
 }
 
-async fn follow(log: &LogRoom, store: &str) -> Result<u64, LogError> {
-    let store = store.to_owned();
-    log.with(move |log| log.follow(&store)).await
+async fn follow(log: &LogRoom, store: &str, scope: &str) -> Result<u64, LogError> {
+    let (store, scope) = (store.to_owned(), scope.to_owned());
+    log.with(move |log| log.follow(&store, &scope).map(|followed| followed.after)).await
 }
 
 async fn keep(log: &LogRoom, records: Vec<CallRecord>) -> Result<(), LogError> {

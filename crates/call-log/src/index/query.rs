@@ -1,0 +1,263 @@
+//! A filter made ready: which rows pass, newest first.
+
+use std::ops::Range;
+
+use super::bits::Bits;
+use super::things::Found;
+use super::{DEAD, Index, NO_NOTE};
+use crate::atoms::Atoms;
+use crate::calls::{self, DIRECTIONS, OUTCOMES, flag};
+use crate::terms::{Query, Term};
+use crate::{Filter, VoicemailFilter};
+
+/// If a term is in fewer rows than this, they are fetched and sorted; if in more, looking from the newest on finds a page
+/// sooner. (A row fetched costs about ten times a row looked at, and pages have a hundred.)
+const FEW: usize = 20_000;
+
+/// The facets of a filter, as bits of what a row fails.
+pub(crate) mod facet {
+    pub const DIRECTION: u16 = 1;
+    pub const OUTCOME: u16 = 1 << 1;
+    pub const DEPARTMENT: u16 = 1 << 2;
+    pub const ANSWERED_BY: u16 = 1 << 3;
+    pub const TRANSFERRED: u16 = 1 << 4;
+    pub const CAME_BACK: u16 = 1 << 5;
+    pub const VOICEMAIL: u16 = 1 << 6;
+    pub const TALK: u16 = 1 << 7;
+    pub const QUALITY: u16 = 1 << 8;
+    pub const DISPOSITION: u16 = 1 << 9;
+}
+
+/// A filter against one index.
+pub(crate) struct Search<'a> {
+    index: &'a Index,
+    terms: Vec<Matcher>,
+    /// Nothing can be found.
+    nothing: bool,
+    /// Rows of the wanted dates.
+    rows: Range<i64>,
+    /// The facets that are asked for at all.
+    asked: u16,
+    directions: u8,
+    outcomes: u8,
+    departments: Vec<u32>,
+    /// By crew.
+    answered_by: Bits,
+    voicemail: u16,
+    talk: Range<u64>,
+    quality_below: u16,
+    dispositions: Vec<u32>,
+}
+
+/// The rows of one term, by column.
+struct Matcher {
+    found: Found,
+    crews: Bits,
+    rows: usize,
+}
+
+impl<'a> Search<'a> {
+    pub fn new(index: &'a Index, atoms: &Atoms, filter: &Filter, query: &Query) -> Self {
+        let terms = match query {
+            Query::All(terms) => terms.iter().map(|term| index.matcher(term)).collect(),
+            Query::Everything | Query::Nothing => Vec::new(),
+        };
+        let talk = filter.talk_at_least_ms.unwrap_or(0)..filter.talk_below_ms.unwrap_or(u64::MAX);
+        let rows = filter.from.map_or(i64::MIN, calls::first_near)..filter.until.map_or(i64::MAX, calls::first_near);
+        let set = |facet: u16, asked: bool| if asked { facet } else { 0 };
+        Self {
+            index,
+            nothing: *query == Query::Nothing || rows.is_empty() || terms.iter().any(|term: &Matcher| term.rows == 0),
+            terms,
+            rows,
+            asked: set(facet::DIRECTION, !filter.directions.is_empty())
+                | set(facet::OUTCOME, !filter.outcomes.is_empty())
+                | set(facet::DEPARTMENT, !filter.departments.is_empty())
+                | set(facet::ANSWERED_BY, !filter.answered_by.is_empty())
+                | set(facet::TRANSFERRED, filter.transferred)
+                | set(facet::CAME_BACK, filter.came_back)
+                | set(facet::VOICEMAIL, filter.voicemail != VoicemailFilter::Any)
+                | set(facet::TALK, talk != (0..u64::MAX))
+                | set(facet::QUALITY, filter.quality_below.is_some())
+                | set(facet::DISPOSITION, !filter.dispositions.is_empty()),
+            directions: places(&DIRECTIONS, &filter.directions),
+            outcomes: places(&OUTCOMES, &filter.outcomes),
+            departments: atoms_with_id(atoms, |id| filter.departments.iter().any(|d| d.as_str() == id)),
+            answered_by: index
+                .crews_of(&atoms_with_id(atoms, |id| filter.answered_by.iter().any(|u| u.as_str() == id))),
+            voicemail: match filter.voicemail {
+                VoicemailFilter::Any => 0,
+                VoicemailFilter::Left => flag::VOICEMAIL,
+                VoicemailFilter::Unheard => flag::UNHEARD,
+            },
+            talk,
+            quality_below: filter.quality_below.unwrap_or(u16::MAX),
+            dispositions: atoms
+                .values()
+                .filter(|(_, value)| {
+                    value.as_str().is_some_and(|id| filter.dispositions.iter().any(|d| d.as_str() == id))
+                })
+                .map(|(atom, _)| atom)
+                .collect(),
+        }
+    }
+
+    /// At most `limit` rows that pass, newest first, all older than `before`.
+    pub fn page(&self, before: i64, limit: usize) -> Vec<i64> {
+        let end = before.min(self.rows.end);
+        if self.nothing || end <= self.rows.start {
+            return Vec::new();
+        }
+        match self.terms.iter().min_by_key(|term| term.rows) {
+            Some(rarest) if rarest.rows < FEW => self.fetched(rarest, end, limit),
+            Some(_) | None => self.scanned(end, limit),
+        }
+    }
+
+    /// The slots of the wanted dates whose text fits, in no order.
+    pub fn each_with_text(&self, mut tell: impl FnMut(u32)) {
+        if self.nothing {
+            return;
+        }
+        if let Some(rarest) = self.terms.iter().min_by_key(|term| term.rows).filter(|term| term.rows < FEW) {
+            let mut slots = self.slots(rarest);
+            slots.sort_unstable();
+            slots.dedup();
+            for slot in slots {
+                if self.is_in(slot, self.rows.end) && self.has_text(slot) {
+                    tell(slot);
+                }
+            }
+            return;
+        }
+        let range = self.index.place(self.rows.start)..self.index.place(self.rows.end);
+        for slot in &self.index.order[range] {
+            if self.has_text(*slot) {
+                tell(*slot);
+            }
+        }
+    }
+
+    /// The facets that the row fails.
+    pub fn fails(&self, slot: u32) -> u16 {
+        if self.asked == 0 {
+            return 0;
+        }
+        let (index, at) = (self.index, slot as usize);
+        let flags = index.flags[at];
+        let fail = |facet: u16, passes: bool| if self.asked & facet != 0 && !passes { facet } else { 0 };
+        let talk = u64::from(index.talk_ms[at]);
+        fail(facet::DIRECTION, self.directions >> (flags & flag::DIRECTION) & 1 == 1)
+            | fail(facet::OUTCOME, self.outcomes >> ((flags & flag::OUTCOME) >> flag::OUTCOME_SHIFT) & 1 == 1)
+            | fail(facet::TRANSFERRED, flags & flag::TRANSFERRED != 0)
+            | fail(facet::CAME_BACK, flags & flag::CAME_BACK != 0)
+            | fail(facet::VOICEMAIL, flags & self.voicemail != 0)
+            | fail(facet::TALK, self.talk.contains(&talk))
+            | fail(facet::QUALITY, index.score[at] < self.quality_below)
+            | fail(facet::DEPARTMENT, self.departments.contains(&index.department.get(slot)))
+            | fail(facet::DISPOSITION, self.dispositions.contains(&index.disposition[at]))
+            | fail(facet::ANSWERED_BY, self.answered_by.has(index.crew.get(slot)))
+    }
+
+    fn scanned(&self, end: i64, limit: usize) -> Vec<i64> {
+        let range = self.index.place(self.rows.start)..self.index.place(end);
+        let newest_first = self.index.order[range].iter().rev();
+        let passing = newest_first.filter(|slot| self.fails(**slot) == 0 && self.has_text(**slot));
+        passing.take(limit).map(|slot| self.index.rows[*slot as usize]).collect()
+    }
+
+    fn fetched(&self, rarest: &Matcher, end: i64, limit: usize) -> Vec<i64> {
+        let passes = |slot: &u32| self.is_in(*slot, end) && self.fails(*slot) == 0 && self.has_text(*slot);
+        let slots = self.slots(rarest).into_iter().filter(passes);
+        let mut rows: Vec<i64> = slots.map(|slot| self.index.rows[slot as usize]).collect();
+        rows.sort_unstable_by(|a, b| b.cmp(a));
+        rows.dedup();
+        rows.truncate(limit);
+        rows
+    }
+
+    fn is_in(&self, slot: u32, end: i64) -> bool {
+        let row = self.index.rows[slot as usize];
+        (self.rows.start..end).contains(&row) && self.index.flags[slot as usize] & DEAD == 0
+    }
+
+    fn has_text(&self, slot: u32) -> bool {
+        self.terms.iter().all(|term| term.has(self.index, slot))
+    }
+
+    /// All slots of a term, dead ones too, some twice.
+    fn slots(&self, term: &Matcher) -> Vec<u32> {
+        let index = self.index;
+        let mut slots = Vec::with_capacity(term.rows);
+        for party in term.found.parties.iter() {
+            slots.extend(index.caller.slots(party).chain(index.dialled.slots(party)));
+        }
+        for atom in term.found.atoms.iter() {
+            slots.extend(index.department.slots(atom));
+        }
+        for crew in term.crews.iter() {
+            slots.extend(index.crew.slots(crew));
+        }
+        slots.extend(term.found.notes.iter().map(|note| index.slot_of_note[note as usize]));
+        slots
+    }
+}
+
+impl Matcher {
+    fn has(&self, index: &Index, slot: u32) -> bool {
+        let found = &self.found;
+        (!found.parties.is_empty()
+            && (found.parties.has(index.caller.get(slot)) || found.parties.has(index.dialled.get(slot))))
+            || (!found.atoms.is_empty() && found.atoms.has(index.department.get(slot)))
+            || (!self.crews.is_empty() && self.crews.has(index.crew.get(slot)))
+            || (!found.notes.is_empty()
+                && index.note[slot as usize] != NO_NOTE
+                && found.notes.has(index.note[slot as usize]))
+    }
+}
+
+impl Index {
+    fn matcher(&self, term: &Term) -> Matcher {
+        let found = self.things.find(term);
+        let mut crews = Bits::below(self.talked.len());
+        if !found.atoms.is_empty() {
+            for atom in found.atoms.iter() {
+                self.crews_with_atom.get(&atom).into_iter().flatten().for_each(|crew| crews.add(*crew));
+            }
+        }
+        for (party, with) in &self.crews_with_party {
+            if found.parties.has(*party) {
+                with.iter().for_each(|crew| crews.add(*crew));
+            }
+        }
+        let parties = found.parties.iter().map(|party| self.caller.count(party) + self.dialled.count(party));
+        let departments = found.atoms.iter().map(|atom| self.department.count(atom));
+        let crewed = crews.iter().map(|crew| self.crew.count(crew));
+        let rows = parties.chain(departments).chain(crewed).sum::<usize>() + found.notes.iter().count();
+        Matcher { found, crews, rows }
+    }
+
+    /// The crews in which one of these people talked.
+    fn crews_of(&self, people: &[u32]) -> Bits {
+        let mut crews = Bits::below(self.talked.len());
+        for atom in people {
+            for crew in self.crews_with_atom.get(atom).into_iter().flatten() {
+                if self.talked[*crew as usize].contains(atom) {
+                    crews.add(*crew);
+                }
+            }
+        }
+        crews
+    }
+}
+
+/// The atoms of people and departments whose id is wanted; one who was renamed has several.
+fn atoms_with_id(atoms: &Atoms, wanted: impl Fn(&str) -> bool) -> Vec<u32> {
+    let id = |value: &serde_json::Value| value.get("id").and_then(|id| id.as_str()).is_some_and(&wanted);
+    atoms.values().filter(|(_, value)| id(value)).map(|(atom, _)| atom).collect()
+}
+
+/// One bit for each of `all` that is among `wanted`.
+fn places<T: PartialEq>(all: &[T], wanted: &[T]) -> u8 {
+    all.iter().enumerate().filter(|(_, one)| wanted.contains(one)).map(|(at, _)| 1 << at).sum()
+}

@@ -1,0 +1,184 @@
+//! What only this machine has, in a small file of its own: remarks that the exchange does not have yet, and saved views.
+//!
+//! Nothing that happens to the records touches it. Every change is on the disk when the call returns.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use protocol::{CallId, DispositionId, Remarks, Timestamp};
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+use serde::{Deserialize, Serialize};
+use specta::Type;
+
+use crate::{Error, Filter, open};
+
+const SCHEMA_1: &str = "
+CREATE TABLE remarks (
+    call TEXT PRIMARY KEY,
+    base INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    disposition TEXT,
+    at INTEGER NOT NULL,
+    theirs TEXT
+) STRICT, WITHOUT ROWID;
+CREATE TABLE views (name TEXT PRIMARY KEY, filter TEXT NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| Migrations::new(vec![M::up(SCHEMA_1)]));
+
+/// Remarks that a person wrote here and the exchange does not have yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Unsent {
+    pub call: CallId,
+    /// The revision that the person saw; 0 if there was none.
+    pub base: u32,
+    pub note: String,
+    pub disposition: Option<DispositionId>,
+    pub at: Timestamp,
+    /// What somebody else wrote meanwhile. While it is here, nothing is to be sent: the person decides first.
+    pub theirs: Option<Remarks>,
+}
+
+/// A filter that a person gave a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct SavedView {
+    pub name: String,
+    pub filter: Filter,
+}
+
+pub(crate) struct Mine {
+    db: Connection,
+    unsent: HashMap<CallId, Unsent>,
+}
+
+impl Mine {
+    /// Opens the file; a damaged one is put aside, and what of it can still be read is kept.
+    pub fn open(path: &Path) -> Result<(Self, Option<PathBuf>), Error> {
+        match Self::prepare(path) {
+            Err(Error::Damaged { .. }) => {
+                let aside = open::set_aside(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
+                let mine = Self::prepare(path)?;
+                salvage(&aside, &mine.db);
+                drop(mine);
+                Ok((Self::prepare(path)?, Some(aside)))
+            }
+            opened => Ok((opened?, None)),
+        }
+    }
+
+    fn prepare(path: &Path) -> Result<Self, Error> {
+        let mut db = open::connect(path)?;
+        // What a person wrote is there only once.
+        db.pragma_update(None, "synchronous", "FULL")?;
+        open::check(&db)?;
+        open::migrate(&mut db, &MIGRATIONS, path)?;
+        let unsent = read_unsent(&db)?.into_iter().map(|unsent| (unsent.call.clone(), unsent)).collect();
+        read_views(&db)?;
+        Ok(Self { db, unsent })
+    }
+
+    pub fn unsent_of(&self, call: &CallId) -> Option<&Unsent> {
+        self.unsent.get(call)
+    }
+
+    /// Oldest first.
+    pub fn unsent(&self) -> Vec<Unsent> {
+        let mut all: Vec<Unsent> = self.unsent.values().cloned().collect();
+        all.sort_by(|a, b| (a.at, &a.call).cmp(&(b.at, &b.call)));
+        all
+    }
+
+    pub fn write(&mut self, unsent: Unsent) -> Result<(), Error> {
+        let theirs = unsent.theirs.as_ref().map(serde_json::to_string).transpose();
+        self.db.execute(
+            "INSERT OR REPLACE INTO remarks (call, base, note, disposition, at, theirs)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (
+                unsent.call.as_str(),
+                unsent.base,
+                &unsent.note,
+                unsent.disposition.as_ref().map(DispositionId::as_str),
+                i64::try_from(unsent.at.0).map_err(|_| Error::OutOfRange { field: "at", value: unsent.at.0 })?,
+                theirs.map_err(|error| Error::damaged(error.to_string()))?,
+            ),
+        )?;
+        self.unsent.insert(unsent.call.clone(), unsent);
+        Ok(())
+    }
+
+    pub fn forget(&mut self, call: &CallId) -> Result<(), Error> {
+        self.db.execute("DELETE FROM remarks WHERE call = ?1", [call.as_str()])?;
+        self.unsent.remove(call);
+        Ok(())
+    }
+
+    pub fn views(&self) -> Result<Vec<SavedView>, Error> {
+        read_views(&self.db)
+    }
+
+    pub fn save_view(&self, view: &SavedView) -> Result<(), Error> {
+        let filter = serde_json::to_string(&view.filter).map_err(|error| Error::damaged(error.to_string()))?;
+        self.db.execute("INSERT OR REPLACE INTO views (name, filter) VALUES (?1, ?2)", (&view.name, filter))?;
+        Ok(())
+    }
+
+    pub fn remove_view(&self, name: &str) -> Result<(), Error> {
+        self.db.execute("DELETE FROM views WHERE name = ?1", [name])?;
+        Ok(())
+    }
+}
+
+fn read_unsent(db: &Connection) -> Result<Vec<Unsent>, Error> {
+    let mut statement = db.prepare("SELECT call, base, note, disposition, at, theirs FROM remarks")?;
+    let mut rows = statement.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let theirs: Option<String> = row.get(5)?;
+        all.push(Unsent {
+            call: CallId(row.get(0)?),
+            base: row.get(1)?,
+            note: row.get(2)?,
+            disposition: row.get::<_, Option<String>>(3)?.map(DispositionId),
+            at: Timestamp(row.get(4)?),
+            theirs: theirs.map(|json| parse(&json)).transpose()?,
+        });
+    }
+    Ok(all)
+}
+
+fn read_views(db: &Connection) -> Result<Vec<SavedView>, Error> {
+    let mut statement = db.prepare("SELECT name, filter FROM views ORDER BY name")?;
+    let mut rows = statement.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(SavedView { name: row.get(0)?, filter: parse(&row.get::<_, String>(1)?)? });
+    }
+    Ok(all)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, Error> {
+    serde_json::from_str(json).map_err(|error| Error::damaged(error.to_string()))
+}
+
+/// Copies what can be read, row by row, until something can't.
+fn salvage(from: &Path, to: &Connection) {
+    let Ok(old) = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE) else { return };
+    for (read, write) in [
+        (
+            "SELECT call, base, note, disposition, at, theirs FROM remarks",
+            "INSERT OR IGNORE INTO remarks VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        ),
+        ("SELECT name, filter, 0, 0, 0, 0 FROM views", "INSERT OR IGNORE INTO views VALUES (?1, ?2)"),
+    ] {
+        let Ok(mut statement) = old.prepare(read) else { continue };
+        let Ok(mut rows) = statement.query([]) else { continue };
+        let columns = write.matches('?').count();
+        while let Ok(Some(row)) = rows.next() {
+            let values = (0..columns).map(|at| row.get::<_, rusqlite::types::Value>(at)).collect::<Result<Vec<_>, _>>();
+            // A row of the wrong kind is what the damage left of it.
+            let _refused = values.and_then(|values| to.execute(write, rusqlite::params_from_iter(values)));
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Telephone numbers however they are written: `+91 98123`, `0091 98123`, `098123` and `98123` find one another.
+//!
+//! The one thing that needs knowledge is where a country calling code ends; ITU-T E.164 makes the codes prefix-free, so
+//! their lengths are enough. No numbering plan is needed, and none can be out of date.
+
+use crate::fold::digit;
+
+/// Fewer digits are the beginning of something, no fragment.
+pub(crate) const MIN_FRAGMENT: usize = 3;
+
+/// A number's digits: with its country code if it was written with one, else without the trunk zero.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Digits {
+    pub digits: String,
+    /// How many of `digits` are the country code; 0 if it was written without.
+    pub country: usize,
+}
+
+/// Whether this is a number, or the beginning of one, and not a word.
+pub(crate) fn looks_like_one(text: &str) -> bool {
+    text.chars().any(|c| digit(c).is_some())
+        && text.chars().all(|c| digit(c).is_some() || c == '+' || is_punctuation(c))
+}
+
+pub(crate) fn is_punctuation(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '-' | '.' | '/' | '(' | ')' | '\u{2010}'..='\u{2015}')
+}
+
+pub(crate) fn parse(text: &str) -> Digits {
+    let all: String = text.chars().filter_map(digit).map(char::from).collect();
+    let plus = text.trim_start_matches(is_punctuation).starts_with(['+', '＋']);
+    let international = if plus { Some(all.as_str()) } else { all.strip_prefix("00") };
+    if let Some(rest) = international {
+        let rest = rest.to_owned();
+        let country = country_code(&rest).min(rest.len());
+        return Digits { digits: rest, country };
+    }
+    let national = all.trim_start_matches('0');
+    Digits { digits: if national.is_empty() { all.clone() } else { national.to_owned() }, country: 0 }
+}
+
+impl Digits {
+    /// The part after country code and trunk zero.
+    pub(crate) fn national(&self) -> &str {
+        &self.digits[self.country..]
+    }
+
+    /// Where in a kept number's digits this typed one is.
+    pub(crate) fn find_in(&self, kept: &str, country: usize) -> Option<std::ops::Range<usize>> {
+        let at = |from: usize, part: &str| kept[from..].starts_with(part).then(|| from..from + part.len());
+        if self.country > 0 {
+            // What was typed as international begins the number; or its rest does, if that was written without a code.
+            return match country {
+                0 if self.national().len() >= MIN_FRAGMENT => at(0, self.national()),
+                0 => None,
+                _ => at(0, &self.digits),
+            };
+        }
+        if self.digits.len() < MIN_FRAGMENT {
+            return at(0, &self.digits).or_else(|| at(country, &self.digits));
+        }
+        kept.find(&self.digits).map(|from| from..from + self.digits.len())
+    }
+}
+
+/// How many digits the country calling code at the beginning has (ITU-T E.164, list of assigned codes).
+fn country_code(digits: &str) -> usize {
+    match digits.as_bytes() {
+        [b'1' | b'7', ..] => 1,
+        [b'2', b'0' | b'7', ..]
+        | [b'3', b'0'..=b'4' | b'6' | b'9', ..]
+        | [b'4', b'0' | b'1' | b'3'..=b'9', ..]
+        | [b'5', b'1'..=b'8', ..]
+        | [b'6', b'0'..=b'6', ..]
+        | [b'8', b'1' | b'2' | b'4' | b'6', ..]
+        | [b'9', b'0'..=b'5' | b'8', ..] => 2,
+        _ => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finds(kept: &str, typed: &str) -> bool {
+        let kept = parse(kept);
+        parse(typed).find_in(&kept.digits, kept.country).is_some()
+    }
+
+    #[track_caller]
+    fn found(kept: &str, typed: &[&str]) {
+        for typed in typed {
+            assert!(finds(kept, typed), "{typed} in {kept}");
+        }
+    }
+
+    #[test]
+    fn any_written_form_finds_any_other() {
+        let forms = ["+91 98123 45678", "0091-98123-45678", "098123 45678", "9812345678", "(098) 12345678"];
+        for kept in forms {
+            found(kept, &forms);
+        }
+        found("+44 20 7946 0200", &["020 7946", "+4420", "7946", "0200", "0044 20"]);
+        found("+39 06 1234567", &["06 1234", "+39 06"]);
+        found("+१ 415 5550100", &["415", "+1 415"]);
+    }
+
+    #[test]
+    fn what_is_not_in_it_is_not_found() {
+        assert!(!finds("+919812345678", "9999"));
+        assert!(!finds("+919812345678", "+44 98"));
+        assert!(!finds("+919812345678", "12"), "two digits begin a number");
+    }
+
+    #[test]
+    fn words_are_no_numbers() {
+        assert!(looks_like_one("+91 (98)") && looks_like_one("1"));
+        assert!(!looks_like_one("+") && !looks_like_one("a1") && !looks_like_one("4711b"));
+    }
+}
