@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use desk::{Desk, DeskConfig, DeskHandle};
+use desk::{Desk, DeskConfig, DeskHandle, Wish};
 use tauri::{App, AppHandle, Manager, RunEvent, WindowEvent};
 use tracing_subscriber::EnvFilter;
 
 use crate::screen::{Prefill, Windows};
-use crate::{Options, commands, tray, windows};
+use crate::{Options, commands, link, tray, windows};
 
 /// Runs the app until it is quit.
 ///
@@ -52,18 +52,31 @@ fn set_up(app: &mut App, options: &Options) -> anyhow::Result<()> {
     app.manage(prefill.clone());
     let tray = tray::build(&handle);
     let screen = Arc::new(Windows::new(handle.clone(), prefill, tray));
+    let mut config = DeskConfig::new(data_dir, screen);
+    if let Ok(downloads) = app.path().download_dir() {
+        config.downloads = downloads;
+    }
     // The desk spawns its tasks on the runtime that it is started in.
-    let desk = tauri::async_runtime::block_on(async { Desk::start(DeskConfig::new(data_dir, screen)) })?;
+    let desk = tauri::async_runtime::block_on(async { Desk::start(config) })?;
+    if let Some(call) = options.link.as_deref().and_then(link::call) {
+        desk.wish(Wish::OpenDetails { call });
+    }
     app.manage(desk);
     windows::build(app, options.hidden)?;
     quit_on_signals(handle);
     Ok(())
 }
 
-/// A second start only shows the first one's window. Each data folder is an app of its own.
+/// A second start only shows the first one's window, with the call that its link names. Each data folder is an app of its
+/// own.
 fn single_instance(data_dir: Option<&Path>) -> tauri::plugin::TauriPlugin<tauri::Wry> {
-    let builder =
-        tauri_plugin_single_instance::Builder::new().callback(|app, _arguments, _folder| windows::show_main(app));
+    let builder = tauri_plugin_single_instance::Builder::new().callback(|app, arguments, _folder| {
+        windows::show_main(app);
+        let call = arguments.iter().skip(1).find_map(|argument| link::call(argument));
+        if let (Some(call), Some(desk)) = (call, app.try_state::<DeskHandle>()) {
+            desk.wish(Wish::OpenDetails { call });
+        }
+    });
     match data_dir {
         None => builder.build(),
         Some(dir) => {

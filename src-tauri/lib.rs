@@ -2,6 +2,7 @@
 
 pub mod commands;
 pub mod compose;
+mod link;
 mod notify;
 mod screen;
 mod tray;
@@ -27,6 +28,9 @@ pub struct Options {
     /// Start with the main window hidden; it rings all the same.
     #[arg(long)]
     pub hidden: bool,
+    /// Shows this call: patchcord:call/ID.
+    #[arg(value_name = "LINK")]
+    pub link: Option<String>,
 }
 
 impl Options {

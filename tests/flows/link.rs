@@ -96,7 +96,7 @@ async fn go_at_a_desk_moves_the_row_and_the_log_is_there_offline() -> Result<()>
     desk.until("the log, offline", |view| view.logs.rows.iter().any(|record| record.id == call)).await?;
     desk.desk.wish(Wish::OpenDetails { call: call.clone() });
     let details = |view: &desk::View| match &view.details {
-        Some(desk::DetailsView::Ready { record }) => !record.audit.is_empty() && record.agents.len() == 2,
+        Some(desk::DetailsView::Ready { record, .. }) => !record.audit.is_empty() && record.agents.len() == 2,
         Some(desk::DetailsView::Loading { .. } | desk::DetailsView::Missing { .. }) | None => false,
     };
     desk.until("the details, offline", details).await?;

@@ -149,6 +149,34 @@ export type ConsultView = {
 	swap_right: TransferRight,
 };
 
+export type Count<T> = {
+	value: T,
+	calls: number,
+};
+
+/**
+ *  For each choice of each filter, how many calls there are with it and with all *other* filters as they are. Exact.
+ *  Lists of people, departments and dispositions have those with calls only, most calls first.
+ */
+export type Counts = {
+	/**  With all filters as they are. */
+	total: number,
+	directions: Count<Direction>[],
+	outcomes: Count<CallOutcome>[],
+	departments: Count<DepartmentRef>[],
+	/**  A call counts for everyone who talked in it. */
+	answered_by: Count<UserRef>[],
+	transferred: number,
+	came_back: number,
+	voicemail_left: number,
+	voicemail_unheard: number,
+	/**  At [`TALK_STEPS_MS`]. */
+	talk_at_least_ms: Count<number>[],
+	/**  At [`QUALITY_STEPS`]. */
+	quality_below: Count<number>[],
+	dispositions: Count<DispositionId>[],
+};
+
 /**  Why a user may not transfer a call. */
 export type Denied = 
 /**  The call belongs to a department that is not the manager's. */
@@ -204,7 +232,9 @@ export type DepartmentRef = {
 	name: string,
 };
 
-export type DetailsView = { kind: "loading"; call: CallId } | { kind: "ready"; record: CallRecord } | { kind: "missing"; call: CallId; sentence: string };
+export type DetailsView = { kind: "loading"; call: CallId } | { kind: "ready"; record: CallRecord; 
+/**  What this person wrote and the exchange does not have yet. */
+unsent: Unsent | null } | { kind: "missing"; call: CallId; sentence: string };
 
 export type DialogBody = { kind: "loading" } | { kind: "ready"; targets: TransferTarget[]; 
 /**  Whether this user may transfer this call to an outside number. */
@@ -235,6 +265,45 @@ export type Disposition = {
 /**  What a finished call was marked as, as in the configuration: `call_back`. */
 export type DispositionId = string;
 
+export type ExportView = { kind: "going"; done: number; total: number } | 
+/**  The whole file's path. */
+{ kind: "done"; path: string; calls: number } | { kind: "failed"; sentence: string };
+
+export type Field = "caller_name" | "caller_number" | "dialled" | "department" | "agent" | "note" | "excerpt";
+
+/**
+ *  Which calls a page, a count or an export has. All conditions must be met; of a list one is enough, and an empty list
+ *  is no condition.
+ */
+export type Filter = {
+	/**
+	 *  What a person typed. Each word must begin a word of a name, department, agent, transfer note or remark of the call,
+	 *  whatever its case and accents; digits must be in a number, however that is written.
+	 */
+	text?: string,
+	/**  Started at this moment or later. */
+	from?: Timestamp | null,
+	/**  Started before this moment. */
+	until?: Timestamp | null,
+	directions?: Direction[],
+	outcomes?: CallOutcome[],
+	/**  One of these talked. */
+	answered_by?: UserId[],
+	departments?: DepartmentId[],
+	/**  Somebody transferred it. */
+	transferred?: boolean,
+	/**  A transfer of it bounced or was recalled. */
+	came_back?: boolean,
+	voicemail?: VoicemailFilter,
+	/**  Milliseconds from answer to end; a call that nobody answered has 0. */
+	talk_at_least_ms?: number | null,
+	talk_below_ms?: number | null,
+	/**  A leg was scored below this (mean opinion score × 100). */
+	quality_below?: number | null,
+	/**  With remarks that are not sent yet, those count. */
+	dispositions?: DispositionId[],
+};
+
 /**  One step of what a transfer will do if the step before it comes to nothing. */
 export type ForecastStep = { step: "ring"; users: UserRef[]; seconds: number } | { step: "recall"; user: UserRef; seconds: number } | 
 /**  `seconds` is how long each of them rings. */
@@ -242,9 +311,23 @@ export type ForecastStep = { step: "ring"; users: UserRef[]; seconds: number } |
 /**  An outside number is dialled. */
 { step: "dial"; number: string; seconds: number } | { step: "queue"; department: string; seconds: number } | { step: "voicemail"; mailbox: string } | { step: "announcement" };
 
+export type Format = 
+/**  A line of the list's columns per call; times in UTC (RFC 3339). */
+"csv" | 
+/**  The whole record per line, as the exchange's API gives it. */
+"json_lines";
+
 export type Heard = {
 	by: UserRef,
 	at: Timestamp,
+};
+
+export type HourSummary = {
+	from: Timestamp,
+	calls: number,
+	answered: number,
+	missed: number,
+	transferred: number,
 };
 
 /**  Why a target can't take a transfer now. */
@@ -274,6 +357,13 @@ export type JourneyEvent = { event: "arrived"; dialled: string } | { event: "que
 export type JourneyStep = {
 	at: Timestamp,
 } & JourneyEvent;
+
+/**  How much of the call log this machine keeps. */
+export type Keeping = {
+	/**  `None`: as long as there is room. */
+	days: number | null,
+	megabytes: number,
+};
 
 /**  How one leg sounded at the exchange, over its whole life. */
 export type LegQuality = {
@@ -348,22 +438,68 @@ export type LiveView = {
 	calls: LiveRow[],
 };
 
-export type LogFilter = {
-	outcome: CallOutcome | null,
-	direction: Direction | null,
-	transferred: boolean,
+/**  What happened between two moments. */
+export type LogSummary = {
+	/**  Calls that started in this time, of all directions. */
+	calls: number,
+	/**  Incoming and internal calls that somebody answered. */
+	answered: number,
+	/**  Incoming and internal calls that nobody answered, whatever came after: voicemail, an announcement, nothing. */
+	missed: number,
+	outbound: number,
+	transferred: number,
+	/**  A transfer bounced or was recalled. */
+	came_back: number,
+	/**  Somebody left a message. */
+	voicemails: number,
+	/**  From start to answer, over those of `answered`; `None` if there is none. */
+	average_wait_ms: number | null,
+	/**  Each hour from the beginning on, those without calls too. */
+	hours: HourSummary[],
 };
 
-/**  The list of past calls, from this machine's cache. */
-export type LogsView = {
-	query: string,
-	filter: LogFilter,
-	rows: CallRecord[],
-	/**  More rows can be had with `more_logs`. */
+/**  Everything about the list but its rows. */
+export type LogsHead = {
+	filter: Filter,
 	more: boolean,
-	/**  When the cache was last known to equal the exchange's. */
+	/**  For the filter as it is; `None` until counted. */
+	counts: Counts | null,
+	/**  When the log was last known to equal the exchange's. */
 	as_of: Timestamp | null,
 	sync: SyncView,
+	saved: SavedView[],
+	/**  How many calls have remarks that wait to be sent. */
+	unsent: number,
+	/**  Of how many of them somebody else wrote others meanwhile: the person has to decide. The first of them. */
+	conflicts: number,
+	conflict: CallId | null,
+	/**  Older calls than this were removed from this machine; `None`: none were. */
+	complete_from: Timestamp | null,
+	summary: SummaryView | null,
+	export: ExportView | null,
+};
+
+/**  What changed of a [`LogsView`]. */
+export type LogsPatch = {
+	head: LogsHead | null,
+	rows: RowsPatch | null,
+};
+
+/**  The list of past calls, from this machine's own log. */
+export type LogsView = {
+	head: LogsHead,
+	/**  Newest first. More can be had with [`crate::Wish::MoreLogs`]. */
+	rows: Row[],
+};
+
+/**  A piece of a shown text. Counted in characters (Unicode scalar values) of the original, whatever folding made of it. */
+export type Mark = {
+	field: Field,
+	/**  For [`Field::Agent`], which one; else 0. */
+	item: number,
+	from: number,
+	/**  The first character after it. */
+	to: number,
 };
 
 /**  Something that happened and that the person should know; shown until dismissed or outdated. */
@@ -427,6 +563,21 @@ export type PhoneView = {
 	trouble: string | null,
 };
 
+export type PlayerState = { kind: "loading" } | { kind: "playing" } | 
+/**  Also at its end; playing on begins anew then. */
+{ kind: "paused" } | { kind: "failed"; sentence: string };
+
+/**  A message that is listened to. */
+export type PlayerView = {
+	call: CallId,
+	state: PlayerState,
+	position_ms: number,
+	/**  0 until the sound is here. */
+	duration_ms: number,
+	/**  Percent: 50 to 200. */
+	speed: number,
+};
+
 /**  What a person says of themselves. */
 export type Presence = "available" | "away" | "do_not_disturb";
 
@@ -470,6 +621,23 @@ export type Remarks = {
 	at: Timestamp,
 };
 
+export type RemarksMark = 
+/**  Nobody has put any on the call. */
+"none" | 
+/**  The exchange has them. */
+"kept" | 
+/**  Written here and not sent yet. */
+"unsent" | 
+/**  Written here while somebody else wrote others: the person has to decide. */
+"conflict";
+
+/**  How a person decides between what they wrote and what somebody else wrote meanwhile. */
+export type Resolution = 
+/**  Sent again, now as an answer to theirs. */
+"mine" | 
+/**  What was written here is given up. */
+"theirs";
+
 export type RingKind = "outside" | "internal" | "transfer" | "recall" | 
 /**  A colleague wants to speak about a caller before handing them over. */
 "consult";
@@ -500,6 +668,53 @@ export type Role =
 "manager" | 
 /**  Sees their own calls; moves them where the account lets agents transfer. */
 "agent";
+
+/**  One call in a list. */
+export type Row = {
+	id: CallId,
+	direction: Direction,
+	outcome: CallOutcome,
+	caller: Party,
+	/**  The number or user that was called. */
+	dialled: string,
+	department: DepartmentRef | null,
+	/**  Everyone who talked, in order. */
+	agents: UserRef[],
+	started_at: Timestamp,
+	answered_at: Timestamp | null,
+	ended_at: Timestamp,
+	/**  From start to answer, or to the end if nobody answered. */
+	waited_ms: number,
+	/**  From answer to end; 0 if nobody answered. */
+	talk_ms: number,
+	transferred: boolean,
+	/**  A transfer bounced or was recalled. */
+	came_back: boolean,
+	voicemail: VoicemailMark,
+	/**  The worst leg's mean opinion score × 100; `None` if none was measured. */
+	worst_score: number | null,
+	/**  As they are here: what this person wrote and the exchange does not have yet goes before what it has. */
+	note: string,
+	disposition: DispositionId | null,
+	remarks: RemarksMark,
+	/**  The line of a transfer note that the search found, if it found one. */
+	excerpt: string | null,
+	/**  Where the search found what it looked for. */
+	marks: Mark[],
+};
+
+/**  At place `at`, `removed` rows are replaced by these. */
+export type RowsPatch = {
+	at: number,
+	removed: number,
+	added: Row[],
+};
+
+/**  A filter that a person gave a name. */
+export type SavedView = {
+	name: string,
+	filter: Filter,
+};
 
 export type SessionView = 
 /**  Reading what is kept on this machine. */
@@ -537,9 +752,18 @@ export type Strategy =
 /**  One at a time, in the order of the configuration. */
 "fixed_order";
 
+/**  What happened between two moments. */
+export type SummaryView = {
+	from: Timestamp,
+	until: Timestamp,
+	sums: LogSummary,
+};
+
 export type SyncView = { kind: "offline" } | 
-/**  `done` records fetched so far. */
-{ kind: "syncing"; done: number } | { kind: "up_to_date" } | { kind: "failed"; sentence: string };
+/**  `done` records fetched so far; `percent` of the exchange's sequence gone through. */
+{ kind: "syncing"; done: number; percent: number } | 
+/**  Stopped by the person; goes on where it was. */
+{ kind: "stopped"; done: number; percent: number } | { kind: "up_to_date" } | { kind: "failed"; sentence: string };
 
 /**  To whom a call is moved. */
 export type Target = { kind: "user"; id: UserId } | { kind: "department"; id: DepartmentId } | 
@@ -663,6 +887,18 @@ export type TypedNumber = {
 	answer: NumberAnswer,
 };
 
+/**  Remarks that a person wrote here and the exchange does not have yet. */
+export type Unsent = {
+	call: CallId,
+	/**  The revision that the person saw; 0 if there was none. */
+	base: number,
+	note: string,
+	disposition: DispositionId | null,
+	at: Timestamp,
+	/**  What somebody else wrote meanwhile. While it is here, nothing is to be sent: the person decides first. */
+	theirs: Remarks | null,
+};
+
 /**  A user as colleagues see them. */
 export type User = {
 	id: UserId,
@@ -705,6 +941,8 @@ export type View = {
 	notices: Notice[],
 	/**  Transfers that were asked here to be taken back, completed or swapped, and of which the exchange has not answered. */
 	asking: TransferId[],
+	keeping: Keeping,
+	player: PlayerView | null,
 };
 
 /**  Sent to every window whenever something on the screen changes. */
@@ -719,13 +957,23 @@ export type ViewPatch = {
 	rings: RingView[] | null,
 	/**  `Some(None)` closes the dialog. Serialised as absent, `{ "open": null }` or `{ "open": … }`. */
 	dialog: Opened<TransferDialog> | null,
-	logs: LogsView | null,
+	logs: LogsPatch | null,
 	details: Opened<DetailsView> | null,
 	directory: Directory | null,
 	sound: SoundView | null,
 	notices: Notice[] | null,
 	asking: TransferId[] | null,
+	keeping: Keeping | null,
+	player: Opened<PlayerView> | null,
 };
+
+export type VoicemailFilter = "any" | 
+/**  Somebody left a message. */
+"left" | 
+/**  … and nobody has heard it. */
+"unheard";
+
+export type VoicemailMark = "none" | "unheard" | "heard";
 
 /**  A message somebody left. */
 export type VoicemailRef = {
@@ -736,13 +984,31 @@ export type VoicemailRef = {
 };
 
 /**  Everything a person can ask of the desk. The command returns at once; what becomes of it arrives as a patch. */
-export type Wish = { kind: "sign_out" } | { kind: "accept_fingerprint" } | { kind: "refuse_fingerprint" } | { kind: "set_presence"; presence: Presence } | { kind: "open_transfer"; call: CallId } | { kind: "close_transfer" } | 
+export type Wish = 
+/**  `forget`: removes what this machine keeps of the user's calls, unsent notes too. */
+{ kind: "sign_out"; forget: boolean } | { kind: "accept_fingerprint" } | { kind: "refuse_fingerprint" } | { kind: "set_presence"; presence: Presence } | { kind: "open_transfer"; call: CallId } | { kind: "close_transfer" } | 
 /**  What would become of the call at this outside number; `None` when none is typed any more. */
 { kind: "ask_number"; call: CallId; number: string | null } | { kind: "transfer"; call: CallId; revision: number; target: Target; transfer: TransferKind; note: string | null } | 
 /**  The consultation becomes a transfer. */
 { kind: "complete_transfer"; transfer: TransferId } | 
 /**  Speak with the other one of caller and colleague. */
-{ kind: "swap_transfer"; transfer: TransferId } | { kind: "cancel_transfer"; transfer: TransferId } | { kind: "dial"; number: string } | { kind: "answer"; id: PhoneCallId } | { kind: "decline"; id: PhoneCallId } | { kind: "hang_up"; id: PhoneCallId } | { kind: "hold"; id: PhoneCallId; held: boolean } | { kind: "mute"; id: PhoneCallId; muted: boolean } | { kind: "dtmf"; id: PhoneCallId; digits: string } | { kind: "search_logs"; query: string; filter: LogFilter } | { kind: "more_logs" } | { kind: "open_details"; call: CallId } | { kind: "close_details" } | { kind: "choose_sound"; microphone: string | null; speaker: string | null; ringer: string | null } | { kind: "dismiss_notice"; id: number };
+{ kind: "swap_transfer"; transfer: TransferId } | { kind: "cancel_transfer"; transfer: TransferId } | { kind: "dial"; number: string } | { kind: "answer"; id: PhoneCallId } | { kind: "decline"; id: PhoneCallId } | { kind: "hang_up"; id: PhoneCallId } | { kind: "hold"; id: PhoneCallId; held: boolean } | { kind: "mute"; id: PhoneCallId; muted: boolean } | { kind: "dtmf"; id: PhoneCallId; digits: string } | { kind: "search_logs"; filter: Filter } | { kind: "more_logs" } | { kind: "stop_sync" } | { kind: "continue_sync" } | 
+/**  Keeps the filter as it is under this name. */
+{ kind: "save_view"; name: string } | { kind: "remove_view"; name: string } | 
+/**  Puts a note and a disposition on a call; `base` is the revision that the person saw, 0 if there was none. */
+{ kind: "write_remarks"; call: CallId; base: number; note: string; disposition: DispositionId | null } | 
+/**  Decides between what was written here and what somebody else wrote meanwhile. */
+{ kind: "resolve_remarks"; call: CallId; resolution: Resolution } | 
+/**  Sums over this stretch of time are to be shown; `None`: not any more. */
+{ kind: "summarise"; stretch: [Timestamp, Timestamp] | null } | 
+/**  Writes the calls of the filter to the downloads folder, in a file of this name. */
+{ kind: "export_logs"; format: Format; name: string } | 
+/**  Ends the export that goes on, or removes what is said of the last one. */
+{ kind: "cancel_export" } | 
+/**  Plays the message that a caller left, or goes on with it. */
+{ kind: "play_message"; call: CallId } | { kind: "pause_message" } | { kind: "seek_message"; ms: number } | 
+/**  Percent: 50 to 200. Kept for the next messages. */
+{ kind: "speed_message"; percent: number } | { kind: "close_message" } | { kind: "keep_logs"; days: number | null; megabytes: number } | { kind: "open_details"; call: CallId } | { kind: "close_details" } | { kind: "choose_sound"; microphone: string | null; speaker: string | null; ringer: string | null } | { kind: "dismiss_notice"; id: number };
 
 /* Tauri Specta runtime */
 type EventEmit<T> = [T] extends [null] ? () => Promise<void> : (payload: T) => Promise<void>;

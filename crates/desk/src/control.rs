@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{
-    ApiError, CallId, CallRecord, Presence, RecordPage, Session, SetPresence, SignIn, TransferAccepted, TransferId,
-    TransferRequest, TransferTargets,
+    ApiError, CallId, CallRecord, Presence, RecordPage, Remarks, RemarksConflict, Session, SetPresence, SetRemarks,
+    SignIn, TransferAccepted, TransferId, TransferRequest, TransferTargets,
 };
 use reqwest::{Method, StatusCode};
 use rustls::ClientConfig;
@@ -49,6 +49,14 @@ impl ControlError {
     pub(crate) fn is_unauthorized(&self) -> bool {
         matches!(self, Self::Refused { status: 401, .. })
     }
+}
+
+/// Why remarks were not taken.
+#[derive(Debug)]
+pub(crate) enum RemarksRefused {
+    /// Somebody else was faster: what there is now.
+    Conflict(Option<Remarks>),
+    Other(ControlError),
 }
 
 /// Speaks to one exchange, as one signed-in user or as nobody yet.
@@ -97,6 +105,29 @@ impl Control {
 
     pub(crate) async fn sign_out(&self) -> Result<(), ControlError> {
         self.tell(Method::DELETE, &["session"], None::<&()>).await
+    }
+
+    pub(crate) async fn set_remarks(&self, call: &CallId, said: &SetRemarks) -> Result<Remarks, RemarksRefused> {
+        let request = self.request(Method::PUT, &["calls", call.as_str(), "remarks"], Some(said));
+        let (status, body) = self.answer(request).await.map_err(RemarksRefused::Other)?;
+        if status.is_success() {
+            return self.parse(&body).map_err(RemarksRefused::Other);
+        }
+        match serde_json::from_slice::<RemarksConflict>(&body) {
+            Ok(conflict) if conflict.error.code == "conflict.remarks" => {
+                Err(RemarksRefused::Conflict(conflict.remarks))
+            }
+            Ok(_) | Err(_) => Err(RemarksRefused::Other(refusal(status, &body))),
+        }
+    }
+
+    /// The sound of a message, a WAV file.
+    pub(crate) async fn voicemail(&self, call: &CallId) -> Result<Vec<u8>, ControlError> {
+        self.send(self.request(Method::GET, &["voicemail", call.as_str()], None::<&()>)).await
+    }
+
+    pub(crate) async fn heard(&self, call: &CallId) -> Result<(), ControlError> {
+        self.tell(Method::PUT, &["voicemail", call.as_str(), "heard"], None::<&()>).await
     }
 
     /// `GET /v1/calls?after&limit`
@@ -174,11 +205,15 @@ impl Control {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, ControlError> {
+        let (status, body) = self.answer(request).await?;
+        if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<(StatusCode, Vec<u8>), ControlError> {
         let request = if self.token.is_empty() { request } else { request.bearer_auth(&self.token) };
         let answer = request.send().await.map_err(|error| self.failed(&error))?;
         let status = answer.status();
-        let body = self.read(answer).await?;
-        if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
+        Ok((status, self.read(answer).await?))
     }
 
     async fn read(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, ControlError> {

@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 use protocol::CallId;
-use softphone::{CallKey, Error, Phone, PhoneConfig, PhoneEvent, SoundChoice, SoundDevices};
+use softphone::{CallKey, Error, Phone, PhoneConfig, PhoneEvent, Player, PlayerEvent, SoundChoice, SoundDevices};
 use tokio::sync::mpsc;
 
 /// What the desk asks of a phone. Nothing waits; what becomes of it arrives as [`PhoneEvent`]s.
@@ -32,6 +32,25 @@ pub trait DeviceMaker: Send + Sync + 'static {
 
     /// The machine's sound devices. May block for a while.
     fn sound_devices(&self) -> SoundDevices;
+
+    /// Plays a message (a WAV file) on a speaker; `None`: the system's default. A sentence if that can't be.
+    ///
+    /// # Errors
+    /// A sentence, if that is no sound.
+    fn play(&self, wav: Vec<u8>, speaker: Option<String>) -> Result<Message, String>;
+}
+
+/// A message that plays, and what happens with it.
+pub type Message = (Box<dyn Playing>, mpsc::UnboundedReceiver<PlayerEvent>);
+
+/// What the desk asks of a message that plays. It ends when this is dropped.
+pub trait Playing: Send + Sync + 'static {
+    fn duration_ms(&self) -> u64;
+    fn pause(&self, paused: bool);
+    fn seek(&self, ms: u64);
+    /// Percent.
+    fn speed(&self, percent: u32);
+    fn speaker(&self, speaker: Option<String>);
 }
 
 /// Makes real phones.
@@ -48,6 +67,33 @@ impl DeviceMaker for Softphones {
 
     fn sound_devices(&self) -> SoundDevices {
         Phone::sound_devices()
+    }
+
+    fn play(&self, wav: Vec<u8>, speaker: Option<String>) -> Result<Message, String> {
+        let (player, events) = Player::start(speaker, wav).map_err(|error| error.to_string())?;
+        Ok((Box::new(player), events))
+    }
+}
+
+impl Playing for Player {
+    fn duration_ms(&self) -> u64 {
+        Player::duration_ms(self)
+    }
+
+    fn pause(&self, paused: bool) {
+        Player::pause(self, paused);
+    }
+
+    fn seek(&self, ms: u64) {
+        Player::seek(self, ms);
+    }
+
+    fn speed(&self, percent: u32) {
+        Player::speed(self, percent);
+    }
+
+    fn speaker(&self, speaker: Option<String>) {
+        Player::speaker(self, speaker);
     }
 }
 

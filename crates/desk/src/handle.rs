@@ -20,17 +20,22 @@ pub struct DeskConfig {
     /// If false, the phone touches no sound device.
     pub sound: bool,
     pub devices: Arc<dyn DeviceMaker>,
+    /// Where exports go.
+    pub downloads: PathBuf,
 }
 
 impl DeskConfig {
-    /// The usual desk: system keyring unless `PATCHCORD_NO_KEYRING` is set, real phone, real sound.
+    /// The usual desk: system keyring unless `PATCHCORD_NO_KEYRING` is set, real phone, real sound; exports go to the
+    /// data folder.
     #[must_use]
     pub fn new(data_dir: PathBuf, screen: Arc<dyn Screen>) -> Self {
         let keyring: Option<Arc<dyn Keyring>> = match std::env::var_os("PATCHCORD_NO_KEYRING") {
             Some(value) if !value.is_empty() && value != "0" => None,
             Some(_) | None => Some(Arc::new(SystemKeyring)),
         };
-        Self { data_dir, screen, keyring, device_name: "desk".into(), sound: true, devices: Arc::new(Softphones) }
+        let downloads = data_dir.join("exports");
+        let devices = Arc::new(Softphones);
+        Self { data_dir, screen, keyring, device_name: "desk".into(), sound: true, devices, downloads }
     }
 }
 

@@ -12,9 +12,8 @@ mod device;
 mod dialog;
 mod feed;
 mod handle;
-mod history;
 mod live;
-mod log_room;
+mod logs;
 mod notices;
 mod number;
 mod outbox;
@@ -27,12 +26,14 @@ mod secrets;
 mod session;
 mod settings;
 mod steps;
-mod sync;
 mod view;
 
 pub use address::{Address, BadAddress};
-pub use device::{Device, DeviceMaker, Softphones};
+pub use device::{Device, DeviceMaker, Message, Playing, Softphones};
 pub use handle::{Desk, DeskConfig, DeskHandle, StartError};
+pub use logs::{
+    DetailsView, ExportView, LogsHead, LogsPatch, LogsView, PlayerState, PlayerView, RowsPatch, SummaryView, SyncView,
+};
 pub use screen::Screen;
 pub use secrets::{Keyring, SystemKeyring};
 pub use view::*;

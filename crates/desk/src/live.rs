@@ -6,6 +6,7 @@ use protocol::{Change, Delta, Department, Snapshot, Timestamp, User};
 
 use crate::device::Device;
 use crate::feed::FeedEvent;
+use crate::logs::Goal;
 use crate::owner::Owner;
 use crate::{LinkState, SessionView, SyncView};
 
@@ -38,7 +39,7 @@ impl Owner {
     fn down(&mut self, why: String, retry_in: Option<Duration>) {
         let now = self.clock.now();
         if self.online() {
-            self.history_offline();
+            self.logs_offline();
         }
         let since = match &self.view.link.control {
             LinkState::Down { since, .. } => *since,
@@ -48,8 +49,8 @@ impl Owner {
         };
         let retry_at = retry_in.map(|wait| now.plus_ms(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)));
         self.view.link.control = LinkState::Down { since, why, retry_at };
-        if !matches!(self.view.logs.sync, SyncView::Failed { .. }) {
-            self.view.logs.sync = SyncView::Offline;
+        if !matches!(self.view.logs.head.sync, SyncView::Failed { .. }) {
+            self.view.logs.head.sync = SyncView::Offline;
         }
     }
 
@@ -72,7 +73,8 @@ impl Owner {
         }
         self.view.directory = snapshot.directory;
         self.view.link.exchange = snapshot.trouble;
-        self.begin_sync(snapshot.store, snapshot.scope, snapshot.records_seq, snapshot.at);
+        let (store, scope) = (snapshot.store, snapshot.scope);
+        self.begin_sync(Goal { store, scope, records_seq: snapshot.records_seq, at: snapshot.at });
         self.offer_undos();
         self.dialog_follows(&before);
         self.directory_changed();
@@ -81,7 +83,10 @@ impl Owner {
     fn delta(&mut self, delta: Delta) {
         self.told(delta.at);
         match delta.change {
-            Change::Trouble(trouble) => self.view.link.exchange = trouble,
+            Change::Trouble(trouble) => {
+                self.view.link.exchange = trouble;
+                self.send_remarks();
+            }
             Change::Call(row) => {
                 let before = self.view.live.row(&row.call.id).cloned();
                 self.view.live.put(row.clone());

@@ -8,8 +8,8 @@ use protocol::{CallId, Directory, LiveRow};
 use tokio::time::Instant;
 
 use crate::{
-    LinkState, LinkView, LivePatch, LiveView, LogFilter, LogsView, Opened, PhoneView, Screen, SessionView, SoundView,
-    SyncView, View, ViewPatch,
+    Keeping, LinkState, LinkView, LivePatch, LiveView, LogsHead, LogsView, Opened, PhoneView, Screen, SessionView,
+    SoundView, View, ViewPatch,
 };
 
 /// Large sections go out at most 20 times a second; the small ones at once.
@@ -26,14 +26,7 @@ impl View {
             phone: PhoneView { calls: Vec::new(), trouble: None },
             rings: Vec::new(),
             dialog: None,
-            logs: LogsView {
-                query: String::new(),
-                filter: LogFilter::default(),
-                rows: Vec::new(),
-                more: false,
-                as_of: None,
-                sync: SyncView::Offline,
-            },
+            logs: LogsView { head: LogsHead::default(), rows: Vec::new() },
             details: None,
             directory: Directory { users: Vec::new(), departments: Vec::new(), dispositions: Vec::new() },
             sound: SoundView {
@@ -46,13 +39,29 @@ impl View {
             },
             notices: Vec::new(),
             asking: Vec::new(),
+            keeping: Keeping::default(),
+            player: None,
         }
     }
 
     /// Applies what changed. Doing so twice is the same as doing so once.
     pub fn apply(&mut self, patch: ViewPatch) {
-        let ViewPatch { session, link, live, phone, rings, dialog, logs, details, directory, sound, notices, asking } =
-            patch;
+        let ViewPatch {
+            session,
+            link,
+            live,
+            phone,
+            rings,
+            dialog,
+            logs,
+            details,
+            directory,
+            sound,
+            notices,
+            asking,
+            keeping,
+            player,
+        } = patch;
         put(&mut self.session, session);
         put(&mut self.link, link);
         if let Some(live) = live {
@@ -61,12 +70,16 @@ impl View {
         put(&mut self.phone, phone);
         put(&mut self.rings, rings);
         put(&mut self.dialog, dialog.map(|dialog| dialog.open));
-        put(&mut self.logs, logs);
+        if let Some(logs) = logs {
+            self.logs.apply(logs);
+        }
         put(&mut self.details, details.map(|details| details.open));
         put(&mut self.directory, directory);
         put(&mut self.sound, sound);
         put(&mut self.notices, notices);
         put(&mut self.asking, asking);
+        put(&mut self.keeping, keeping);
+        put(&mut self.player, player.map(|player| player.open));
     }
 }
 
@@ -157,6 +170,8 @@ fn small(old: &View, new: &View) -> ViewPatch {
         sound: differing(&old.sound, &new.sound),
         notices: differing(&old.notices, &new.notices),
         asking: differing(&old.asking, &new.asking),
+        keeping: differing(&old.keeping, &new.keeping),
+        player: differing(&old.player, &new.player).map(|open| Opened { open }),
         ..ViewPatch::default()
     }
 }
@@ -164,7 +179,7 @@ fn small(old: &View, new: &View) -> ViewPatch {
 /// Adds the large sections; answers whether any differs.
 fn large(old: &View, new: &View, patch: &mut ViewPatch) -> bool {
     patch.live = live(&old.live, &new.live);
-    patch.logs = differing(&old.logs, &new.logs);
+    patch.logs = new.logs.since(&old.logs);
     patch.directory = differing(&old.directory, &new.directory);
     patch.live.is_some() || patch.logs.is_some() || patch.directory.is_some()
 }

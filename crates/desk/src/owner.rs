@@ -6,9 +6,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use protocol::{
-    CallId, CallRecord, Session, Timestamp, TransferAccepted, TransferId, TransferRequest, TransferTargets,
-};
+use protocol::{CallId, Session, Timestamp, TransferAccepted, TransferId, TransferRequest, TransferTargets};
 use softphone::{PhoneEvent, SoundDevices};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -17,14 +15,12 @@ use crate::clock::Clock;
 use crate::control::ControlError;
 use crate::device::Started;
 use crate::feed::FeedEvent;
-use crate::history::RecordPage;
-use crate::log_room::LogError;
+use crate::logs::LogHappening;
 use crate::outbox::Outbox;
 use crate::secrets::{Found, Vault};
 use crate::session::State;
 use crate::settings::Settings;
 use crate::steps::Step;
-use crate::sync::SyncError;
 use crate::{DeskConfig, SessionView, Tone, View, Wish};
 
 /// Everything that can happen to a desk.
@@ -42,29 +38,13 @@ pub(crate) enum Input {
 }
 
 /// What becomes of a session's own doings.
+#[expect(clippy::large_enum_variant, reason = "the inbox has it in a box")]
 pub(crate) enum Happening {
     KeptFound(Result<Option<Found>, String>),
     SignedIn(Result<Session, ControlError>),
     SecretKept(Result<Option<String>, std::io::Error>),
     Feed(FeedEvent),
-    LogOpened(Result<Option<std::path::PathBuf>, call_log::Error>),
-    LogAsOf(Option<Timestamp>),
-    LogPage {
-        search: u32,
-        added: bool,
-        page: Result<RecordPage, LogError>,
-    },
-    RecordKept(Result<(), LogError>),
-    SyncProgress(u32),
-    Synced(Result<Timestamp, SyncError>),
-    DetailsCached {
-        call: CallId,
-        record: Result<Option<CallRecord>, LogError>,
-    },
-    DetailsFetched {
-        call: CallId,
-        record: Result<CallRecord, ControlError>,
-    },
+    Logs(LogHappening),
     TargetsDue,
     Targets {
         call: CallId,
@@ -149,6 +129,7 @@ impl Owner {
 
     pub(crate) async fn run(mut self, mut arriving: mpsc::UnboundedReceiver<Input>) {
         self.show_sound();
+        self.show_keeping();
         self.resume();
         self.outbox.flush(&self.view);
         loop {
@@ -167,6 +148,7 @@ impl Owner {
                 None => return self.stop().await,
             }
             self.match_phone_to_live();
+            self.hush_message();
             self.outbox.flush(&self.view);
         }
     }
@@ -183,7 +165,7 @@ impl Owner {
 
     fn wish(&mut self, wish: Wish) {
         match wish {
-            Wish::SignOut => self.sign_out(),
+            Wish::SignOut { forget } => self.sign_out(forget),
             Wish::AcceptFingerprint => self.accept_fingerprint(),
             Wish::RefuseFingerprint => self.refuse_fingerprint(),
             Wish::SetPresence { presence } => self.set_presence(presence),
@@ -203,8 +185,23 @@ impl Owner {
             Wish::Hold { id, held } => self.with_call(id, |phone, key| phone.hold(key, held)),
             Wish::Mute { id, muted } => self.with_call(id, |phone, key| phone.mute(key, muted)),
             Wish::Dtmf { id, digits } => self.with_call(id, |phone, key| phone.dtmf(key, &digits)),
-            Wish::SearchLogs { query, filter } => self.search(&query, filter),
+            Wish::SearchLogs { filter } => self.search(filter),
             Wish::MoreLogs => self.more_logs(),
+            Wish::StopSync => self.stop_sync(),
+            Wish::ContinueSync => self.go_on_with_sync(),
+            Wish::SaveView { name } => self.save_view(&name),
+            Wish::RemoveView { name } => self.remove_view(name),
+            Wish::WriteRemarks { call, base, note, disposition } => self.write_remarks(call, base, &note, disposition),
+            Wish::ResolveRemarks { call, resolution } => self.resolve_remarks(call, resolution),
+            Wish::Summarise { stretch } => self.summarise(stretch),
+            Wish::ExportLogs { format, name } => self.export_logs(format, &name),
+            Wish::CancelExport => self.cancel_export(),
+            Wish::PlayMessage { call } => self.play_message(call),
+            Wish::PauseMessage => self.pause_message(true),
+            Wish::SeekMessage { ms } => self.seek_message(ms),
+            Wish::SpeedMessage { percent } => self.speed_message(percent),
+            Wish::CloseMessage => self.close_message(),
+            Wish::KeepLogs { days, megabytes } => self.keep_logs(days, megabytes),
             Wish::OpenDetails { call } => self.open_details(call),
             Wish::CloseDetails => self.view.details = None,
             Wish::ChooseSound { microphone, speaker, ringer } => self.choose_sound(microphone, speaker, ringer),
@@ -218,14 +215,7 @@ impl Owner {
             Happening::SignedIn(result) => self.signed_in(result),
             Happening::SecretKept(result) => self.secret_kept(result),
             Happening::Feed(event) => self.feed(event),
-            Happening::LogOpened(result) => self.log_opened(result),
-            Happening::LogAsOf(at) => self.view.logs.as_of = self.view.logs.as_of.max(at),
-            Happening::LogPage { search, added, page } => self.log_page(search, added, page),
-            Happening::RecordKept(result) => self.record_kept(result),
-            Happening::SyncProgress(done) => self.sync_progress(done),
-            Happening::Synced(result) => self.synced(result),
-            Happening::DetailsCached { call, record } => self.details_cached(call, record),
-            Happening::DetailsFetched { call, record } => self.details_fetched(call, record),
+            Happening::Logs(happening) => self.logs_happened(happening),
             Happening::TargetsDue => self.fetch_targets(),
             Happening::Targets { call, targets } => self.targets(&call, targets),
             Happening::NumberDue { number } => self.number_due(&number),

@@ -336,6 +336,7 @@ impl Owner {
         self.save_settings();
         let choice = self.choice();
         self.with_phone(|phone| phone.choose_sound(choice));
+        self.message_speaker();
         self.show_sound();
     }
 

@@ -9,8 +9,7 @@ use tokio::sync::Notify;
 
 use crate::control::{Control, ControlError};
 use crate::feed::{self, FeedEvent};
-use crate::history::History;
-use crate::log_room::LogRoom;
+use crate::logs::{LogHappening, LogRoom, Logs};
 use crate::owner::{Happening, Owner};
 use crate::phone::PhoneSlot;
 use crate::secrets::Found;
@@ -42,7 +41,7 @@ pub(crate) struct SignedIn {
     pub control: Control,
     pub sip: SipAccount,
     pub log: Option<LogRoom>,
-    pub history: History,
+    pub logs: Logs,
     pub phone: PhoneSlot,
     /// Wakes the feed when something shows that the exchange can be reached again.
     pub wake: Arc<Notify>,
@@ -185,7 +184,7 @@ impl Owner {
             control: control.clone(),
             sip,
             log,
-            history: History::default(),
+            logs: Logs::default(),
             phone: PhoneSlot::default(),
             wake: Arc::clone(&wake),
         }));
@@ -200,9 +199,8 @@ impl Owner {
         match LogRoom::start(self.config.data_dir.join(format!("calls-{name}.sqlite"))) {
             Ok((log, opened)) => {
                 self.begin(async move {
-                    Happening::LogOpened(
-                        opened.await.unwrap_or(Err(call_log::Error::Damaged { what: "its thread ended".into() })),
-                    )
+                    let ended = || Err(call_log::Error::Damaged { what: "its thread ended".into() });
+                    Happening::Logs(LogHappening::Opened(opened.await.unwrap_or_else(|_| ended())))
                 });
                 Some(log)
             }
@@ -233,17 +231,15 @@ impl Owner {
     }
 
     /// On the person's wish: the exchange forgets this device, and this machine forgets the calls.
-    pub(crate) fn sign_out(&mut self) {
+    pub(crate) fn sign_out(&mut self, forget: bool) {
         let State::In(session) = std::mem::replace(&mut self.state, State::Out) else {
             return self.signed_out(None);
         };
         let SignedIn { control, log, mut phone, .. } = *session;
         let (vault, account) = (self.vault.clone(), account(&self.settings.user, control.address()));
         self.farewells.spawn(async move {
-            if let Some(log) = log
-                && let Err(error) = log.with(call_log::CallLog::wipe).await
-            {
-                tracing::warn!(%error, "the call log was not wiped");
+            if let Some(log) = log {
+                log.close(forget).await;
             }
             vault.forget(&account).await;
             phone.stop().await;
@@ -283,8 +279,12 @@ impl Owner {
 
     /// Nothing of one session is ever shown in another.
     fn blank(&mut self) {
-        self.view =
-            View { sound: self.view.sound.clone(), notices: std::mem::take(&mut self.view.notices), ..View::empty() };
+        self.view = View {
+            sound: self.view.sound.clone(),
+            notices: std::mem::take(&mut self.view.notices),
+            keeping: self.view.keeping,
+            ..View::empty()
+        };
     }
 
     fn end_tasks(&mut self) {
@@ -301,7 +301,7 @@ impl Owner {
         if let State::In(mut session) = std::mem::replace(&mut self.state, State::Out) {
             session.phone.stop().await;
             if let Some(log) = session.log {
-                log.close().await;
+                log.close(false).await;
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::secrets::{read_bounded, write_private};
 
 const MAX_FILE: u64 = 1024 * 1024;
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Settings {
     /// Of the last sign-in.
@@ -25,6 +25,29 @@ pub(crate) struct Settings {
     pub microphone: Option<String>,
     pub speaker: Option<String>,
     pub ringer: Option<String>,
+    /// How much of the call log is kept; `None`: as long as there is room.
+    pub log_days: Option<u32>,
+    pub log_megabytes: u32,
+    /// Of voicemail, percent.
+    pub message_speed: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            address: String::new(),
+            user: String::new(),
+            signed_in: false,
+            devices: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+            microphone: None,
+            speaker: None,
+            ringer: None,
+            log_days: None,
+            log_megabytes: 1_000,
+            message_speed: 100,
+        }
+    }
 }
 
 pub(crate) fn file(data_dir: &Path) -> PathBuf {

@@ -1,10 +1,14 @@
 //! What a screen shows: one value, made by the desk, pushed to whoever draws. A screen never computes any of this.
 
+use call_log::{Filter, Format, Resolution};
 use protocol::{
-    CallId, CallRecord, Directory, LiveRow, Party, Presence, Timestamp, TransferId, TransferRight, TransferTarget, User,
+    CallId, Directory, DispositionId, LiveRow, Party, Presence, Timestamp, TransferId, TransferRight, TransferTarget,
+    User,
 };
 use serde::{Deserialize, Serialize};
 use specta::Type;
+
+use crate::{DetailsView, LogsPatch, LogsView, PlayerView};
 
 /// Everything on the screen. Sections change one by one; see [`ViewPatch`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
@@ -23,6 +27,8 @@ pub struct View {
     pub notices: Vec<Notice>,
     /// Transfers that were asked here to be taken back, completed or swapped, and of which the exchange has not answered.
     pub asking: Vec<TransferId>,
+    pub keeping: Keeping,
+    pub player: Option<PlayerView>,
 }
 
 /// The sections that changed since the last patch; absent sections are as they were.
@@ -35,12 +41,22 @@ pub struct ViewPatch {
     pub rings: Option<Vec<RingView>>,
     /// `Some(None)` closes the dialog. Serialised as absent, `{ "open": null }` or `{ "open": … }`.
     pub dialog: Option<Opened<TransferDialog>>,
-    pub logs: Option<LogsView>,
+    pub logs: Option<LogsPatch>,
     pub details: Option<Opened<DetailsView>>,
     pub directory: Option<Directory>,
     pub sound: Option<SoundView>,
     pub notices: Option<Vec<Notice>>,
     pub asking: Option<Vec<TransferId>>,
+    pub keeping: Option<Keeping>,
+    pub player: Option<Opened<PlayerView>>,
+}
+
+/// How much of the call log this machine keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Type)]
+pub struct Keeping {
+    /// `None`: as long as there is room.
+    pub days: Option<u32>,
+    pub megabytes: u32,
 }
 
 /// A part of the screen that may be there or not.
@@ -267,48 +283,6 @@ pub enum NumberAnswer {
     Failed { sentence: String },
 }
 
-/// The list of past calls, from this machine's cache.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
-pub struct LogsView {
-    pub query: String,
-    pub filter: LogFilter,
-    pub rows: Vec<CallRecord>,
-    /// More rows can be had with `more_logs`.
-    pub more: bool,
-    /// When the cache was last known to equal the exchange's.
-    pub as_of: Option<Timestamp>,
-    pub sync: SyncView,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Type)]
-pub struct LogFilter {
-    pub outcome: Option<protocol::CallOutcome>,
-    pub direction: Option<protocol::Direction>,
-    pub transferred: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum SyncView {
-    Offline,
-    /// `done` records fetched so far.
-    Syncing {
-        done: u32,
-    },
-    UpToDate,
-    Failed {
-        sentence: String,
-    },
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum DetailsView {
-    Loading { call: CallId },
-    Ready { record: Box<CallRecord> },
-    Missing { call: CallId, sentence: String },
-}
-
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 pub struct SoundView {
     pub microphones: Vec<SoundDevice>,
@@ -349,7 +323,10 @@ pub enum Tone {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Wish {
-    SignOut,
+    /// `forget`: removes what this machine keeps of the user's calls, unsent notes too.
+    SignOut {
+        forget: bool,
+    },
     AcceptFingerprint,
     RefuseFingerprint,
     SetPresence {
@@ -407,10 +384,59 @@ pub enum Wish {
         digits: String,
     },
     SearchLogs {
-        query: String,
-        filter: LogFilter,
+        filter: Filter,
     },
     MoreLogs,
+    StopSync,
+    ContinueSync,
+    /// Keeps the filter as it is under this name.
+    SaveView {
+        name: String,
+    },
+    RemoveView {
+        name: String,
+    },
+    /// Puts a note and a disposition on a call; `base` is the revision that the person saw, 0 if there was none.
+    WriteRemarks {
+        call: CallId,
+        base: u32,
+        note: String,
+        disposition: Option<DispositionId>,
+    },
+    /// Decides between what was written here and what somebody else wrote meanwhile.
+    ResolveRemarks {
+        call: CallId,
+        resolution: Resolution,
+    },
+    /// Sums over this stretch of time are to be shown; `None`: not any more.
+    Summarise {
+        stretch: Option<(Timestamp, Timestamp)>,
+    },
+    /// Writes the calls of the filter to the downloads folder, in a file of this name.
+    ExportLogs {
+        format: Format,
+        name: String,
+    },
+    /// Ends the export that goes on, or removes what is said of the last one.
+    CancelExport,
+    /// Plays the message that a caller left, or goes on with it.
+    PlayMessage {
+        call: CallId,
+    },
+    PauseMessage,
+    SeekMessage {
+        #[specta(type = f64)]
+        ms: u64,
+    },
+    /// Percent: 50 to 200. Kept for the next messages.
+    SpeedMessage {
+        percent: u32,
+    },
+    CloseMessage,
+    KeepLogs {
+        days: Option<u32>,
+        megabytes: u32,
+    },
     OpenDetails {
         call: CallId,
     },

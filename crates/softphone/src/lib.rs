@@ -16,7 +16,6 @@ mod player;
 mod session;
 mod voice;
 
-pub use audio;
 pub use config::{Account, AnswerMode, Identity, PhoneConfig, Play, Secret, Sound, SoundChoice, Transport};
 pub use event::{CallEvent, CallKey, Ended, HeldBy, PhoneEvent, QualityReport, RegistrationState};
 pub use incoming::{IncomingCall, Recalled, RingKind};

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use desk::{Device, DeviceMaker, Keyring, Notice, RingView, Screen, View, ViewPatch};
+use desk::{Device, DeviceMaker, Keyring, Message, Notice, Playing, RingView, Screen, View, ViewPatch};
 use futures::future::BoxFuture;
-use softphone::{CallKey, Error, PhoneConfig, PhoneEvent, SoundChoice, SoundDevices};
+use softphone::{CallKey, Error, PhoneConfig, PhoneEvent, PlayerEvent, SoundChoice, SoundDevices};
 use tokio::sync::{mpsc, watch};
 
 /// Nothing here takes long; this only ends a test that would hang.
@@ -81,6 +81,7 @@ pub struct FakePhones {
 struct PhoneState {
     config: Option<PhoneConfig>,
     events: Option<mpsc::UnboundedSender<PhoneEvent>>,
+    player: Option<mpsc::UnboundedSender<PlayerEvent>>,
     asked: Vec<String>,
     dialled: u32,
 }
@@ -105,6 +106,12 @@ impl FakePhones {
     /// Lets the phone report something.
     pub async fn report(&self, event: PhoneEvent) {
         let events = self.until(|state| state.events.clone()).await;
+        events.send(event).unwrap();
+    }
+
+    /// Lets the message that plays report something.
+    pub async fn player(&self, event: PlayerEvent) {
+        let events = self.until(|state| state.player.clone()).await;
         events.send(event).unwrap();
     }
 
@@ -136,6 +143,32 @@ impl DeviceMaker for FakePhones {
 
     fn sound_devices(&self) -> SoundDevices {
         SoundDevices::default()
+    }
+
+    fn play(&self, wav: Vec<u8>, speaker: Option<String>) -> Result<Message, String> {
+        let (events, stream) = mpsc::unbounded_channel();
+        let phone = FakePhone { state: Arc::clone(&self.state), news: Arc::clone(&self.news) };
+        phone.note(format!("play {} bytes on {speaker:?}", wav.len()));
+        self.state.lock().unwrap().player = Some(events);
+        Ok((Box::new(phone), stream))
+    }
+}
+
+impl Playing for FakePhone {
+    fn duration_ms(&self) -> u64 {
+        12_000
+    }
+    fn pause(&self, paused: bool) {
+        self.note(format!("pause {paused}"));
+    }
+    fn seek(&self, ms: u64) {
+        self.note(format!("seek {ms}"));
+    }
+    fn speed(&self, percent: u32) {
+        self.note(format!("speed {percent}"));
+    }
+    fn speaker(&self, speaker: Option<String>) {
+        self.note(format!("speaker {speaker:?}"));
     }
 }
 

@@ -13,8 +13,9 @@ use axum::routing::{delete, get, post, put};
 use axum_server::Handle;
 use protocol::{
     ApiError, CallId, CallRecord, CallState, Change, Delta, Department, Direction, Directory, FeedMessage, FeedRequest,
-    LiveCall, LiveRow, Party, Presence, RecordPage, Role, Session, SignIn, SipAccount, Snapshot, Target, Timestamp,
-    TransferAccepted, TransferRequest, TransferRight, TransferTarget, TransferTargets, User, UserRef,
+    LiveCall, LiveRow, Party, Presence, RecordPage, Remarks, RemarksConflict, Role, Session, SetRemarks, SignIn,
+    SipAccount, Snapshot, Target, Timestamp, TransferAccepted, TransferRequest, TransferRight, TransferTarget,
+    TransferTargets, User, UserRef,
 };
 use serde::Deserialize;
 use tokio::sync::{broadcast, mpsc};
@@ -25,6 +26,11 @@ pub struct Script {
     pub users: Vec<User>,
     pub records: Vec<CallRecord>,
     pub store: String,
+    pub scope: String,
+    /// Of every call that has one.
+    pub voicemail: Vec<u8>,
+    /// While it is locked, no page of records is answered.
+    pub records_held: Arc<tokio::sync::Mutex<()>>,
     pub targets: Vec<TransferTarget>,
     pub transfer: Result<(), ApiError>,
     pub consult: TransferRight,
@@ -177,6 +183,9 @@ impl Shared {
             users: vec![user("maya", "Maya Lindqvist"), user("ravi", "Ravi Kumar")],
             records: vec![],
             store: "store-1".into(),
+            scope: "all".into(),
+            voicemail: Vec::new(),
+            records_held: Arc::default(),
             targets: vec![],
             transfer: Ok(()),
             consult: TransferRight::Allowed,
@@ -217,7 +226,7 @@ impl Shared {
             number: script.number,
             at: Timestamp(1_000 + u64::from(script.number)),
             store: script.store.clone(),
-            scope: String::new(),
+            scope: script.scope.clone(),
             records_seq: script.records.iter().map(|r| r.seq).max().unwrap_or(0),
             me: "maya".into(),
             live: script.live.clone(),
@@ -234,6 +243,9 @@ fn routes(shared: Shared) -> Router {
         .route("/v1/session", delete(sign_out))
         .route("/v1/calls", get(records))
         .route("/v1/calls/{call}", get(record))
+        .route("/v1/calls/{call}/remarks", put(remarks))
+        .route("/v1/voicemail/{call}", get(voicemail))
+        .route("/v1/voicemail/{call}/heard", put(heard))
         .route("/v1/calls/{call}/transfer-targets", get(targets))
         .route("/v1/calls/{call}/transfer", post(transfer))
         .route("/v1/transfers/{transfer}/{step}", post(step))
@@ -284,12 +296,14 @@ async fn records(State(shared): State<Shared>, headers: HeaderMap, Query(asked):
     if !shared.allowed(&headers) {
         return refuse(StatusCode::UNAUTHORIZED, "unauthorized", "Sign in again.");
     }
+    let held = Arc::clone(&shared.script.lock().unwrap().records_held);
+    drop(held.lock().await);
     let script = shared.script.lock().unwrap();
     let mut after: Vec<_> = script.records.iter().filter(|r| r.seq > asked.after).cloned().collect();
     after.sort_by_key(|record| record.seq);
     let more = after.len() > asked.limit;
     after.truncate(asked.limit);
-    Json(RecordPage { store: script.store.clone(), scope: String::new(), records: after, more }).into_response()
+    Json(RecordPage { store: script.store.clone(), scope: script.scope.clone(), records: after, more }).into_response()
 }
 
 async fn record(State(shared): State<Shared>, Path(call): Path<CallId>) -> Response {
@@ -299,6 +313,37 @@ async fn record(State(shared): State<Shared>, Path(call): Path<CallId>) -> Respo
         Some(record) => Json(record.clone()).into_response(),
         None => refuse(StatusCode::NOT_FOUND, "not_found", "There is no such call."),
     }
+}
+
+/// As the exchange does it: whoever does not know the newest ones is told them.
+async fn remarks(State(shared): State<Shared>, Path(call): Path<CallId>, Json(said): Json<SetRemarks>) -> Response {
+    shared.note(format!("remarks {call} {} {:?}", said.base, said.note));
+    let mut script = shared.script.lock().unwrap();
+    let seq = script.records.iter().map(|r| r.seq).max().unwrap_or(0) + 1;
+    let Some(record) = script.records.iter_mut().find(|record| record.id == call) else {
+        return refuse(StatusCode::NOT_FOUND, "not_found", "There is no such call.");
+    };
+    let now = record.remarks.as_ref().map_or(0, |remarks| remarks.revision);
+    if said.base != now {
+        let error = ApiError { code: "conflict.remarks".into(), message: "Somebody was faster.".into() };
+        let conflict = RemarksConflict { error, remarks: record.remarks.clone() };
+        return (StatusCode::CONFLICT, Json(conflict)).into_response();
+    }
+    let by = user_ref("maya", "Maya Lindqvist");
+    let SetRemarks { note, disposition, .. } = said;
+    record.remarks = Some(Remarks { revision: now + 1, note, disposition, by, at: Timestamp(2_000) });
+    record.seq = seq;
+    Json(record.remarks.clone().unwrap()).into_response()
+}
+
+async fn voicemail(State(shared): State<Shared>, Path(call): Path<CallId>) -> Response {
+    shared.note(format!("voicemail {call}"));
+    shared.script.lock().unwrap().voicemail.clone().into_response()
+}
+
+async fn heard(State(shared): State<Shared>, Path(call): Path<CallId>) -> StatusCode {
+    shared.note(format!("heard {call}"));
+    StatusCode::OK
 }
 
 #[derive(Deserialize)]

@@ -5,6 +5,8 @@ mod doubles;
 mod exchange;
 mod following;
 mod history;
+mod messages;
+mod notes;
 mod ringing;
 mod signing_in;
 mod steps;
@@ -40,6 +42,7 @@ impl Rig {
             device_name: "test".into(),
             sound: false,
             devices: Arc::<FakePhones>::clone(&phones),
+            downloads: dir.path().join("downloads"),
         })
         .unwrap();
         Self { desk, screen, phones, dir }

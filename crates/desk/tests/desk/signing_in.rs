@@ -104,7 +104,7 @@ async fn a_changed_certificate_is_refused_with_a_remedy() {
     rig.screen.until("a fingerprint", |v| matches!(v.session, SessionView::ConfirmFingerprint { .. })).await;
     rig.desk.wish(Wish::AcceptFingerprint);
     rig.up().await;
-    rig.desk.wish(Wish::SignOut);
+    rig.desk.wish(Wish::SignOut { forget: false });
     exchange.asked("sign out").await;
     exchange.stop();
     let port = exchange.port();
@@ -167,7 +167,7 @@ async fn a_keyring_keeps_the_sign_in_and_no_file_does() {
     rig.up().await;
     assert!(matches!(rig.screen.view().session, SessionView::SignedIn { keyring_warning: None, .. }));
 
-    rig.desk.wish(Wish::SignOut);
+    rig.desk.wish(Wish::SignOut { forget: false });
     exchange.asked("sign out").await;
     rig.phones.asked("stop").await;
     rig.end().await;

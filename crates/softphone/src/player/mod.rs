@@ -53,6 +53,17 @@ impl Player {
     /// # Errors
     /// If it is no sound, or there is no thread to be had. A speaker that can't be opened is [`PlayerEvent::Trouble`].
     pub fn start(
+        speaker: Option<String>,
+        wav: Vec<u8>,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<PlayerEvent>), PlayerError> {
+        Self::start_on(Sound::system(), speaker, wav)
+    }
+
+    /// The same with other sound devices than this machine's: [`Sound::fake`].
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_on(
         sound: Sound,
         speaker: Option<String>,
         wav: Vec<u8>,

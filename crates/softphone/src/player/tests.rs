@@ -90,7 +90,7 @@ fn what_is_no_sound_is_refused_with_a_sentence() {
     let whole = recorded(100, 8000);
     for bytes in [&b""[..], b"<html>not found</html>", &whole[..43], &whole[..whole.len() - 1], &wav::write(&[], 8000)]
     {
-        let error = Player::start(Sound::fake().0, None, bytes.to_vec()).map(drop).unwrap_err().to_string();
+        let error = Player::start_on(Sound::fake().0, None, bytes.to_vec()).map(drop).unwrap_err().to_string();
         assert!(error.starts_with("This message can't be played: ") && error.contains("Load it again"), "{error}");
     }
 }
@@ -320,7 +320,7 @@ async fn it_ends_with_the_last_handle_or_when_it_is_stopped() {
 #[tokio::test]
 async fn the_real_player_plays_and_its_thread_ends() {
     let (sound, devices) = Sound::fake();
-    let (player, mut events) = Player::start(sound, None, recorded(40, 8000)).unwrap();
+    let (player, mut events) = Player::start_on(sound, None, recorded(40, 8000)).unwrap();
     assert_eq!(player.duration_ms(), 40);
     while events.recv().await.unwrap() != PlayerEvent::Ended {}
     assert!(devices.take_heard().len() >= 2 * FRAME);

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
-use call_log::{CallLog, Error};
+use call_log::{CallLog, Error, Opened};
 use tokio::sync::oneshot;
 
-/// Where a damaged file went, or why there is no log.
-type Opening = oneshot::Receiver<Result<Option<PathBuf>, Error>>;
+use super::Found;
+
+type Opening = oneshot::Receiver<Result<Found, Error>>;
 type Job = Box<dyn FnOnce(&mut Shelf) + Send>;
 
 /// Sends work to the log's thread. The thread ends with the last of these.
@@ -33,7 +34,7 @@ impl LogRoom {
         let (report, opened) = oneshot::channel();
         std::thread::Builder::new().name("call-log".into()).spawn(move || {
             let (log, result) = match CallLog::open(&path) {
-                Ok(opened) => (Some(opened.log), Ok(opened.set_aside)),
+                Ok(Opened { log, set_aside, mine_set_aside }) => (Some(log), Ok(Found { set_aside, mine_set_aside })),
                 Err(error) => (None, Err(error)),
             };
             let _session_gone = report.send(result);
@@ -68,11 +69,15 @@ impl LogRoom {
 }
 
 impl LogRoom {
-    /// Writes what is queued, and closes the file.
-    pub(crate) async fn close(self) {
+    /// Writes what is queued, and closes the files; with `forget`, removes them.
+    pub(crate) async fn close(self, forget: bool) {
         let (answer, closed) = oneshot::channel();
         let job: Job = Box::new(move |shelf| {
-            shelf.log = None;
+            if let (Some(log), true) = (shelf.log.take(), forget)
+                && let Err(error) = log.remove()
+            {
+                tracing::error!(%error, "the call log was not removed");
+            }
             let _asker_gone = answer.send(());
         });
         // A thread that is gone has closed it.
