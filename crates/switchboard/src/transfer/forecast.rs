@@ -52,10 +52,11 @@ impl Switchboard {
         let call = self.visible(user, call)?;
         let mut common =
             list.common.take().filter(|c| c.handled == self.handled).unwrap_or_else(|| self.common(user, call));
-        let users = self.directory.users_by_name.iter().map(|id| Target::User(id.clone()));
-        let departments = self.directory.departments_by_name.iter().map(|id| Target::Department(id.clone()));
-        let page = users.chain(departments).skip(list.next).take(rows);
-        let page: Vec<_> = page.map(|target| self.row(user, call, target, &mut common)).collect();
+        let (users, departments) = (&self.directory.users_by_name, &self.directory.departments_by_name);
+        let rest = users.iter().skip(list.next).map(|id| Target::User(id.clone()));
+        let done = list.next.saturating_sub(users.len());
+        let rest = rest.chain(departments.iter().skip(done).map(|id| Target::Department(id.clone())));
+        let page: Vec<_> = rest.take(rows).map(|target| self.row(user, call, target, &mut common)).collect();
         list.next += page.len();
         list.common = Some(common);
         Some(page)
