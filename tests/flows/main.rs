@@ -13,6 +13,7 @@ mod hostile;
 mod killed;
 mod kinds;
 mod link;
+mod logs;
 mod purity;
 mod refused;
 mod rights;

@@ -29,7 +29,7 @@ mod steps;
 mod view;
 
 pub use address::{Address, BadAddress};
-pub use device::{Device, DeviceMaker, Message, Playing, Softphones};
+pub use device::{Device, DeviceMaker, Message, Playing, Softphones, Started};
 pub use handle::{Desk, DeskConfig, DeskHandle, StartError};
 pub use logs::{
     DetailsView, ExportView, LogsHead, LogsPatch, LogsView, PlayerState, PlayerView, RowsPatch, SummaryView, SyncView,

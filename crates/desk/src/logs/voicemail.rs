@@ -14,6 +14,8 @@ use crate::{PlayerState, PlayerView, Tone};
 pub(crate) struct Message {
     call: CallId,
     playing: Option<Box<dyn Playing>>,
+    /// The exchange has been told that it was listened to.
+    heard: bool,
 }
 
 impl Owner {
@@ -22,7 +24,7 @@ impl Owner {
         if logs.message.as_ref().is_some_and(|open| open.call == call && open.playing.is_some()) {
             return self.pause_message(false);
         }
-        logs.message = Some(Message { call: call.clone(), playing: None });
+        logs.message = Some(Message { call: call.clone(), playing: None, heard: false });
         let speed = self.settings.message_speed;
         self.view.player =
             Some(PlayerView { call: call.clone(), state: PlayerState::Loading, position_ms: 0, duration_ms: 0, speed });
@@ -89,7 +91,6 @@ impl Owner {
                 post(Happening::Logs(LogHappening::Player { call: call.clone(), event }));
             }
         });
-        self.heard();
     }
 
     /// The person may have gone on to another.
@@ -97,18 +98,24 @@ impl Owner {
         self.logs().is_some_and(|logs| logs.message.as_ref().is_some_and(|open| open.call == *call))
     }
 
-    /// Tells the exchange; whoever is offline has not told, and the message stays marked.
+    /// Something of it has sounded: tells the exchange, once. Whoever is offline has not told, and the message stays marked.
     fn heard(&mut self) {
-        let State::In(session) = &self.state else { return };
-        let (control, Some(player)) = (session.control.clone(), &self.view.player) else { return };
-        let call = player.call.clone();
+        let State::In(session) = &mut self.state else { return };
+        let Some(open) = session.logs.message.as_mut().filter(|open| !open.heard) else { return };
+        open.heard = true;
+        let (control, call) = (session.control.clone(), open.call.clone());
         self.begin(async move { Happening::Logs(LogHappening::Heard(control.heard(&call).await)) });
     }
 
     pub(super) fn player_event(&mut self, call: &CallId, event: PlayerEvent) {
         let Some(player) = self.view.player.as_mut().filter(|player| player.call == *call) else { return };
         match event {
-            PlayerEvent::Position { ms } => player.position_ms = ms,
+            PlayerEvent::Position { ms } => {
+                player.position_ms = ms;
+                if ms > 0 && player.state == PlayerState::Playing {
+                    self.heard();
+                }
+            }
             PlayerEvent::Ended => {
                 player.state = PlayerState::Paused;
                 player.position_ms = player.duration_ms;

@@ -34,11 +34,11 @@ async fn a_message_is_fetched_once_played_and_told_as_heard() {
     rig.desk.wish(Wish::PlayMessage { call: "v".into() });
     rig.screen.until("playing", |view| playing(view) == Some((&PlayerState::Playing, 0))).await;
     exchange.asked("voicemail v").await;
-    exchange.asked("heard v").await;
     rig.phones.asked("play 320 bytes on None").await;
     rig.phones.player(PlayerEvent::Position { ms: 4_200 }).await;
     let view = rig.screen.until("a place", |view| playing(view) == Some((&PlayerState::Playing, 4_200))).await;
     assert_eq!(view.player.unwrap().duration_ms, 12_000);
+    exchange.asked("heard v").await;
     rig.desk.wish(Wish::SpeedMessage { percent: 150 });
     rig.desk.wish(Wish::SeekMessage { ms: 99_000 });
     rig.phones.asked("speed 150").await;
