@@ -162,8 +162,9 @@ async fn our_phone_and_baresip_call_each_other_with_no_exchange() -> Result<()> 
     let tom = Baresip::start(dir.path(), "tom", "<sip:tom@127.0.0.1>;regint=0", &[&dial])?;
     mina.event("answered").await?;
     mina.hears(sounds(), "tom").await?;
-    let theirs = tom.leave().await?;
+    tom.say("hangup", "").await?;
     mina.event("ended").await?;
+    let theirs = tom.leave().await?;
     let lanes = [Lane { with: "tom", ..Lane::of(mina).await? }, Lane { with: "mina", ..theirs }];
     compare("baresip-with-no-exchange", &lanes)
 }

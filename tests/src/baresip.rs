@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use protocol::SipAccount;
@@ -14,6 +15,9 @@ use crate::golden::Lane;
 use crate::office::Office;
 use crate::program::{PATIENCE, bound_to_us};
 use crate::sound::{Heard, voice};
+
+/// How often it is asked again whether it has a call.
+const GLANCE: Duration = Duration::from_millis(20);
 
 pub struct Baresip {
     name: String,
@@ -47,8 +51,8 @@ impl Baresip {
         Ok(Self { name: speaker.to_owned(), child, control, trace })
     }
 
-    /// Has it carry out a command (module ctrl_tcp: a JSON object as a netstring).
-    pub async fn say(&self, command: &str, params: &str) -> Result<()> {
+    /// Has it carry out a command (module ctrl_tcp: a JSON object as a netstring), and gives its answer.
+    pub async fn say(&self, command: &str, params: &str) -> Result<String> {
         let mut control = TcpStream::connect(("127.0.0.1", self.control)).await.context("baresip's control port")?;
         let command = serde_json::json!({ "command": command, "params": params }).to_string();
         control.write_all(format!("{}:{command},", command.len()).as_bytes()).await?;
@@ -56,11 +60,18 @@ impl Baresip {
         let mut answer = vec![0; 4096];
         let read = tokio::time::timeout(PATIENCE, control.read(&mut answer)).await??;
         ensure!(read > 0, "baresip did not take {command}");
-        Ok(())
+        Ok(String::from_utf8_lossy(&answer[..read]).into_owned())
     }
 
-    /// It hangs up and signs off; what went over the wire.
+    /// Once its last call is over, it signs off; what went over the wire.
     pub async fn leave(mut self) -> Result<Lane> {
+        let idle = async {
+            while !self.say("listcalls", "").await?.contains("calls (0)") {
+                tokio::time::sleep(GLANCE).await;
+            }
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(PATIENCE, idle).await.with_context(|| format!("{}'s call never ended", self.name))??;
         let id = self.child.id().with_context(|| format!("{}'s baresip is gone", self.name))?;
         Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
         tokio::time::timeout(PATIENCE, self.child.wait()).await.context("baresip did not end on SIGTERM")??;
