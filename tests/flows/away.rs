@@ -1,4 +1,9 @@
 //! The control link is gone at each stage of a call's journey, and comes back to a call that has moved on.
+//!
+//! A loss lasts here until the desk says that the link is down and the call has moved on. Thirty seconds would show no more: from
+//! then on until five minutes the desk does one and the same thing, it looks for the exchange every 0.4 s. Only its feed looks
+//! at a clock, and its own test loses the link for 8, 31, 120 and 295 s of virtual time
+//! (`a_link_that_returns_is_taken_up_within_a_second` in `crates/desk/src/feed.rs`).
 
 use std::time::Instant;
 

@@ -85,7 +85,7 @@ async fn a_target_whose_codec_is_not_the_calls() -> Result<()> {
     scene.golden("another-codec", vec![ravi, tom], vec![]).await
 }
 
-/// What is lost, doubled and overtaken differs each time; what is said at all, and what it leads to, does not.
+/// What is lost, doubled and overtaken differs each time; what is said in which order, and what it leads to, does not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn loss_duplication_and_reordering_of_5_percent_each() -> Result<()> {
     let office = office().await?;
@@ -111,6 +111,7 @@ async fn loss_duplication_and_reordering_of_5_percent_each() -> Result<()> {
     let of = |wanted: AuditOutcome| audit.iter().filter(|(_, outcome)| *outcome == wanted).count();
     assert_eq!((of(AuditOutcome::Accepted), of(AuditOutcome::Completed)), (8, 8), "{audit:?}");
     assert!(scene.maya.live().await?.is_empty());
+    ravi.event("ended").await?;
     let mut lanes = Vec::new();
     for phone in [scene.priya, ravi, tom] {
         lanes.push(Lane::of(phone).await?);

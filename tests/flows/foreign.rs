@@ -1,20 +1,15 @@
 //! SIPp and baresip, from Debian, as the far side of each role.
 
-use std::path::Path;
-use std::process::Stdio;
-
-use anyhow::{Context, Result, ensure};
-use flows::office::{Office, SUPPORT, TRUNK, of};
-use flows::phone::PhoneSpec;
-use flows::program::bound_to_us;
+use anyhow::{Result, ensure};
+use flows::baresip::Baresip;
+use flows::golden::{Lane, compare};
+use flows::office::{Office, SUPPORT, TRUNK};
+use flows::phone::{Phone, PhoneSpec};
 use flows::sipp::{finished, said, sipp};
-use flows::sound::{Heard, Library, voice};
-use protocol::{AuditOutcome, SipAccount};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use flows::sound::voice;
+use protocol::{AuditOutcome, Reason};
 
-use crate::scene::talking_with;
+use crate::scene::{Scene, answering, office, sounds, talking_with};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sipp_calls_a_department_through_the_trunk() -> Result<()> {
@@ -75,92 +70,108 @@ async fn sipp_registers_with_the_right_password_only() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn baresip_is_a_colleague_that_answers_and_is_transferred_away_from() -> Result<()> {
-    let sounds = Library::office()?;
-    let office = Office::open().await?;
-    let account = office.exchange.device("ravi").await?;
-    let _ravi = baresip(&office, &account, "ravi").await?;
-    let tom = office.colleague("tom", &["--auto-answer=100"]).await?;
-    let maya = office.exchange.person("maya").await?;
-    let mut feed = maya.feed().await?;
-    registered(&mut feed, "ravi").await?;
-    let mut priya = office.priya().await?;
-    priya.say(&format!("call {}", office.number(SUPPORT))).await?;
-    let row = feed.row("talking with baresip", |row| of("+919812345678")(row) && talking_with("ravi")(row)).await?;
-    priya.hears(&sounds, "ravi").await?;
-    let accepted = maya.transfer(&row.call.id, protocol::Target::User("tom".into()), "").await?;
-    ensure!(accepted.is_ok(), "{accepted:?}");
+    let office = office().await?;
+    let ravi = baresip(&office, "ravi").await?;
+    let tom = answering(&office, "tom").await?;
+    let mut scene = Scene::begin(office).await?;
+    scene.hears("ravi").await?;
+    scene.go("tom").await?;
     tom.event("answered").await?;
-    priya.hears(&sounds, "tom").await?;
-    priya.say("hangup").await?;
-    office.exchange.stop().await
+    scene.hears("tom").await?;
+    scene.farewell().await?;
+    tom.event("ended").await?;
+    let lane = ravi.leave().await?;
+    scene.golden("baresip-transferred-away-from", vec![tom], vec![lane]).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn baresip_is_the_target_of_a_transfer() -> Result<()> {
-    let sounds = Library::office()?;
-    let office = Office::open().await?;
-    let account = office.exchange.device("tom").await?;
-    let _tom = baresip(&office, &account, "tom").await?;
-    let mut ravi = office.colleague("ravi", &["--auto-answer=100"]).await?;
-    let mut feed = office.exchange.person("alex").await?.feed().await?;
-    registered(&mut feed, "tom").await?;
-    let mut priya = office.priya().await?;
-    priya.say(&format!("call {}", office.number(SUPPORT))).await?;
+    let office = office().await?;
+    let tom = baresip(&office, "tom").await?;
+    let mut ravi = answering(&office, "ravi").await?;
+    let mut scene = Scene::begin(office).await?;
     ravi.event("answered").await?;
-    ravi.say(&format!("transfer sip:tom@{}", office.exchange.sip)).await?;
-    feed.row("talking with baresip", talking_with("tom")).await?;
-    priya.hears(&sounds, "tom").await?;
-    priya.say("hangup").await?;
-    office.exchange.stop().await
+    ravi.say(&format!("transfer {}", scene.address("tom"))).await?;
+    scene.row("talking with baresip", talking_with("tom")).await?;
+    scene.hears("tom").await?;
+    scene.farewell().await?;
+    let lane = tom.leave().await?;
+    scene.golden("baresip-target", vec![ravi], vec![lane]).await
 }
 
 /// baresip's own transfer command: the REFER comes with no hold before it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn baresip_transfers_blind_to_a_baresip_that_answers_by_itself() -> Result<()> {
-    let sounds = Library::office()?;
-    let office = Office::open().await?;
-    let tom_account = office.exchange.device("tom").await?;
-    let _tom = baresip(&office, &tom_account, "tom").await?;
-    let mut feed = office.exchange.person("maya").await?.feed().await?;
-    registered(&mut feed, "tom").await?;
-    let ravi_account = office.exchange.device("ravi").await?;
-    let _ravi = baresip(&office, &ravi_account, "ravi").await?;
-    registered(&mut feed, "ravi").await?;
-    let mut priya = office.priya().await?;
-    priya.say(&format!("call {}", office.number(SUPPORT))).await?;
-    let row = feed.row("talking with baresip", |row| of("+919812345678")(row) && talking_with("ravi")(row)).await?;
-    priya.hears(&sounds, "ravi").await?;
-    tell_baresip(&office, "ravi", "transfer", &format!("sip:tom@{}", office.exchange.sip)).await?;
-    feed.row("talking with the other baresip", talking_with("tom")).await?;
-    priya.hears(&sounds, "tom").await?;
-    priya.say("hangup").await?;
-    let record = feed.record(&row.call.id).await?;
+    let office = office().await?;
+    let tom = baresip(&office, "tom").await?;
+    let ravi = baresip(&office, "ravi").await?;
+    let mut scene = Scene::begin(office).await?;
+    scene.hears("ravi").await?;
+    ravi.say("transfer", &scene.address("tom")).await?;
+    scene.row("talking with the other baresip", talking_with("tom")).await?;
+    scene.hears("tom").await?;
+    let record = scene.farewell().await?;
     let audit = flows::exchange::transfers(&record.audit);
     assert_eq!(audit, [("ravi".into(), AuditOutcome::Accepted), ("ravi".into(), AuditOutcome::Completed)]);
-    office.exchange.stop().await
+    let lanes = vec![ravi.leave().await?, tom.leave().await?];
+    scene.golden("baresip-to-baresip", vec![], lanes).await
+}
+
+/// baresip transfers to Tom, who is busy; it is told, hangs up by itself, and has the caller back when it is rung.
+async fn baresip_has_the_caller_back(ravi: Baresip, mut scene: Scene, tom: Phone, golden: &str) -> Result<()> {
+    ravi.say("transfer", &scene.address("tom")).await?;
+    let busy = |row: &protocol::LiveRow| row.call.bounces.iter().any(|bounce| bounce.reason == Reason::Busy);
+    scene.row("back with Ravi", |row| talking_with("ravi")(row) && busy(row)).await?;
+    scene.hears("ravi").await?;
+    let record = scene.farewell().await?;
+    assert_eq!(record.ended_because, Reason::CallerGone);
+    let lane = ravi.leave().await?;
+    scene.golden(golden, vec![tom], vec![lane]).await
+}
+
+/// It does not hold, so it has the caller back at once, and hangs up on them all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the caller is lost: an agent's hang-up ends the call, however short after a transfer of theirs that failed"]
+async fn baresip_that_does_not_hold_is_rung_again() -> Result<()> {
+    let office = office().await?;
+    let ravi = baresip(&office, "ravi").await?;
+    let tom = office.colleague("tom", &["--busy"]).await?;
+    let scene = Scene::begin(office).await?;
+    scene.hears("ravi").await?;
+    baresip_has_the_caller_back(ravi, scene, tom, "baresip-no-hold").await
+}
+
+/// It holds, and would not hear the caller.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn baresip_that_holds_is_rung_again() -> Result<()> {
+    let office = office().await?;
+    let ravi = baresip(&office, "ravi").await?;
+    let tom = office.colleague("tom", &["--busy"]).await?;
+    let mut scene = Scene::begin(office).await?;
+    ravi.say("hold", "").await?;
+    scene.row("held", |row| matches!(row.call.state, protocol::CallState::Held { .. })).await?;
+    baresip_has_the_caller_back(ravi, scene, tom, "baresip-rung-again").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn our_phone_and_baresip_call_each_other_with_no_exchange() -> Result<()> {
-    let sounds = Library::office()?;
     let dir = tempfile::tempdir()?;
-    let mut ours = PhoneSpec::new("mina").playing(voice("mina")).recording(dir.path()).with(&["--auto-answer"]);
-    ours.host = Some("127.0.0.1".into());
-    let ours = ours.start(dir.path()).await?;
-    let theirs = dir.path().join("baresip");
-    configure(&theirs, "tom", "<sip:tom@127.0.0.1>;regint=0")?;
-    let mut command = bound_to_us("baresip");
-    command.arg("-f").arg(&theirs).args(["-e", &format!("/dial sip:mina@{}", ours.listen)]);
-    let _tom = quiet(command).spawn()?;
-    ours.event("answered").await?;
-    ours.hears(&sounds, "tom").await?;
-    ours.stop().await
+    let spec = PhoneSpec::new("mina").playing(voice("mina")).recording(dir.path()).tracing(dir.path());
+    let mina = spec.with(&["--auto-answer"]).start(dir.path()).await?;
+    let dial = format!("/dial sip:mina@{}", mina.listen);
+    let tom = Baresip::start(dir.path(), "tom", "<sip:tom@127.0.0.1>;regint=0", &[&dial])?;
+    mina.event("answered").await?;
+    mina.hears(sounds(), "tom").await?;
+    tom.say("hangup", "").await?;
+    mina.event("ended").await?;
+    let theirs = tom.leave().await?;
+    let lanes = [Lane { with: "tom", ..Lane::of(mina).await? }, Lane { with: "mina", ..theirs }];
+    compare("baresip-with-no-exchange", &lanes)
 }
 
 /// The provider is another exchange: to it, ours is a device like any other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn our_exchange_registers_with_a_provider_and_takes_its_calls() -> Result<()> {
-    let sounds = Library::office()?;
     let provider = Office::open().await?;
     let account = provider.exchange.device("ravi").await?;
     let office = Office::open_with(|config| {
@@ -187,8 +198,8 @@ async fn our_exchange_registers_with_a_provider_and_takes_its_calls() -> Result<
     assert_eq!(incoming["kind"], "outside");
     assert_eq!(incoming["caller"]["name"], "Tom Okafor");
     mina.event("answered").await?;
-    tom.hears(&sounds, "mina").await?;
-    mina.hears(&sounds, "tom").await?;
+    tom.hears(sounds(), "mina").await?;
+    mina.hears(sounds(), "tom").await?;
     tom.say("hangup").await?;
     mina.event("ended").await?;
     office.exchange.stop().await?;
@@ -199,54 +210,11 @@ async fn registered(feed: &mut flows::exchange::Feed, user: &str) -> Result<()> 
     feed.user(&format!("{user} registered"), |person| person.id.as_str() == user && person.devices > 0).await.map(drop)
 }
 
-/// baresip as a registered device that answers at once and plays `speaker`'s sentence.
-async fn baresip(office: &Office, account: &SipAccount, speaker: &str) -> Result<Child> {
-    let dir = office.dir().join(format!("baresip-{speaker}"));
-    let line = format!(
-        "<sip:{}@{};transport=udp>;auth_user={};auth_pass={};answermode=auto;regint=60",
-        account.user, office.exchange.sip, account.auth_user, account.password
-    );
-    configure(&dir, speaker, &line)?;
-    let mut command = bound_to_us("baresip");
-    command.arg("-f").arg(&dir);
-    quiet(command).spawn().context("starting baresip")
-}
-
-/// Says a command to the baresip of `speaker` (module ctrl_tcp: a JSON object as a netstring).
-async fn tell_baresip(office: &Office, speaker: &str, command: &str, params: &str) -> Result<()> {
-    let port = std::fs::read_to_string(office.dir().join(format!("baresip-{speaker}/control")))?;
-    let mut control = TcpStream::connect(format!("127.0.0.1:{port}")).await.context("baresip's control port")?;
-    let command = serde_json::json!({ "command": command, "params": params }).to_string();
-    control.write_all(format!("{}:{command},", command.len()).as_bytes()).await?;
-    // It hangs up on us with what it has not read yet: wait for its answer.
-    let mut answer = vec![0; 4096];
-    let read = tokio::time::timeout(flows::program::PATIENCE, control.read(&mut answer)).await??;
-    ensure!(read > 0, "baresip did not take {command}");
-    Ok(())
-}
-
-/// A configuration folder: G.711 only, sound from a file.
-fn configure(dir: &Path, speaker: &str, account: &str) -> Result<()> {
-    std::fs::create_dir_all(dir)?;
-    let wav = dir.join("voice.wav");
-    // Said again and again: baresip hangs up when the file ends. G.711 carries 8 kHz.
-    let sentence = Heard::read(Path::new(&voice(speaker)), 0)?.samples.repeat(12);
-    std::fs::write(&wav, media::wav::write(&sentence, 8_000))?;
-    let control = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    std::fs::write(dir.join("control"), control.to_string())?;
-    let mut config = "poll_method epoll\nsip_listen 127.0.0.1:0\nmodule_path /usr/lib/baresip/modules\n\
-         module g711.so\nmodule aufile.so\nmodule_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\n\
-         module_app ctrl_tcp.so\n"
-        .to_owned();
-    config += &format!("ctrl_tcp_listen 127.0.0.1:{control}\n");
-    config +=
-        &format!("audio_source aufile,{}\naudio_player aufile,{}\n", wav.display(), dir.join("out.wav").display());
-    std::fs::write(dir.join("config"), config)?;
-    std::fs::write(dir.join("accounts"), format!("{account}\n"))?;
-    Ok(())
-}
-
-fn quiet(mut command: Command) -> Command {
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    command
+/// A registered baresip of `user` that answers at once.
+async fn baresip(office: &Office, user: &str) -> Result<Baresip> {
+    let account = office.exchange.device(user).await?;
+    let baresip = Baresip::device(office, &account, user)?;
+    let mut feed = office.exchange.person("maya").await?.feed().await?;
+    registered(&mut feed, user).await?;
+    Ok(baresip)
 }

@@ -156,6 +156,45 @@ async fn by_feature_code_in_info() -> Result<()> {
     by_feature_code("dtmf-info", "feature-code-info").await
 }
 
+/// What Ravi types reaches the caller, late if it began like the code; but not the code.
+async fn keys_are_for_the_caller_but_for_the_code(command: &str) -> Result<()> {
+    let office = office().await?;
+    let mut ravi = answering(&office, "ravi").await?;
+    let tom = answering(&office, "tom").await?;
+    let mut scene = Scene::begin(office).await?;
+    ravi.event("answered").await?;
+    for keys in ["5", "*9", "1*", "*2105"] {
+        ravi.say(&format!("{command} {keys}")).await?;
+        let passed = if keys == "*2105" { "" } else { keys };
+        for key in passed.chars() {
+            assert_eq!(scene.priya.event("dtmf").await?["digit"], key.to_string(), "of {keys}");
+        }
+    }
+    scene.row("talking with Tom", talking_with("tom")).await?;
+    // The caller's own keys are for whom they talk with, at once.
+    scene.priya.say("dtmf *2105").await?;
+    for key in "*2105".chars() {
+        assert_eq!(tom.event("dtmf").await?["digit"], key.to_string());
+    }
+    let heard = scene.priya.program.all().into_iter().filter(|line| line["event"] == "dtmf").count();
+    assert_eq!(heard, "5*91*".len(), "nothing of the code");
+    scene.farewell().await?;
+    tom.event("ended").await?;
+    ravi.stop().await?;
+    tom.stop().await?;
+    scene.office.exchange.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_in_telephone_events_are_for_the_caller_but_for_the_code() -> Result<()> {
+    keys_are_for_the_caller_but_for_the_code("dtmf").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_in_info_are_for_the_caller_but_for_the_code() -> Result<()> {
+    keys_are_for_the_caller_but_for_the_code("dtmf-info").await
+}
+
 /// Maya moves Priya's call while it still rings Ravi: he missed nothing, and Tom has it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_still_rings_is_diverted() -> Result<()> {

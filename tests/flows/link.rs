@@ -1,4 +1,5 @@
-//! The control link is cut in the middle of a transfer: the desk says so, rings all the same, and agrees again after.
+//! The control link is cut in the middle of a transfer: the desk says so, rings all the same, and agrees again after. Why
+//! it need not be gone for long: see `away.rs`.
 
 use anyhow::Result;
 use desk::{LinkState, PhoneCallState, RingKind, SessionView, Wish};

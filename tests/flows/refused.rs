@@ -103,11 +103,40 @@ async fn refer_to_oneself() -> Result<()> {
     scene.golden("refer-to-oneself", vec![ravi], vec![]).await
 }
 
+/// A phone that refers without holding keeps its dialog (RFC 5589 section 6.3): the caller is back in it with no ring.
 /// SIPp is the agent; it sends back what it hears, so Priya hears herself for as long as she is with it.
+async fn back_in_the_same_dialog(tom: &[&str], why: Reason, golden: &str) -> Result<()> {
+    let office = impatient().await?;
+    let rings = std::fs::read_to_string(flows::sound::repository().join("tests/flows/sipp/is-notified.xml"))?;
+    let words = &[("target", "tom"), ("dialog", ""), ("ringing", &rings)];
+    let ravi = Sipp::device(&office, "ravi", Scenario { file: "refers-in-vain.xml", words }).await?;
+    let tom = office.colleague("tom", tom).await?;
+    let mut scene = Scene::begin(office).await?;
+    let bounced = move |row: &protocol::LiveRow| row.call.bounces.iter().any(|bounce| bounce.reason == why);
+    scene.row("back with Ravi", |row| talking_with("ravi")(row) && bounced(row)).await?;
+    scene.hears("priya").await?;
+    let record = scene.farewell().await?;
+    assert_eq!(record.ended_because, Reason::CallerGone);
+    let lane = ravi.finished().await?;
+    scene.golden(golden, vec![tom], vec![lane]).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_target_is_busy_and_the_transferor_does_not_hold() -> Result<()> {
+    back_in_the_same_dialog(&["--busy"], Reason::Busy, "target-busy-no-hold").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_target_never_answers_and_the_transferor_does_not_hold() -> Result<()> {
+    back_in_the_same_dialog(&[], Reason::NoAnswer, "target-never-answers-no-hold").await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replaces_of_a_dialog_that_has_ended() -> Result<()> {
     let office = office().await?;
-    let refers = Scenario { file: "refers-to-a-dead-dialog.xml", words: &[("target", "tom")] };
+    let dialog = "?Replaces=over%40nowhere%3Bto-tag%3Done%3Bfrom-tag%3Dtwo";
+    let words = &[("target", "tom"), ("dialog", dialog), ("ringing", "")];
+    let refers = Scenario { file: "refers-in-vain.xml", words };
     let ravi = Sipp::device(&office, "ravi", refers).await?;
     let tom = office.colleague("tom", &[]).await?;
     let mut scene = Scene::begin(office).await?;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use flows::office::{Office, SUPPORT};
 use flows::rig::Rig;
 use flows::sound::{Library, voice};
-use flows::window::{App, live_row, log_row};
+use flows::window::{App, consult_bar, live_row, log_row};
 use protocol::Target;
 
 use crate::scene::talking_with;
@@ -14,12 +14,7 @@ async fn the_ring_window_opens_while_the_main_window_is_hidden() -> Result<()> {
     let sounds = Library::office()?;
     let office = Office::open().await?;
     let rig = Rig::start().await?;
-    let app = App::open(&rig, &rig.path().join("app"), &office.exchange.api, "maya").await?;
-    app.write("sign-in-password", office.exchange.password("maya")?).await?;
-    app.click("sign-in-button").await?;
-    app.find("logs-empty").await?;
-    app.text("link-registration", |text| text.contains("ready")).await?;
-
+    let app = mayas_app(&rig, &office).await?;
     let ravi = office.colleague("ravi", &["--auto-answer=100"]).await?;
     let mut wanda = office.wanda().await?;
     let alex = office.exchange.person("alex").await?;
@@ -48,6 +43,84 @@ async fn the_ring_window_opens_while_the_main_window_is_hidden() -> Result<()> {
     wanda.event("ended").await?;
     app.to_main().await?;
     app.find(&log_row(&call)).await?;
+    app.gone("live-widget").await?;
+    app.close().await?;
+    office.exchange.stop().await
+}
+
+/// Maya's app, signed in, with its device ready.
+async fn mayas_app(rig: &Rig, office: &Office) -> Result<App> {
+    let app = App::open(rig, &rig.path().join("app"), &office.exchange.api, "maya").await?;
+    app.write("sign-in-password", office.exchange.password("maya")?).await?;
+    app.click("sign-in-button").await?;
+    app.find("logs-empty").await?;
+    app.text("link-registration", |text| text.contains("ready")).await?;
+    Ok(app)
+}
+
+const LONG_NAME: &str = "Wanda Kowalska-Wiśniewska of Nowak & Sons";
+
+/// Consulting, swap, cancel; then again, and complete.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_consult_bar_says_who_waits_and_does_what_it_says() -> Result<()> {
+    let sounds = Library::office()?;
+    let office = Office::open().await?;
+    let rig = Rig::start().await?;
+    let app = mayas_app(&rig, &office).await?;
+    let mut tom = office.colleague("tom", &[]).await?;
+    let mut wanda = office.outsider("wanda", LONG_NAME, "+48601234567").await?;
+    let ravi = office.colleague("ravi", &["--auto-answer=100"]).await?;
+    let alex = office.exchange.person("alex").await?;
+    wanda.say(&format!("call {}", office.number(SUPPORT))).await?;
+    let call = alex.feed().await?.row("talking with Ravi", talking_with("ravi")).await?.call.id;
+    let accepted = alex.transfer(&call, Target::User("maya".into()), "").await?;
+    assert!(accepted.is_ok(), "{accepted:?}");
+    ravi.event("ended").await?;
+    app.click("ring-line-answer").await?;
+    app.find("own-transfer").await?;
+    let speak = || rig.speak_into_microphone(&voice("maya"));
+
+    app.consult("tom").await?;
+    assert_eq!(tom.event("incoming").await?["kind"], "consult");
+    app.text(&consult_bar("ringing"), |text| text.contains(LONG_NAME) && text.contains("waits on hold")).await?;
+    let enabled = "return document.querySelector('[data-testid=\"consult-swap\"]').getAttribute('aria-disabled')";
+    assert_eq!(app.script(enabled, Vec::new()).await?, "true", "nobody to swap with yet");
+    tom.say("answer").await?;
+    app.text(&consult_bar("with_colleague"), |text| text.contains(LONG_NAME)).await?;
+    app.text("on-line", |text| text == "Tom Okafor").await?;
+    let wide = "return document.documentElement.scrollWidth - window.innerWidth";
+    assert_eq!(app.script(wide, Vec::new()).await?, 0, "a long name widens the page");
+    wanda.hears(&sounds, "hold-music").await?;
+    let microphone = speak()?;
+    tom.hears(&sounds, "maya").await?;
+    drop(microphone);
+
+    app.click("consult-swap").await?;
+    app.text(&consult_bar("with_caller"), |text| text.contains("Tom Okafor waits on hold")).await?;
+    app.text("on-line", |text| text == LONG_NAME).await?;
+    tom.hears(&sounds, "hold-music").await?;
+    let microphone = speak()?;
+    wanda.hears(&sounds, "maya").await?;
+    drop(microphone);
+
+    app.click("consult-cancel").await?;
+    app.gone("consult").await?;
+    tom.event("ended").await?;
+    app.text("on-line", |text| text == LONG_NAME).await?;
+    let microphone = speak()?;
+    wanda.hears(&sounds, "maya").await?;
+    drop(microphone);
+
+    app.consult("tom").await?;
+    tom.event("incoming").await?;
+    tom.say("answer").await?;
+    app.find(&consult_bar("with_colleague")).await?;
+    app.click("consult-complete").await?;
+    app.gone("own-call").await?;
+    app.text("live-row", |text| text.contains("Talking") && text.contains("Tom Okafor")).await?;
+    wanda.hears(&sounds, "tom").await?;
+    wanda.say("hangup").await?;
+    tom.event("ended").await?;
     app.gone("live-widget").await?;
     app.close().await?;
     office.exchange.stop().await

@@ -29,7 +29,6 @@ pub struct PhoneSpec {
 pub struct Phone {
     pub program: Program,
     pub listen: SocketAddr,
-    record: Option<PathBuf>,
     pub trace: Option<PathBuf>,
 }
 
@@ -84,7 +83,7 @@ impl PhoneSpec {
         if self.account.is_some() {
             program.event("registered").await?;
         }
-        Ok(Phone { program, listen, record: self.record, trace: self.trace })
+        Ok(Phone { program, listen, trace: self.trace })
     }
 }
 
@@ -118,12 +117,15 @@ impl Phone {
 
     /// Listens from now on until `ms` milliseconds of sound have been recorded.
     pub async fn hears_for(&self, ms: u64) -> Result<Vec<i16>> {
-        let file = self.record.as_ref().context("this phone does not record")?;
-        let begun = self.program.said("recording").await?["t_ms"].as_u64().context("no time")?;
+        self.program.said("recording").await?;
+        // Each call has a file of its own.
+        let last = self.program.all().into_iter().rfind(|line| line["event"] == "recording");
+        let last = last.context("this phone does not record")?;
+        let (file, begun) = (last["path"].as_str().context("no path")?, last["t_ms"].as_u64().context("no time")?);
         let from = now_ms();
         let listening = async {
             loop {
-                let heard = Heard::read(file, begun)?;
+                let heard = Heard::read(Path::new(file), begun)?;
                 if heard.end_ms() >= from + ms {
                     return Ok(heard.between(from, from + ms).to_vec());
                 }

@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
 use crate::program::{PATIENCE, bound_to_us, look_at_each};
+use crate::sound::{Library, Recognised};
 use crate::story::now_ms;
 
 pub struct Rig {
@@ -63,9 +64,12 @@ impl Rig {
         Tap::start(command)
     }
 
-    /// Plays a WAV into the virtual microphone, once.
+    /// Plays a WAV into the virtual microphone, three times or until dropped: a machine that hiccups spoils one of them.
     pub fn speak_into_microphone(&self, wav: &str) -> Result<Child> {
-        self.command("paplay").args(["--device=micfeed", wav]).spawn().context("speaking into the microphone")
+        let sentence = media::wav::parse(&std::fs::read(wav)?)?;
+        let wav = self.path().join("spoken.wav");
+        std::fs::write(&wav, media::wav::write(&sentence.repeat(3), media::RATE))?;
+        self.command("paplay").arg("--device=micfeed").arg(wav).spawn().context("speaking into the microphone")
     }
 
     /// Presses the close button of the window with this title.
@@ -244,6 +248,19 @@ impl Tap {
         let blocks = self.blocks.lock().map_err(|_| anyhow::anyhow!("the ears are gone"))?;
         let from = blocks.len().saturating_sub(ms / 20);
         Ok(blocks[from..].iter().flat_map(|block| block.samples.iter().copied()).collect())
+    }
+
+    /// Listens to all since `since_ms` (Unix) until `source` is what is heard, at most five times, some seconds apart.
+    pub async fn hears(&self, library: &Library, source: &str, since_ms: u64) -> Result<Recognised> {
+        let mut tries = 1;
+        loop {
+            let recognised = library.recognise(&self.last(now_ms().saturating_sub(since_ms) as usize)?);
+            if recognised.what.as_deref() == Some(source) || tries == 5 {
+                return Ok(recognised);
+            }
+            tries += 1;
+            self.first_sound(now_ms() + 2_000, f32::NEG_INFINITY).await?;
+        }
     }
 
     /// Waits for a block louder than `dbfs` that arrives after `since_ms` (Unix); answers when it had arrived.

@@ -51,7 +51,7 @@ pub struct Library {
 pub struct Recognised {
     /// Name of the source; `None` if nothing was like any.
     pub what: Option<String>,
-    /// Likeness, 0 to 1.
+    /// Likeness, 0 to 1; of the source that is nearest if none is like enough.
     pub score: f32,
     pub level_dbfs: f32,
 }
@@ -81,7 +81,10 @@ impl Library {
         let level_dbfs = media::level_dbfs(heard);
         match self.sources.best_match(heard, media::RATE) {
             Some(found) => Recognised { what: Some(found.name), score: found.score, level_dbfs },
-            None => Recognised { what: None, score: 0.0, level_dbfs },
+            None => {
+                let nearest = self.sources.ranking(heard, media::RATE).first().map_or(0.0, |nearest| nearest.score);
+                Recognised { what: None, score: nearest, level_dbfs }
+            }
         }
     }
 }

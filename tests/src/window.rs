@@ -113,6 +113,14 @@ impl App {
         }
     }
 
+    /// Asks in the transfer dialog of the call on the phone to speak with `user` first.
+    pub async fn consult(&self, user: &str) -> Result<()> {
+        self.click("own-transfer").await?;
+        self.write("transfer-search", user).await?;
+        self.find(&format!("[data-testid=\"target\"][data-target=\"{user}\"]")).await?;
+        self.click("transfer-consult").await
+    }
+
     /// Waits until no such element is on the page.
     pub async fn gone(&self, testid: &str) -> Result<()> {
         let script = "return document.querySelector(arguments[0]) === null";
@@ -169,6 +177,11 @@ impl App {
 /// What stands for a `data-testid`, unless it is a selector already.
 fn selector(testid: &str) -> String {
     if testid.starts_with('[') { testid.to_owned() } else { format!("[data-testid=\"{testid}\"]") }
+}
+
+/// The bar of a consultation at this stage.
+pub fn consult_bar(stage: &str) -> String {
+    format!("[data-testid=\"consult\"][data-stage=\"{stage}\"]")
 }
 
 /// The row of a call in the live call widget.

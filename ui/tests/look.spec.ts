@@ -26,6 +26,7 @@ const screens: Record<string, View> = {
   "consult-ringing": office.consultView("ringing"),
   "consult-colleague": office.consultView("with_colleague"),
   "consult-caller": office.consultView("with_caller"),
+  "consult-long": { ...office.consultView("with_colleague"), phone: { calls: [office.consultLong], trouble: null } },
   eventful: office.eventful(),
   details: { ...widget, details: { kind: "ready", record: office.moved } },
   phone: {

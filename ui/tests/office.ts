@@ -204,6 +204,10 @@ export const consultCall = (stage: ConsultStage): PhoneCall => ({
       : { right: "allowed" },
   },
 });
+export const consultLong: PhoneCall = {
+  ...consultCall("with_colleague"), with: { name: longName, number: "+919812345678901" },
+  consult: { ...consultCall("with_colleague").consult!, with: longName },
+};
 const stages: Record<ConsultStage, TransferStage> = {
   ringing: { kind: "consult_ringing", towards: [ref(ravi)], until: at + 20_000 },
   with_colleague: { kind: "consulting", with: { kind: "user", ...ref(ravi) } },

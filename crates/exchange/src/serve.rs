@@ -190,6 +190,7 @@ fn embedded(config: &Config, store: &Store) -> EmbeddedConfig {
         voicemail_dir: store.voicemail_dir(),
         codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma],
         quiet: QUIET,
+        feature_code: config.account.policy.feature_code.clone().unwrap_or_default(),
     }
 }
 

@@ -44,6 +44,20 @@ async fn recorded(path: &Path, seconds: u32) {
     tokio::time::timeout(PATIENCE, growing).await.expect("the recording does not grow");
 }
 
+/// Waits until the tone is clear in it; a busy machine may spoil the first seconds.
+async fn becomes_pure(wav: &Path) {
+    let mut seconds = 2;
+    loop {
+        recorded(wav, seconds).await;
+        let pure = purity(&samples(wav));
+        if pure > 0.9 {
+            return;
+        }
+        assert!(seconds < 20, "{} after {seconds} s: {pure}", wav.display());
+        seconds += 2;
+    }
+}
+
 async fn tone_both_ways(codec: Codec) {
     let dir = tempfile::tempdir().unwrap();
     let (a_wav, b_wav) = (dir.path().join("a.wav"), dir.path().join("b.wav"));
@@ -57,15 +71,12 @@ async fn tone_both_ways(codec: Codec) {
     assert_eq!(a.answered(out).await, codec);
     a.hears(out).await;
     b.hears(call).await;
-    recorded(&a_wav, 2).await;
-    recorded(&b_wav, 2).await;
+    for wav in [&a_wav, &b_wav] {
+        becomes_pure(wav).await;
+    }
     a.phone.hang_up(out);
     assert_eq!(b.ended(call).await.cause, "hung up by the other side");
     assert!(a.ended(out).await.talked.is_some());
-    for wav in [&a_wav, &b_wav] {
-        let pure = purity(&samples(wav));
-        assert!(pure > 0.9, "{codec:?} {}: {pure}", wav.display());
-    }
     a.phone.stop().await;
     b.phone.stop().await;
 }

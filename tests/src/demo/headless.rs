@@ -9,7 +9,7 @@ use flows::program::memory_mb;
 use flows::rig::Rig;
 use flows::sound::{Library, Recognised, voice};
 use flows::story::{Story, now_ms};
-use flows::window::{App, live_row, log_row};
+use flows::window::{App, consult_bar, live_row, log_row};
 use protocol::{CallId, Target};
 use serde_json::json;
 
@@ -160,14 +160,41 @@ impl<'a> Play<'a> {
         let microphone = self.rig.speak_into_microphone(&voice("maya"))?;
         self.hears("wanda", &wanda, "maya").await?;
         self.memory("in_call")?;
-        let recognised = self.sounds.recognise(&tap.last(5_000)?);
+        let recognised = tap.hears(&self.sounds, "wanda", answered).await?;
         self.note_heard("maya", &recognised, "wanda")?;
         drop(microphone);
-        self.app.click("hang-up").await?;
-        wanda.event("ended").await?;
+        self.consults(cast, &wanda).await.context("story 3: the manager speaks with a colleague first")?;
+        wanda.say("hangup").await?;
+        cast.tom.event("ended").await?;
         self.app.find(&log_row(&call)).await?;
-        self.story.tell("maya", "hangs up; the call is in the log");
+        self.story.tell("wanda", "hangs up; the call is in the log");
         wanda.stop().await
+    }
+
+    /// Maya asks Tom, speaks with Wanda again, and hands her over.
+    async fn consults(&mut self, cast: &Cast, wanda: &Phone) -> Result<()> {
+        self.app.consult("tom").await?;
+        let incoming = cast.tom.event("incoming").await?;
+        let rung = incoming["t_ms"].as_u64().context("no time")?;
+        ensure!(incoming["kind"] == "consult", "Tom is not consulted: {incoming}");
+        self.story.tell_at(rung, "tom", "his phone rings: Maya wants to speak with him about Wanda", &incoming);
+        self.app.text(&consult_bar("with_colleague"), |text| text.contains("Wanda Kowalska waits on hold")).await?;
+        self.story.tell("consult bar", "Wanda Kowalska waits on hold while Maya speaks with Tom");
+        self.picture("consult").await?;
+        self.hears("wanda", wanda, "hold-music").await?;
+        let microphone = self.rig.speak_into_microphone(&voice("maya"))?;
+        self.hears("tom", &cast.tom, "maya").await?;
+        drop(microphone);
+        self.app.click("consult-swap").await?;
+        self.app.text(&consult_bar("with_caller"), |text| text.contains("Tom Okafor waits on hold")).await?;
+        self.story.tell("maya", "swaps: she speaks with Wanda, and Tom waits on hold");
+        let microphone = self.rig.speak_into_microphone(&voice("maya"))?;
+        self.hears("wanda", wanda, "maya").await?;
+        drop(microphone);
+        self.app.click("consult-complete").await?;
+        self.app.gone("own-call").await?;
+        self.story.tell("maya", "completes: Wanda goes to Tom, and Maya's leg has ended");
+        self.hears("wanda", wanda, "tom").await
     }
 
     async fn dark(&mut self) -> Result<()> {

@@ -1,6 +1,5 @@
 //! Messages as lines that come out the same in each run.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::{Lane, Message, Way};
@@ -19,18 +18,11 @@ pub fn of(lanes: &[Lane]) -> String {
     text
 }
 
-/// What was said at all in each lane, in the order of the alphabet. A 180 is sent once (RFC 3261 section 13.3.1.1), and a hang-up may be
-/// overtaken by the other end's, so neither is told.
-pub fn set_of(lanes: &[Lane]) -> String {
-    let mut text = String::new();
-    for lane in lanes {
-        let lines = calls(lane).into_iter().flat_map(|call| call.lines(&lane.name, lane.with));
-        let lines: BTreeSet<String> =
-            lines.filter(|line| !line.contains("BYE")).map(|line| line.replace("180, ", "")).collect();
-        let _ = writeln!(text, "{}", lane.name);
-        lines.iter().for_each(|line| text += &format!("  {line}\n"));
-    }
-    text
+/// The same of wires that lose: a 180 is sent once (RFC 3261 section 13.3.1.1), so neither it nor its NOTIFY is told.
+pub fn lossy(lanes: &[Lane]) -> String {
+    let text = of(lanes);
+    let told = text.lines().filter(|line| !line.contains(": NOTIFY 180"));
+    told.map(|line| line.replace("180, ", "") + "\n").collect()
 }
 
 struct Call {

@@ -61,6 +61,7 @@ impl House {
             voicemail_dir: voicemail.to_owned(),
             codecs: Codec::ALL.to_vec(),
             quiet: Duration::from_secs(60),
+            feature_code: "*2".into(),
         };
         change(&mut config);
         let (sender, events) = mpsc::unbounded_channel();

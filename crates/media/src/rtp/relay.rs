@@ -61,10 +61,11 @@ impl Relay {
         Ok(())
     }
 
-    /// Forgets the source: the next packet begins a new one, even if it bears the same SSRC.
-    pub fn switch(&mut self) {
+    /// A packet of `ssrc` is not sent on. If that is the source, its next packet follows the last with no gap in the
+    /// numbers.
+    pub fn leave_out(&mut self, ssrc: u32) {
         if let Some(from) = &mut self.from {
-            from.ssrc = None;
+            from.ssrc = from.ssrc.filter(|source| *source != ssrc);
         }
     }
 

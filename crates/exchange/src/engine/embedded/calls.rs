@@ -25,7 +25,9 @@ impl Core {
             }
         };
         let leg = self.next_arrival();
-        self.add(leg, Leg::new(call.leg, Side::Caller, Stage::Arrived { offer }, call.source.remote));
+        let of_device = matches!(origin, Origin::Device { .. });
+        let arrived = Leg::new(call.leg, Side::Caller, Stage::Arrived { offer }, call.source.remote);
+        self.add(leg, Leg { of_device, ..arrived });
         self.report(EngineEvent::Arrived { leg, origin, caller, dialled });
     }
 
@@ -153,13 +155,11 @@ impl Core {
 
     /// A digit by INFO goes on as an RFC 4733 event.
     fn digit(&self, id: LegId, digit: char) {
-        if self.legs.contains_key(&id) {
-            self.report(EngineEvent::Digit { leg: id, digit });
+        let Some(leg) = self.legs.get(&id) else { return };
+        if let Some(line) = &leg.line {
+            line.key(digit);
         }
-        let partner = self.legs.get(&id).and_then(|leg| leg.partner);
-        if let Some(Leg { line: Some(line), .. }) = partner.and_then(|p| self.legs.get(&p)) {
-            line.dial(digit);
-        }
+        self.report(EngineEvent::Digit { leg: id, digit });
     }
 
     fn far_end_gone(&mut self, id: LegId, cause: &EndCause) {

@@ -33,6 +33,8 @@ pub struct EmbeddedConfig {
     pub codecs: Vec<Codec>,
     /// A leg from which nothing at all has come for this long is asked whether it still lives.
     pub quiet: Duration,
+    /// What a device may press in a call for us: not passed on while it may come of its keys. Empty: nothing.
+    pub feature_code: String,
 }
 
 /// The way to and from outside.

@@ -54,6 +54,8 @@ pub struct Leg {
     pub key: LegKey,
     pub side: Side,
     pub stage: Stage,
+    /// Of a user's device, not of the trunk.
+    pub of_device: bool,
     /// From the moment on that ports are needed.
     pub line: Option<Line>,
     /// Our last offer or answer.
@@ -269,13 +271,15 @@ impl Core {
     }
 
     /// Takes ports and starts the task of a leg's sound.
-    pub fn open_line(&mut self, leg: LegId) -> Result<Line, String> {
+    pub fn open_line(&mut self, leg: LegId, of_device: bool) -> Result<Line, String> {
         let pair = self.ports.take().map_err(|e| {
             let (first, last) = (self.config.rtp_ports.start(), self.config.rtp_ports.end());
             tracing::error!("no RTP port is free in {first}-{last}: {e}");
             format!("no RTP port is free in {first}-{last}: {e}")
         })?;
-        Ok(Line::open(leg, pair, self.epoch, self.library.clone(), self.heard.clone()))
+        // The far end of the trunk means whom it talks with, whatever it presses.
+        let code = if of_device { self.config.feature_code.as_str() } else { "" };
+        Ok(Line::open(leg, code, pair, self.epoch, self.library.clone(), self.heard.clone()))
     }
 
     /// Forgets a leg that has ended.
@@ -343,6 +347,7 @@ impl Leg {
             key,
             side,
             stage,
+            of_device: side == Side::Colleague,
             line: None,
             local: None,
             partner: None,

@@ -78,7 +78,7 @@ impl Core {
             self.failed(id, "this leg exists already".into(), false);
             return;
         }
-        let line = match self.open_line(id) {
+        let line = match self.open_line(id, side == Side::Colleague) {
             Ok(line) => line,
             Err(detail) => return self.unusable(id, detail),
         };
@@ -105,8 +105,8 @@ impl Core {
     fn answer(&mut self, id: LegId) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let Stage::Arrived { offer } = &mut leg.stage else { return };
-        let (offer, key, remote) = (offer.take(), leg.key, leg.remote);
-        let line = match self.open_line(id) {
+        let (offer, key, remote, of_device) = (offer.take(), leg.key, leg.remote, leg.of_device);
+        let line = match self.open_line(id, of_device) {
             Ok(line) => line,
             Err(detail) => return self.refuse(id, 503, detail),
         };

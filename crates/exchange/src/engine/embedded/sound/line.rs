@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use media::rtp::DigitReader;
+use media::rtp::{DigitReader, Header};
 use media::{CodecError, FRAME, FRAME_TIME, Frame, SILENCE};
 use protocol::LegId;
 use switchboard::SoundQuality;
@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::super::core::FromLine;
 use super::super::ports::PortPair;
 use super::Library;
+use super::keys::Keys;
 use super::port::{Carried, MAX_PACKET, Port, Terms};
 use super::recorder::Recorder;
 
@@ -59,6 +60,8 @@ enum Order {
     Enter(Mode),
     /// Over whatever is heard, once.
     Notice(Playing),
+    /// Pressed at the far end, and told by its signalling.
+    Key(char),
 }
 
 /// What the far end of the leg hears.
@@ -84,9 +87,11 @@ struct Playing {
 }
 
 impl Line {
-    /// Starts the task on a pair of ports. `epoch` is the same for all lines.
+    /// Starts the task on a pair of ports. `epoch` is the same for all lines. `code`: what the far end may press for us
+    /// instead of whom it talks with.
     pub fn open(
         leg: LegId,
+        code: &str,
         pair: PortPair,
         epoch: Instant,
         library: Arc<Library>,
@@ -104,6 +109,8 @@ impl Line {
             notice: None,
             digits: DigitReader::default(),
             keys_in: (0, 0),
+            keys: Keys::new(code),
+            event: None,
             music_at: 0,
             paced: false,
             relaying: true,
@@ -157,9 +164,9 @@ impl Line {
         self.enter(Mode::Bridged(other.port.clone()));
     }
 
-    /// Sends a digit as an event to the far end.
-    pub fn dial(&self, digit: char) {
-        self.port.dial(digit.encode_utf8(&mut [0; 4]));
+    /// A key that the far end told by its signalling goes to the bridged leg as an event.
+    pub fn key(&self, digit: char) {
+        self.order(Order::Key(digit));
     }
 
     /// How long nothing at all has come from the far end.
@@ -203,6 +210,9 @@ struct Task {
     digits: DigitReader,
     /// In which second, and how many keys it has had.
     keys_in: (u64, u32),
+    keys: Keys,
+    /// The timestamp of the newest event, and whether its packets are sent on as they are.
+    event: Option<(u32, bool)>,
     music_at: usize,
     /// While bridged: what the other leg says can't be relayed as it is, or digits are to be sent.
     paced: bool,
@@ -222,9 +232,16 @@ impl Task {
                 order = orders.recv() => match order {
                     Some(Order::Enter(mode)) => self.switch(mode).await,
                     Some(Order::Notice(playing)) => self.begin_notice(playing),
+                    Some(Order::Key(digit)) => if self.press(digit) {
+                        self.dial_on(digit.encode_utf8(&mut [0; 4]));
+                    },
                     None => break,
                 },
                 () = port.wake.notified() => self.keep_pace(),
+                () = sleep_until(self.keys.due().unwrap_or(self.next_frame)), if self.keys.due().is_some() => {
+                    let kept = self.keys.release();
+                    self.dial_on(&kept);
+                }
                 () = sleep_until(self.next_frame), if self.is_paced() => self.tick().await,
                 got = port.rtp.recv_from(&mut packet) => if let Ok((n, from)) = got {
                     self.arrived(packet.get_mut(..n).unwrap_or_default(), from);
@@ -251,11 +268,16 @@ impl Task {
         if !self.is_paced() {
             self.next_frame = Instant::now();
         }
+        // It answers what was typed.
+        let kept = self.keys.leave();
+        self.dial_on(&kept);
         self.notice = Some(playing);
         self.port.interrupt(true);
     }
 
     async fn switch(&mut self, mode: Mode) {
+        let kept = self.keys.leave();
+        self.dial_on(&kept);
         let before = std::mem::replace(&mut self.mode, mode);
         if let Mode::Recording(recorder) = before {
             self.finish(*recorder).await;
@@ -282,8 +304,8 @@ impl Task {
         let Some(carried) = self.port.accept(packet, from) else { return };
         let now = self.now();
         self.port.measure(now, packet, carried);
-        if carried == Carried::Digits {
-            self.keys(now, packet);
+        if carried == Carried::Digits && !self.passes(now, packet) {
+            return;
         }
         match &self.mode {
             Mode::Silence | Mode::Music | Mode::Ringback(_) | Mode::Prompt(_) | Mode::Greeting { .. } => {}
@@ -306,16 +328,51 @@ impl Task {
         }
     }
 
-    fn keys(&mut self, now: Duration, packet: &[u8]) {
+    /// Whether an event's packet goes on as it is: not if its key is kept, or is sent anew behind those that were.
+    fn passes(&mut self, now: Duration, packet: &[u8]) -> bool {
         if self.keys_in.0 != now.as_secs() {
             self.keys_in = (now.as_secs(), 0);
         }
         // `accept` has seen that it is RTP.
-        for digit in self.digits.packet(packet).into_iter().flatten() {
+        let Ok(Header { ssrc, timestamp, .. }) = Header::parse(packet) else { return false };
+        let begun: Vec<char> = self.digits.packet(packet).into_iter().flatten().collect();
+        for &digit in &begun {
             self.keys_in.1 += 1;
-            if self.keys_in.1 <= MOST_KEYS {
+            let told = self.keys_in.1 <= MOST_KEYS;
+            if told {
                 let _ = self.heard.send(FromLine::Heard(Heard::Digit { leg: self.leg, digit }));
             }
+            self.event = Some((timestamp, !told || self.press(digit)));
+        }
+        let Some((newest, as_it_is)) = self.event else { return true };
+        let later = timestamp.wrapping_sub(newest) as i32;
+        if later > 0 {
+            // A very long press goes on (RFC 4733 section 2.5.1.3).
+            self.event = Some((timestamp, as_it_is));
+        }
+        let passes = as_it_is && later >= 0;
+        if !passes && let Mode::Bridged(other) = &self.mode {
+            other.leave_out(ssrc);
+        }
+        passes
+    }
+
+    /// Takes a key of the far end. True if whom it talks with may have it as it came; else this has seen to it.
+    fn press(&mut self, key: char) -> bool {
+        let Mode::Bridged(other) = &self.mode else { return true };
+        let out = self.keys.press(Instant::now(), key);
+        // What is dialled already comes first.
+        let as_it_came = out.chars().eq([key]) && !other.is_dialling();
+        if !as_it_came {
+            other.dial(&out);
+        }
+        as_it_came
+    }
+
+    /// Sends digits as events to whom the far end talks with.
+    fn dial_on(&self, digits: &str) {
+        if let Mode::Bridged(other) = &self.mode {
+            other.dial(digits);
         }
     }
 

@@ -3,6 +3,7 @@
 //! What a leg hears is its [`Mode`](line::Line). Two bridged legs with a codec in common are relayed: the packet is
 //! rewritten in place and sent on. Everything else passes through 20 ms frames.
 
+mod keys;
 mod library;
 mod line;
 mod port;

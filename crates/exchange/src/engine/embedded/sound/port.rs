@@ -169,6 +169,13 @@ impl Port {
         }
     }
 
+    /// A packet of the other leg, from `ssrc`, is not sent on: the next one follows with no gap in the numbers.
+    pub fn leave_out(&self, ssrc: u32) {
+        if let Some(relay) = &mut lock(&self.outgoing).relay {
+            relay.leave_out(ssrc);
+        }
+    }
+
     fn forward(&self, outgoing: &mut Outgoing, now: Duration, packet: &mut [u8], payload_type: u8, to: SocketAddr) {
         let Some(relay) = outgoing.relay.as_mut() else { return };
         if relay.forward(now, packet, payload_type).is_ok() {

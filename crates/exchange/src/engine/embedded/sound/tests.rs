@@ -132,9 +132,10 @@ impl House {
         }
     }
 
+    /// Of a device that may press `*2`.
     fn line(&mut self, leg: u64, phone: &Phone) -> Line {
         let pair = self.ports.take().unwrap();
-        let line = Line::open(LegId(leg), pair, self.epoch, self.library.clone(), self.heard.clone());
+        let line = Line::open(LegId(leg), "*2", pair, self.epoch, self.library.clone(), self.heard.clone());
         line.agree(phone.terms()).unwrap();
         line
     }
@@ -165,7 +166,10 @@ async fn talk(phones: &mut [(&mut Phone, &Line)], mut done: impl FnMut(&[(&mut P
             }
         }
     };
-    timeout(PATIENCE, all).await.expect("the phones never heard what they should");
+    if timeout(PATIENCE, all).await.is_err() {
+        let digits: Vec<&str> = phones.iter().map(|(phone, _)| phone.digits.as_str()).collect();
+        panic!("the phones never heard what they should; keys: {digits:?}");
+    }
 }
 
 /// Power of `hertz` in the last 200 ms, against all of it: 0 to 1.
@@ -209,7 +213,7 @@ async fn both_hear(a: Codec, b: Codec) -> (Phone, Phone) {
     talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| p.iter().all(|(p, _)| p.sender.round_trip().is_some()))
         .await;
     // A digit that came by INFO goes out as an event, even in a relayed bridge.
-    line_b.dial('7');
+    line_a.key('7');
     talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| p[1].0.digits == "7").await;
     alice.sender.dtmf("5#");
     talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| p[1].0.digits == "75#").await;
@@ -309,6 +313,45 @@ async fn a_codec_that_changes_in_mid_call_is_transcoded_then_relayed_again() {
     assert!(bob.packets.len() <= frames + 10, "{} packets in {frames} frames", bob.packets.len());
     line_a.close().await;
     line_b.close().await;
+}
+
+/// Relayed, and transcoded; as events, and told by signalling.
+#[tokio::test]
+async fn the_keys_of_a_feature_code_are_not_passed_on_and_all_others_are_in_order() {
+    for codec in [Codec::Pcmu, Codec::Opus] {
+        let mut house = House::new();
+        let (mut ravi, mut caller) = (Phone::new(Codec::Pcmu, 1000.0).await, Phone::new(codec, 500.0).await);
+        let (line_r, line_c) = (house.line(2, &ravi), house.line(1, &caller));
+        line_r.bridge_to(&line_c);
+        line_c.bridge_to(&line_r);
+        let mut pressed = String::new();
+        for (keys, passed) in [("5", "5"), ("*9", "5*9"), ("**9", "5*9**9")] {
+            ravi.sender.dtmf(keys);
+            talk(&mut [(&mut ravi, &line_r), (&mut caller, &line_c)], |p| p[1].0.digits == passed).await;
+        }
+        "*37".chars().for_each(|key| line_r.key(key));
+        talk(&mut [(&mut ravi, &line_r), (&mut caller, &line_c)], |p| p[1].0.digits == "5*9**9*37").await;
+        ravi.sender.dtmf("*2105");
+        talk(&mut [(&mut ravi, &line_r), (&mut caller, &line_c)], |_| {
+            while let Ok(FromLine::Heard(Heard::Digit { digit, .. })) = house.reports.try_recv() {
+                pressed.push(digit);
+            }
+            pressed.ends_with("*2105")
+        })
+        .await;
+        // The last key is still being pressed.
+        line_c.play_music();
+        line_r.silence();
+        line_r.bridge_to(&line_c);
+        line_c.bridge_to(&line_r);
+        talk(&mut [(&mut ravi, &line_r), (&mut caller, &line_c)], |p| !p[0].0.sender.is_sending_digits()).await;
+        ravi.sender.dtmf("#");
+        talk(&mut [(&mut ravi, &line_r), (&mut caller, &line_c)], |p| p[1].0.digits.ends_with('#')).await;
+        assert_eq!(caller.digits, "5*9**9*37#");
+        assert_continuous(&caller);
+        line_r.close().await;
+        line_c.close().await;
+    }
 }
 
 #[tokio::test]
