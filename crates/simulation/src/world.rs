@@ -107,6 +107,8 @@ struct Before {
     other: Option<(u32, Vec<LegId>)>,
     /// Legs whose end was ordered.
     hung_up: Vec<LegId>,
+    /// Legs that were told that their REFER failed.
+    in_vain: Vec<LegId>,
 }
 
 /// A caller who must not be hung up on without a reason.
@@ -269,6 +271,7 @@ impl World {
         let before = &mut self.before;
         before.callers.clear();
         before.hung_up.clear();
+        before.in_vain.clear();
         (before.key, before.other) = (None, None);
         let goes = match input {
             Input::Engine(EngineEvent::Ended { leg, .. } | EngineEvent::OrderFailed { leg, .. }) => Some(*leg),
@@ -369,6 +372,7 @@ impl World {
                     }
                     ReferProgress::Ringing => check(l.refers, || format!("{leg} is told of a REFER that is over")),
                     ReferProgress::Done | ReferProgress::Failed(_) => {
+                        self.before.in_vain.extend(matches!(progress, ReferProgress::Failed(_)).then_some(*leg));
                         let open = std::mem::take(&mut l.refers);
                         check(open, || format!("{leg} is told twice how its REFER went"))
                     }
@@ -504,6 +508,14 @@ impl World {
             let case = self.books.cases.get(&key);
             let kind = outcome(case, &open, out)?;
             self.books.tally.outcomes.count(kind);
+        }
+        // Who has the caller back without anybody's doing may be a telephone that hangs up by itself.
+        for leg in std::mem::take(&mut self.before.in_vain) {
+            let stays = self.engine.legs.get(&leg).is_some_and(|l| l.known && l.up);
+            let key = self.books.of_leg.get(&leg).copied().filter(|_| stays);
+            if let Some(case) = key.and_then(|key| self.books.cases.get_mut(&key)) {
+                case.given = Some((leg, self.now + AT_ONCE_MS));
+            }
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use protocol::{
     Timestamp, UserId, UserRef, VoicemailRef,
 };
 pub(crate) use state::{
-    ConsultStage, Consulted, Dial, Given, Kept, Mailbox, Ring, RungDevice, Stage, State, Transfer, Typed, Wait,
+    ConsultStage, Consulted, Dial, Given, Kept, Mailbox, Ring, RungDevice, Stage, State, Taken, Transfer, Typed, Wait,
 };
 
 use crate::{draft::Drafted, timer::Deadline, transfer::Course};

@@ -4,7 +4,7 @@ use protocol::{AuditOutcome, JourneyEvent, LegId, Reason, TargetRef};
 
 use crate::{
     Order, ReferProgress, Switchboard,
-    call::{AgentLeg, Call, ConsultStage, Other, Stage, State, Transfer},
+    call::{AgentLeg, Call, ConsultStage, Other, Stage, State, Taken, Transfer},
 };
 
 impl Switchboard {
@@ -36,7 +36,7 @@ impl Switchboard {
         };
         call.news.get_or_insert_with(|| format!("{} answered it", agent.user.name));
         self.talk(call, Other::Agent(agent), false);
-        self.remember_given(call, given);
+        self.remember_given(call, given, Taken::Answered);
     }
 
     /// The outside party that we dialled for a user has answered.
@@ -135,7 +135,7 @@ impl Switchboard {
         }
         match &mut call.state {
             State::Talking { with, given, .. } if with.leg() == leg => match given.take() {
-                Some(given) if self.now < given.until => self.resume(call, given.transfer),
+                Some(given) if self.now < given.until => self.resume(call, *given),
                 Some(_) | None => self.other_ended(call, reason),
             },
             State::Dialling { agent, .. } if agent.leg == leg => self.end(call, Reason::Cancelled),

@@ -140,11 +140,21 @@ pub(crate) struct Transfer {
     pub answers_itself: Option<DeviceId>,
 }
 
-/// A settled transfer that gave the caller to whom they talk with: should that one hang up before `until`, it goes on.
+/// A settled transfer that gave the caller to whom they talk with: should that one be gone before `until`, it goes on.
 #[derive(Debug)]
 pub(crate) struct Given {
     pub transfer: Transfer,
     pub until: Timestamp,
+    pub how: Taken,
+}
+
+/// How somebody came to talk with a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// By answering.
+    Answered,
+    /// Their device asked by REFER, in vain, and had the caller back without anybody's doing.
+    NeverLeft,
 }
 
 /// The leg of a former agent who stays on the line, hearing the ringing.

@@ -3,7 +3,7 @@
 use protocol::{AuditOutcome, CallState, JourneyEvent, Presence, Reason, Target};
 
 use crate::{
-    EngineEvent, Order,
+    EngineEvent, Order, Replaces,
     testkit::{Office, account, to_department, to_user},
 };
 
@@ -113,5 +113,23 @@ fn a_broken_leg_and_an_outside_number_count_too() {
     office.engine(EngineEvent::OrderFailed { leg: desk, detail: "no sound".into(), fatal: true });
     assert!(office.hung_up(caller).is_none());
     assert!(matches!(office.only_call().state, CallState::Voicemail { .. }), "{:?}", office.only_call().state);
+    office.drain().unwrap();
+}
+
+/// Some telephones hang up by themselves once their REFER has failed, when they have the caller back.
+#[test]
+fn a_phone_that_hangs_up_after_its_refer_failed_is_rung() {
+    let mut office = Office::with(&["ravi", "tom"]);
+    let (caller, leg, _) = office.talking_with("ravi");
+    office.engine(EngineEvent::ReferRequested { leg, to: "105".into(), replaces: Replaces::Nothing });
+    office.end(office.rung("tom-desk"), Reason::Busy);
+    assert!(office.ordered(&Order::Bridge { a: caller, b: leg }), "back without a ring");
+    office.end(leg, Reason::AgentGone);
+    let desk = office.rung("ravi-desk");
+    assert_eq!(office.cards[&desk].back_from.as_ref().map(|b| b.reason), Some(Reason::Busy));
+    office.answer(desk);
+    assert!(office.ordered(&Order::Bridge { a: caller, b: desk }));
+    office.end(desk, Reason::AgentGone);
+    assert!(office.hung_up(caller).is_none(), "and once more it is none");
     office.drain().unwrap();
 }

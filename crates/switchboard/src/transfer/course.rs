@@ -312,7 +312,7 @@ impl Switchboard {
         }
     }
 
-    fn can_be_rung(&self, call: &Call, course: &Course, user: &UserId) -> bool {
+    pub(crate) fn can_be_rung(&self, call: &Call, course: &Course, user: &UserId) -> bool {
         !course.in_vain.contains(user) && !is_caller(call, course, user) && self.reachable(user, call).is_ok()
     }
 

@@ -112,6 +112,10 @@ impl Switchboard {
     pub(crate) fn proceed(&mut self, call: &mut Call) {
         let State::Transferring { mut transfer, .. } = self.take(call) else { return };
         let step = self.next_step(call, &mut transfer.course, &Past::so_far(call, self.now));
+        self.take_step(call, transfer, step);
+    }
+
+    pub(crate) fn take_step(&mut self, call: &mut Call, mut transfer: Box<Transfer>, step: Step) {
         match &step {
             Step::Ring { .. } | Step::Dial { .. } | Step::Line { .. } => {}
             Step::Recall { .. }

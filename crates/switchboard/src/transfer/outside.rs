@@ -4,7 +4,7 @@ use protocol::{AuditOutcome, Party, Reason, TargetRef};
 
 use crate::{
     Order, ReferProgress, Switchboard,
-    call::{Call, Dial, Other, Stage, State},
+    call::{Call, Dial, Other, Stage, State, Taken},
 };
 
 impl Switchboard {
@@ -29,7 +29,7 @@ impl Switchboard {
         let rule = format!("answered by {}", side.name());
         let given = self.settle(call, *transfer, AuditOutcome::Completed, rule, ReferProgress::Done);
         self.talk(call, side, false);
-        self.remember_given(call, Some(given));
+        self.remember_given(call, Some(given), Taken::Answered);
     }
 
     /// The number that was dialled does not answer, or its leg, forgotten already, has ended.

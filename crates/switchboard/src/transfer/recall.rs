@@ -4,7 +4,7 @@ use protocol::{AuditOutcome, JourneyEvent, Reason, UserId, UserRef};
 
 use crate::{
     Order, ReferProgress, RingKind, Switchboard,
-    call::{Call, Kept, Other, Stage, State, Transfer},
+    call::{Call, Kept, Other, Stage, State, Taken, Transfer},
     talk::why,
 };
 
@@ -51,8 +51,9 @@ impl Switchboard {
         let name = &kept.agent.user.name;
         call.news = Some(format!("{} transferred it, and it is back with {name}", transfer.by.name));
         let rule = format!("{}; back with {name}", why(&transfer));
-        self.settle(call, transfer, AuditOutcome::FellBack, rule, ReferProgress::Failed(because));
+        let settled = self.settle(call, transfer, AuditOutcome::FellBack, rule, ReferProgress::Failed(because));
         self.answer_caller(call);
         self.talk_on(call, Other::Agent(kept.agent), false);
+        self.remember_given(call, Some(settled).filter(|_| kept.by_refer), Taken::NeverLeft);
     }
 }
