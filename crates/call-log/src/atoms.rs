@@ -25,6 +25,8 @@ enum Atom {
 pub(crate) struct Atoms {
     by_text: HashMap<String, u32>,
     all: HashMap<u32, Atom>,
+    /// Where a value is written out to be looked up.
+    buffer: Vec<u8>,
 }
 
 impl Atoms {
@@ -48,11 +50,20 @@ impl Atoms {
 
     /// The number of a value that a column names, however many there are.
     pub fn intern(&mut self, db: &Connection, value: &impl serde::Serialize) -> Result<u32, Error> {
-        let text = serde_json::to_string(value).map_err(|error| Error::damaged(error.to_string()))?;
-        match self.by_text.get(&text) {
+        self.buffer.clear();
+        serde_json::to_writer(&mut self.buffer, value).map_err(|error| Error::damaged(error.to_string()))?;
+        let text = std::str::from_utf8(&self.buffer).map_err(|error| Error::damaged(error.to_string()))?;
+        match self.by_text.get(text) {
             Some(atom) => Ok(*atom),
-            None => self.add(db, text),
+            None => self.add(db, text.to_owned()),
         }
+    }
+
+    /// A user or a department that a column names, as id and name.
+    pub fn somebody(&self, atom: u32) -> Result<(String, String), Error> {
+        let value = self.get_value(atom)?;
+        let text = |field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
+        text("id").zip(text("name")).ok_or_else(|| Error::damaged(format!("atom {atom} is nobody")))
     }
 
     pub fn find(&self, value: &impl serde::Serialize) -> Option<u32> {
