@@ -127,7 +127,7 @@ impl CallLog {
     }
 
     /// Makes the index in memory that searches, filters and counts need, so that the first of them need not wait: about
-    /// half a second for a million calls. An unfiltered page does without.
+    /// a second for a million calls. An unfiltered page does without.
     ///
     /// # Errors
     /// Any fault of the file.
