@@ -33,16 +33,19 @@ pub enum Field {
     Excerpt,
 }
 
-/// What was found in the texts of one page: most recur from row to row.
+/// What was found in the texts of one page that must be folded: most recur from row to row.
 #[derive(Default)]
 pub(crate) struct Seen(HashMap<String, Vec<(u32, u32)>>);
 
 impl Seen {
-    fn pieces(&mut self, text: &str, terms: &[Term]) -> &[(u32, u32)] {
+    fn each_piece(&mut self, text: &str, terms: &[Term], tell: impl FnMut((u32, u32))) {
+        if is_plain(text) {
+            return in_text(text, terms).into_iter().for_each(tell); // sooner than looking it up
+        }
         if !self.0.contains_key(text) {
             self.0.insert(text.to_owned(), in_text(text, terms));
         }
-        self.0.get(text).map_or(&[], Vec::as_slice)
+        self.0.get(text).into_iter().flatten().copied().for_each(tell);
     }
 }
 
@@ -50,9 +53,7 @@ impl Seen {
 pub(crate) fn mark(row: &mut Row, told: &str, terms: &[Term], seen: &mut Seen) {
     let mut marks = Vec::new();
     let mut see = |field: Field, item: usize, text: &str| {
-        for (from, to) in seen.pieces(text, terms).iter().copied() {
-            marks.push(Mark { field, item: item as u32, from, to });
-        }
+        seen.each_piece(text, terms, |(from, to)| marks.push(Mark { field, item: item as u32, from, to }));
     };
     see(Field::CallerName, 0, &row.caller.name);
     see(Field::CallerNumber, 0, &row.caller.number);
