@@ -63,7 +63,7 @@ impl Owner {
     fn ask_as_of(&mut self) {
         let State::In(session) = &self.state else { return };
         let Some(log) = session.log.clone() else { return };
-        self.begin(async move { Happening::LogAsOf(log.with(|log| log.as_of()).await.unwrap_or_default()) });
+        self.begin(async move { Happening::LogAsOf(log.with(CallLog::as_of).await.unwrap_or_default()) });
     }
 
     pub(crate) fn search(&mut self, query: &str, filter: LogFilter) {
