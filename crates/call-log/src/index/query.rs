@@ -179,7 +179,10 @@ impl<'a> Search<'a> {
     }
 
     fn fetched(&self, rarest: &Matcher, end: i64, limit: usize) -> Vec<i64> {
-        let passes = |slot: &u32| self.is_in(*slot, end) && self.fails(*slot) == 0 && self.has_text(*slot);
+        let others: Vec<&Matcher> = self.terms.iter().filter(|term| !std::ptr::eq(*term, rarest)).collect();
+        // What most rows fail comes first: each look is at another place in memory.
+        let has_others = |slot: u32| others.iter().all(|term| term.has(self.index, slot));
+        let passes = |slot: &u32| has_others(*slot) && self.is_in(*slot, end) && self.fails(*slot) == 0;
         let slots = self.slots(rarest).into_iter().filter(passes);
         let mut rows: Vec<i64> = slots.map(|slot| self.index.rows[slot as usize]).collect();
         rows.sort_unstable_by(|a, b| b.cmp(a));
