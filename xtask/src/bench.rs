@@ -8,6 +8,9 @@ use crate::step::run;
 #[derive(Args)]
 pub struct Bench {
     what: What,
+    /// Calls of the account of `call-log`.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -20,20 +23,30 @@ enum What {
     Transfer,
     /// 50 desks that watch 1,000 calls with 50 changes a second.
     Feed,
+    /// The call log on a realistic account: pages, searches, filters, sync, beside bare SQL; and how each grows.
+    CallLog,
 }
 
 impl Bench {
     pub fn run(&self) -> Result<()> {
-        let what = match self.what {
+        let flow = match self.what {
             What::Office => "office",
             What::Switchboard => "switchboard",
             What::Transfer => "transfer",
             What::Feed => "feed",
+            What::CallLog => return self.call_log(),
         };
         run("cargo", &["build", "--release", "--locked", "-p", "exchange", "-p", "softphone", "-p", "flows"])?;
         run(
             "cargo",
-            &["run", "--quiet", "--release", "--locked", "-p", "flows", "--bin", "patchcord-bench", "--", what],
+            &["run", "--quiet", "--release", "--locked", "-p", "flows", "--bin", "patchcord-bench", "--", flow],
         )
+    }
+
+    /// Needs nothing of the exchange or the softphone.
+    fn call_log(&self) -> Result<()> {
+        let rows = self.rows.to_string();
+        let example = ["run", "--quiet", "--release", "--locked", "-p", "call-log", "--example", "bench"];
+        run("cargo", &[&example[..], &["--", "--rows", &rows]].concat())
     }
 }

@@ -12,10 +12,14 @@ pub(crate) const SCHEMA: &str = "CREATE TABLE atoms (atom INTEGER PRIMARY KEY, t
 
 /// An account has a few thousand; more would be a sender that never repeats itself, and is not worth remembering.
 const MAX_VALUES: usize = 50_000;
+/// Only a damaged file has its atoms further apart.
+const MAX_GAP: usize = 1 << 20;
 
 #[derive(Debug)]
 enum Atom {
     Value(Value),
+    /// A value that is an object with `id` and `name`: those two once more, as lists want them.
+    Somebody(Value, String, String),
     /// The names of an object's fields.
     Shape(Vec<String>),
 }
@@ -24,7 +28,10 @@ enum Atom {
 #[derive(Debug, Default)]
 pub(crate) struct Atoms {
     by_text: HashMap<String, u32>,
-    all: HashMap<u32, Atom>,
+    /// By number.
+    all: Vec<Option<Atom>>,
+    /// Where a value is written out to be looked up.
+    buffer: Vec<u8>,
 }
 
 impl Atoms {
@@ -48,10 +55,20 @@ impl Atoms {
 
     /// The number of a value that a column names, however many there are.
     pub fn intern(&mut self, db: &Connection, value: &impl serde::Serialize) -> Result<u32, Error> {
-        let text = serde_json::to_string(value).map_err(|error| Error::damaged(error.to_string()))?;
-        match self.by_text.get(&text) {
+        self.buffer.clear();
+        serde_json::to_writer(&mut self.buffer, value).map_err(|error| Error::damaged(error.to_string()))?;
+        let text = std::str::from_utf8(&self.buffer).map_err(|error| Error::damaged(error.to_string()))?;
+        match self.by_text.get(text) {
             Some(atom) => Ok(*atom),
-            None => self.add(db, text),
+            None => self.add(db, text.to_owned()),
+        }
+    }
+
+    /// A user or a department that a column names, as id and name.
+    pub fn somebody(&self, atom: u32) -> Result<(String, String), Error> {
+        match self.get(atom) {
+            Some(Atom::Somebody(_, id, name)) => Ok((id.clone(), name.clone())),
+            Some(Atom::Value(_) | Atom::Shape(_)) | None => Err(missing(atom)),
         }
     }
 
@@ -73,24 +90,28 @@ impl Atoms {
     }
 
     pub fn get_value(&self, atom: u32) -> Result<&Value, Error> {
-        match self.all.get(&atom) {
-            Some(Atom::Value(value)) => Ok(value),
+        match self.get(atom) {
+            Some(Atom::Value(value) | Atom::Somebody(value, _, _)) => Ok(value),
             Some(Atom::Shape(_)) | None => Err(missing(atom)),
         }
     }
 
     pub fn get_shape(&self, atom: u32) -> Result<&[String], Error> {
-        match self.all.get(&atom) {
+        match self.get(atom) {
             Some(Atom::Shape(names)) => Ok(names),
-            Some(Atom::Value(_)) | None => Err(missing(atom)),
+            Some(Atom::Value(_) | Atom::Somebody(..)) | None => Err(missing(atom)),
         }
     }
 
     pub fn values(&self) -> impl Iterator<Item = (u32, &Value)> {
-        self.all.iter().filter_map(|(atom, kept)| match kept {
-            Atom::Value(value) => Some((*atom, value)),
-            Atom::Shape(_) => None,
+        (0..).zip(&self.all).filter_map(|(atom, kept)| match kept {
+            Some(Atom::Value(value) | Atom::Somebody(value, _, _)) => Some((atom, value)),
+            Some(Atom::Shape(_)) | None => None,
         })
+    }
+
+    fn get(&self, atom: u32) -> Option<&Atom> {
+        self.all.get(atom as usize)?.as_ref()
     }
 
     fn add(&mut self, db: &Connection, text: String) -> Result<u32, Error> {
@@ -103,9 +124,23 @@ impl Atoms {
     fn remember(&mut self, atom: u32, text: String) -> Result<(), Error> {
         let kept = match text.strip_prefix(',') {
             Some(names) => Atom::Shape(names.split(',').filter(|n| !n.is_empty()).map(str::to_owned).collect()),
-            None => Atom::Value(serde_json::from_str(&text).map_err(|error| Error::damaged(format!("atom: {error}")))?),
+            None => {
+                let value: Value =
+                    serde_json::from_str(&text).map_err(|error| Error::damaged(format!("atom {atom}: {error}")))?;
+                let text = |field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
+                match text("id").zip(text("name")) {
+                    Some((id, name)) => Atom::Somebody(value, id, name),
+                    None => Atom::Value(value),
+                }
+            }
         };
-        self.all.insert(atom, kept);
+        if self.all.len() <= atom as usize {
+            if atom as usize > self.all.len() + MAX_GAP {
+                return Err(missing(atom)); // numbers have no such gaps
+            }
+            self.all.resize_with(atom as usize + 1, || None);
+        }
+        self.all[atom as usize] = Some(kept);
         self.by_text.insert(text, atom);
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! Table `calls`: one row per call, with what lists, filters and searches need of it.
 
 use protocol::{
-    CallId, CallOutcome, CallRecord, DepartmentRef, Direction, DispositionId, JourneyEvent, Party, TargetRef,
-    Timestamp, UserRef,
+    CallId, CallOutcome, CallRecord, DepartmentId, DepartmentRef, Direction, DispositionId, JourneyEvent, Party,
+    TargetRef, Timestamp, UserId, UserRef,
 };
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow};
 
@@ -216,9 +216,17 @@ const SUMMARY: &str = "
     FROM calls c LEFT JOIN parties p ON p.party = c.caller LEFT JOIN parties d ON d.party = c.dialled";
 
 pub(crate) fn summary(db: &Connection, atoms: &Atoms, row: i64) -> Result<Summary, Error> {
+    summaries(db, atoms, &[row])?.pop().ok_or_else(|| gone(row))
+}
+
+pub(crate) fn summaries(db: &Connection, atoms: &Atoms, rows: &[i64]) -> Result<Vec<Summary>, Error> {
     let mut statement = db.prepare_cached(&format!("{SUMMARY} WHERE c.row = ?1"))?;
-    let mut found = statement.query([row])?;
-    read_summary(found.next()?.ok_or_else(|| gone(row))?, atoms)
+    let mut summaries = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut found = statement.query([row])?;
+        summaries.push(read_summary(found.next()?.ok_or_else(|| gone(*row))?, atoms)?);
+    }
+    Ok(summaries)
 }
 
 /// At most `limit` rows, newest first, all older than `before`.
@@ -336,7 +344,9 @@ fn read_summary(sql: &SqlRow<'_>, atoms: &Atoms) -> Result<Summary, Error> {
     let started_at = started_at(row);
     let after = |ms: i64| Timestamp(started_at.0.wrapping_add_signed(ms));
     let people = sql.get_ref(8)?.as_blob().map_err(rusqlite::Error::from)?;
-    let agents = People::talked(people)?.into_iter().map(|atom| atoms.read(atom)).collect::<Result<_, _>>()?;
+    let user = |atom| atoms.somebody(atom).map(|(id, name)| UserRef { id: UserId(id), name });
+    let department = |atom| atoms.somebody(atom).map(|(id, name)| DepartmentRef { id: DepartmentId(id), name });
+    let agents = People::talked(people)?.into_iter().map(user).collect::<Result<_, _>>()?;
     let (direction, outcome) = direction_and_outcome(flags).ok_or_else(|| gone(row))?;
     Ok(Summary {
         row,
@@ -350,7 +360,7 @@ fn read_summary(sql: &SqlRow<'_>, atoms: &Atoms) -> Result<Summary, Error> {
             number: sql.get::<_, Option<_>>(5)?.ok_or_else(missing)?,
         },
         dialled: sql.get::<_, Option<_>>(6)?.ok_or_else(missing)?,
-        department: sql.get::<_, Option<u32>>(7)?.map(|atom| atoms.read(atom)).transpose()?,
+        department: sql.get::<_, Option<u32>>(7)?.map(department).transpose()?,
         agents,
         started_at,
         answered_at: sql.get::<_, Option<i64>>(9)?.map(after),

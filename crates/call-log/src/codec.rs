@@ -79,14 +79,9 @@ pub(crate) fn pack(
     Ok(packer.out)
 }
 
-pub(crate) fn unpack(atoms: &Atoms, said: &[&str], moment: u64, packed: &[u8]) -> Result<Value, Error> {
-    let mut said_before: Vec<String> = Vec::new();
-    for text in said {
-        if !said_before.iter().any(|known| known == text) {
-            said_before.push((*text).to_owned());
-        }
-    }
-    let mut unpacker = Unpacker { atoms, said: said_before, moment, rest: packed };
+pub(crate) fn unpack<'a>(atoms: &'a Atoms, said: &[&'a str], moment: u64, packed: &'a [u8]) -> Result<Value, Error> {
+    let mut unpacker = Unpacker { atoms, said: Vec::with_capacity(16), moment, rest: packed };
+    said.iter().for_each(|text| unpacker.say(text));
     let value = unpacker.value(0)?;
     if unpacker.rest.is_empty() { Ok(value) } else { Err(broken()) }
 }
@@ -191,12 +186,12 @@ impl Packer<'_> {
 
 struct Unpacker<'a> {
     atoms: &'a Atoms,
-    said: Vec<String>,
+    said: Vec<&'a str>,
     moment: u64,
     rest: &'a [u8],
 }
 
-impl Unpacker<'_> {
+impl<'a> Unpacker<'a> {
     fn value(&mut self, depth: u32) -> Result<Value, Error> {
         if depth > MAX_DEPTH {
             return Err(broken());
@@ -218,13 +213,13 @@ impl Unpacker<'_> {
                 self.moment.into()
             }
             Kind::Text => {
-                let text = String::from_utf8(self.take(payload)?.to_vec()).map_err(|_| broken())?;
-                self.say(&text);
+                let text = std::str::from_utf8(self.take(payload)?).map_err(|_| broken())?;
+                self.say(text);
                 text.into()
             }
             Kind::Again => {
                 let place = usize::try_from(payload).unwrap_or(usize::MAX);
-                self.said.get(place).ok_or_else(broken)?.clone().into()
+                (*self.said.get(place).ok_or_else(broken)?).into()
             }
             Kind::Hash => {
                 let hex = self.take(HASH_HEX as u64 / 2)?.iter().map(|byte| format!("{byte:02x}"));
@@ -241,18 +236,18 @@ impl Unpacker<'_> {
                 Value::Object(fields.collect::<Result<_, Error>>()?)
             }
             Kind::Atom => {
-                let value = self.atoms.get_value(atom(payload)?)?.clone();
+                let value = self.atoms.get_value(atom(payload)?)?;
                 for text in value.as_object().into_iter().flat_map(Map::values).filter_map(Value::as_str) {
                     self.say(text);
                 }
-                value
+                value.clone()
             }
         })
     }
 
-    fn say(&mut self, text: &str) {
-        if !self.said.iter().any(|known| known == text) {
-            self.said.push(text.to_owned());
+    fn say(&mut self, text: &'a str) {
+        if !self.said.contains(&text) {
+            self.said.push(text);
         }
     }
 
@@ -274,7 +269,7 @@ impl Unpacker<'_> {
         Ok((*kind, u64::try_from(number >> 4).map_err(|_| broken())?))
     }
 
-    fn take(&mut self, count: u64) -> Result<&[u8], Error> {
+    fn take(&mut self, count: u64) -> Result<&'a [u8], Error> {
         let count = usize::try_from(count).map_err(|_| broken())?;
         let (taken, rest) = self.rest.split_at_checked(count).ok_or_else(broken)?;
         self.rest = rest;

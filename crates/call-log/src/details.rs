@@ -1,5 +1,7 @@
 //! Table `details`: what of a record no list shows, packed, under a checksum.
 
+use std::borrow::Cow;
+
 use protocol::{AuditEntry, CallRecord, JourneyStep, LegQuality, Reason, Remarks, VoicemailRef};
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
@@ -14,23 +16,23 @@ const CHECKSUM: usize = 4;
 
 /// The fields of [`CallRecord`] that [`Summary`] does not have.
 #[derive(Serialize, Deserialize)]
-struct Rest {
+struct Rest<'a> {
     ended_because: Reason,
-    journey: Vec<JourneyStep>,
-    audit: Vec<AuditEntry>,
-    voicemail: Option<VoicemailRef>,
-    remarks: Option<Remarks>,
-    quality: Vec<LegQuality>,
+    journey: Cow<'a, [JourneyStep]>,
+    audit: Cow<'a, [AuditEntry]>,
+    voicemail: Option<Cow<'a, VoicemailRef>>,
+    remarks: Option<Cow<'a, Remarks>>,
+    quality: Cow<'a, [LegQuality]>,
 }
 
 pub(crate) fn put(db: &Connection, atoms: &mut Atoms, row: i64, record: &CallRecord) -> Result<(), Error> {
     let rest = Rest {
         ended_because: record.ended_because,
-        journey: record.journey.clone(),
-        audit: record.audit.clone(),
-        voicemail: record.voicemail.clone(),
-        remarks: record.remarks.clone(),
-        quality: record.quality.clone(),
+        journey: Cow::Borrowed(&record.journey),
+        audit: Cow::Borrowed(&record.audit),
+        voicemail: record.voicemail.as_ref().map(Cow::Borrowed),
+        remarks: record.remarks.as_ref().map(Cow::Borrowed),
+        quality: Cow::Borrowed(&record.quality),
     };
     let rest = serde_json::to_value(rest).map_err(|error| Error::damaged(error.to_string()))?;
     let said = [record.id.as_str(), &record.caller.name, &record.caller.number, &record.dialled];
@@ -54,7 +56,7 @@ pub(crate) fn get(db: &Connection, atoms: &Atoms, summary: Summary) -> Result<Ca
     }
     let said = [summary.id.as_str(), &summary.caller.name, &summary.caller.number, &summary.dialled];
     let rest = codec::unpack(atoms, &said, summary.started_at.0, packed)?;
-    let rest: Rest = serde_json::from_value(rest)
+    let rest: Rest<'_> = serde_json::from_value(rest)
         .map_err(|error| Error::damaged(format!("the details of call {}: {error}", summary.id)))?;
     Ok(CallRecord {
         id: summary.id,
@@ -69,10 +71,10 @@ pub(crate) fn get(db: &Connection, atoms: &Atoms, summary: Summary) -> Result<Ca
         ended_at: summary.ended_at,
         outcome: summary.outcome,
         ended_because: rest.ended_because,
-        journey: rest.journey,
-        audit: rest.audit,
-        voicemail: rest.voicemail,
-        remarks: rest.remarks,
-        quality: rest.quality,
+        journey: rest.journey.into_owned(),
+        audit: rest.audit.into_owned(),
+        voicemail: rest.voicemail.map(Cow::into_owned),
+        remarks: rest.remarks.map(Cow::into_owned),
+        quality: rest.quality.into_owned(),
     })
 }

@@ -1,5 +1,7 @@
 //! Where a search found what it looked for, in the text as it is shown.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
@@ -31,13 +33,27 @@ pub enum Field {
     Excerpt,
 }
 
+/// What was found in the texts of one page that must be folded: most recur from row to row.
+#[derive(Default)]
+pub(crate) struct Seen(HashMap<String, Vec<(u32, u32)>>);
+
+impl Seen {
+    fn each_piece(&mut self, text: &str, terms: &[Term], tell: impl FnMut((u32, u32))) {
+        if is_plain(text) {
+            return in_text(text, terms).into_iter().for_each(tell); // sooner than looking it up
+        }
+        if !self.0.contains_key(text) {
+            self.0.insert(text.to_owned(), in_text(text, terms));
+        }
+        self.0.get(text).into_iter().flatten().copied().for_each(tell);
+    }
+}
+
 /// Marks the row's texts, and chooses the line of `told` that it shows.
-pub(crate) fn mark(row: &mut Row, told: &str, terms: &[Term]) {
+pub(crate) fn mark(row: &mut Row, told: &str, terms: &[Term], seen: &mut Seen) {
     let mut marks = Vec::new();
     let mut see = |field: Field, item: usize, text: &str| {
-        for (from, to) in in_text(text, terms) {
-            marks.push(Mark { field, item: item as u32, from, to });
-        }
+        seen.each_piece(text, terms, |(from, to)| marks.push(Mark { field, item: item as u32, from, to }));
     };
     see(Field::CallerName, 0, &row.caller.name);
     see(Field::CallerNumber, 0, &row.caller.number);
@@ -57,14 +73,16 @@ fn in_text(text: &str, terms: &[Term]) -> Vec<(u32, u32)> {
     if text.is_empty() {
         return Vec::new();
     }
-    let words = fold::words(text);
+    let plain = is_plain(text);
+    let folded = if plain { Vec::new() } else { fold::words(text) };
+    let in_words = |typed: &[Word]| if plain { in_plain(text, typed) } else { in_words(&folded, typed) };
     let mut found = Vec::new();
     for term in terms {
         match term {
-            Term::Words(typed) => found.extend(in_words(&words, typed)),
+            Term::Words(typed) => found.extend(in_words(typed)),
             Term::Number { digits, words: typed } => match in_number(text, digits) {
                 Some(piece) => found.push(piece),
-                None => found.extend(in_words(&words, typed)),
+                None => found.extend(in_words(typed)),
             },
         }
     }
@@ -75,6 +93,30 @@ fn in_text(text: &str, terms: &[Term]) -> Vec<(u32, u32)> {
         touches
     });
     found
+}
+
+/// Nothing in the text folds to anything but its own lower case.
+fn is_plain(text: &str) -> bool {
+    text.is_ascii() && !text.contains('\'')
+}
+
+/// As [`in_words`], without folding.
+fn in_plain(text: &str, typed: &[Word]) -> Vec<(u32, u32)> {
+    let bytes = text.as_bytes();
+    let begins = |at: usize| at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
+    let mut all = Vec::new();
+    for typed in typed {
+        let (before, length) = (all.len(), typed.text.len());
+        for at in 0..(bytes.len() + 1).saturating_sub(length) {
+            if begins(at) && bytes[at..at + length].eq_ignore_ascii_case(typed.text.as_bytes()) {
+                all.push((at as u32, (at + length) as u32));
+            }
+        }
+        if all.len() == before {
+            return Vec::new();
+        }
+    }
+    all
 }
 
 /// If every typed word begins a word here, where they all do.
@@ -138,6 +180,8 @@ mod tests {
         assert_eq!(marked("王小明", "小明"), "王[小明]");
         assert_eq!(marked("प्रिया नायर", "नाय"), "प्रिया [नाय]र");
         assert_eq!(marked("Nobody", "x"), "Nobody");
+        assert_eq!(marked("Ann-Mary ANN, joann", "ann"), "[Ann]-Mary [ANN], joann");
+        assert_eq!(marked("Ann-Mary", "ann-ma"), "[Ann]-[Ma]ry");
     }
 
     #[test]

@@ -59,10 +59,13 @@ impl Mine {
         match Self::prepare(path) {
             Err(Error::Damaged { .. }) => {
                 let aside = open::set_aside(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
-                let mine = Self::prepare(path)?;
-                salvage(&aside, &mine.db);
-                drop(mine);
-                Ok((Self::prepare(path)?, Some(aside)))
+                salvage(&aside, &Self::prepare(path)?.db);
+                let mine = Self::prepare(path).or_else(|_| {
+                    // What was saved of it is itself no good.
+                    open::remove(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
+                    Self::prepare(path)
+                })?;
+                Ok((mine, Some(aside)))
             }
             opened => Ok((opened?, None)),
         }
@@ -142,7 +145,8 @@ fn read_unsent(db: &Connection) -> Result<Vec<Unsent>, Error> {
             note: row.get(2)?,
             disposition: row.get::<_, Option<String>>(3)?.map(DispositionId),
             at: Timestamp(row.get(4)?),
-            theirs: theirs.map(|json| parse(&json)).transpose()?,
+            // If it can't be read, the exchange refuses ours again and says theirs again.
+            theirs: theirs.and_then(|json| serde_json::from_str(&json).ok()),
         });
     }
     Ok(all)
@@ -153,13 +157,12 @@ fn read_views(db: &Connection) -> Result<Vec<SavedView>, Error> {
     let mut rows = statement.query([])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        all.push(SavedView { name: row.get(0)?, filter: parse(&row.get::<_, String>(1)?)? });
+        // One that can't be read is not worth the others.
+        if let Ok(filter) = serde_json::from_str(&row.get::<_, String>(1)?) {
+            all.push(SavedView { name: row.get(0)?, filter });
+        }
     }
     Ok(all)
-}
-
-fn parse<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, Error> {
-    serde_json::from_str(json).map_err(|error| Error::damaged(error.to_string()))
 }
 
 /// Copies what can be read, row by row, until something can't.

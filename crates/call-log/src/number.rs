@@ -14,6 +14,8 @@ pub(crate) struct Digits {
     pub digits: String,
     /// How many of `digits` are the country code; 0 if it was written without.
     pub country: usize,
+    /// All digits in a row, zeros in front too; empty after a plus, where nothing can go before.
+    pub fragment: String,
 }
 
 /// Whether this is a number, or the beginning of one, and not a word.
@@ -33,10 +35,11 @@ pub(crate) fn parse(text: &str) -> Digits {
     if let Some(rest) = international {
         let rest = rest.to_owned();
         let country = country_code(&rest).min(rest.len());
-        return Digits { digits: rest, country };
+        return Digits { digits: rest, country, fragment: if plus { String::new() } else { all } };
     }
     let national = all.trim_start_matches('0');
-    Digits { digits: if national.is_empty() { all.clone() } else { national.to_owned() }, country: 0 }
+    let digits = if national.is_empty() { all.clone() } else { national.to_owned() };
+    Digits { digits, country: 0, fragment: all }
 }
 
 impl Digits {
@@ -47,6 +50,11 @@ impl Digits {
 
     /// Where in a kept number's digits this typed one is.
     pub(crate) fn find_in(&self, kept: &str, country: usize) -> Option<std::ops::Range<usize>> {
+        if self.fragment.len() >= MIN_FRAGMENT
+            && let Some(from) = kept.find(&self.fragment)
+        {
+            return Some(from..from + self.fragment.len());
+        }
         let at = |from: usize, part: &str| kept[from..].starts_with(part).then(|| from..from + part.len());
         if self.country > 0 {
             // What was typed as international begins the number; or its rest does, if that was written without a code.
@@ -101,6 +109,7 @@ mod tests {
             found(kept, &forms);
         }
         found("+44 20 7946 0200", &["020 7946", "+4420", "7946", "0200", "0044 20"]);
+        found("+44 20 7000 4200", &["00042", "042", "000", "0042"]);
         found("+39 06 1234567", &["06 1234", "+39 06"]);
         found("+१ 415 5550100", &["415", "+1 415"]);
     }

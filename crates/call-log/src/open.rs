@@ -79,7 +79,7 @@ pub(crate) fn connect(path: &Path) -> Result<Connection, Error> {
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     // Removed calls are to be gone, not to lie about in unused pages.
-    db.pragma_update(None, "secure_delete", "FAST")?;
+    db.pragma_update(None, "secure_delete", "ON")?;
     db.pragma_update(None, "journal_size_limit", 4 << 20)?;
     db.pragma_update(None, "cache_size", -8_192)?;
     Ok(db)

@@ -118,13 +118,14 @@ impl Records {
             calls::newest(&self.db, &self.atoms, before, limit_and_one)?
         } else {
             let rows = self.find(filter, &query, before, limit_and_one, mine)?;
-            rows.into_iter().map(|row| calls::summary(&self.db, &self.atoms, row)).collect::<Result<_, _>>()?
+            calls::summaries(&self.db, &self.atoms, &rows)?
         };
         let more = summaries.len() > limit as usize;
+        let mut seen = marks::Seen::default();
         let mut page = Page { rows: Vec::with_capacity(summaries.len()), next: None };
         for summary in summaries.into_iter().take(limit as usize) {
             page.next = more.then_some(Place(summary.row));
-            page.rows.push(self.row(summary, &query, mine)?);
+            page.rows.push(self.row(summary, (&query, &mut seen), mine)?);
         }
         Ok(page)
     }
@@ -158,7 +159,8 @@ impl Records {
     }
 
     pub fn row_of(&self, row: i64, mine: &Mine) -> Result<Row, Error> {
-        self.row(calls::summary(&self.db, &self.atoms, row)?, &Query::Everything, mine)
+        let summary = calls::summary(&self.db, &self.atoms, row)?;
+        self.row(summary, (&Query::Everything, &mut marks::Seen::default()), mine)
     }
 
     /// Makes the index if it is not there.
@@ -190,7 +192,12 @@ impl Records {
         self.index.as_mut()
     }
 
-    fn row(&self, summary: calls::Summary, query: &Query, mine: &Mine) -> Result<Row, Error> {
+    fn row(
+        &self,
+        summary: calls::Summary,
+        (query, seen): (&Query, &mut marks::Seen),
+        mine: &Mine,
+    ) -> Result<Row, Error> {
         let row = summary.row;
         let unsent = mine.unsent_of(&summary.id);
         let noted = summary.flags & calls::flag::NOTED != 0;
@@ -198,7 +205,7 @@ impl Records {
         let told = std::mem::take(&mut notes.told);
         let mut shown = Row::new(summary, notes, unsent);
         if let Query::All(terms) = query {
-            marks::mark(&mut shown, &told, terms);
+            marks::mark(&mut shown, &told, terms, seen);
         }
         Ok(shown)
     }

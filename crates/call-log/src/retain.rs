@@ -49,11 +49,10 @@ impl Records {
         let too_big = retention.max_bytes.is_some_and(|max| used(&self.db).is_ok_and(|used| used > max));
         let before = if too_big { i64::MAX } else { too_old };
         let rows = self.removable(before, mine)?;
-        let removed = self.remove_all(&rows, oldest_kept)?;
-        let unused = if rows.is_empty() { self.remove_unused_parties(mine)? } else { 0 };
+        let removed = self.remove_all(&rows, oldest_kept, mine)?;
         let given_back = give_back(&self.db)?;
-        let more = !rows.is_empty() || unused > 0 || given_back;
-        if !more && removed > 0 {
+        let more = removed > 0 || given_back;
+        if !more {
             // Only then is the file on the disk as small as what is in it.
             self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         }
@@ -72,10 +71,13 @@ impl Records {
         Ok(rows)
     }
 
-    fn remove_all(&mut self, rows: &[i64], oldest_kept: Option<Timestamp>) -> Result<u32, Error> {
+    fn remove_all(&mut self, rows: &[i64], oldest_kept: Option<Timestamp>, mine: &Mine) -> Result<u32, Error> {
         let Some(last) = rows.last() else { return Ok(0) };
+        let mut parties = Vec::new();
         let tx = self.db.transaction()?;
         for row in rows {
+            let columns = calls::columns(&tx, *row)?;
+            parties.extend([columns.caller, columns.dialled]);
             calls::remove(&tx, *row)?;
             sounds::remove(&tx, *row)?;
         }
@@ -87,26 +89,14 @@ impl Records {
         if let Some(index) = self.loaded_index() {
             index.remove_oldest(rows);
         }
-        Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
-    }
-
-    fn remove_unused_parties(&mut self, mine: &Mine) -> Result<usize, Error> {
-        if meta::complete_from(&self.db)?.is_none() {
-            return Ok(0);
-        }
-        let parties: Vec<u32> = {
-            let mut statement = self.db.prepare("SELECT party FROM parties")?;
-            statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
-        };
         let (index, _) = self.index(mine)?;
-        let mut unused = index.unused_parties(parties.into_iter());
-        unused.truncate(STEP as usize);
+        parties.retain(|party| !index.names(*party));
         let tx = self.db.transaction()?;
-        for party in &unused {
+        for party in &parties {
             tx.prepare_cached("DELETE FROM parties WHERE party = ?1")?.execute([party])?;
         }
         tx.commit()?;
-        Ok(unused.len())
+        Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
     }
 }
 

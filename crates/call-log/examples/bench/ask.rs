@@ -106,6 +106,9 @@ impl Asker {
         for _ in 0..TIMES {
             let call = self.some_call();
             let Some((text, fts)) = typed(&call, &mut self.random) else { continue };
+            if text.contains(['\'', '-']) {
+                continue; // FTS5 without positions refuses what its tokenizer cuts in two
+            }
             let filter = Filter { text, ..Filter::default() };
             pair.ours(|| self.log.page(&filter, None, PAGE).unwrap());
             pair.bare(|| self.bare.words(&fts));

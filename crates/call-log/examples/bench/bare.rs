@@ -24,10 +24,11 @@ impl Bare {
         db.execute("ATTACH ?1 AS side", [format!("{}.side", path.display())]).unwrap();
         db.execute_batch(
             "PRAGMA cache_size = -8192;
+             PRAGMA synchronous = NORMAL;
              PRAGMA side.journal_mode = OFF;
              CREATE VIRTUAL TABLE side.words USING fts5 (
                 text, content = '', contentless_delete = 1, detail = 'none', prefix = '2 3',
-                tokenize = 'unicode61 remove_diacritics 2');
+                tokenize = 'unicode61 remove_diacritics 2 categories ''L* N* M*''');
              CREATE TABLE side.plain (id TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
              BEGIN;
              INSERT INTO side.words (rowid, text)

@@ -8,7 +8,7 @@ pub(crate) struct Linked {
     values: Vec<u32>,
     /// The slot before that has the same value.
     before: Vec<u32>,
-    /// By value: the last slot that has it, and how many have it.
+    /// By value: the last slot that has it, and how many have it and live.
     last: Vec<(u32, u32)>,
 }
 
@@ -28,7 +28,13 @@ impl Linked {
         self.values[slot as usize]
     }
 
-    /// How many slots have the value, dead ones too.
+    /// The slot is dead: it stays linked and does not count.
+    pub fn discount(&mut self, slot: u32) {
+        let (_, count) = &mut self.last[self.values[slot as usize] as usize];
+        *count -= 1;
+    }
+
+    /// How many slots have the value, without dead ones.
     pub fn count(&self, value: u32) -> usize {
         self.last.get(value as usize).map_or(0, |(_, count)| *count as usize)
     }

@@ -140,8 +140,7 @@ impl Index {
         let place = self.place(row);
         if self.order.get(place).is_some_and(|slot| self.rows[*slot as usize] == row) {
             let slot = self.order.remove(place);
-            self.flags[slot as usize] |= DEAD;
-            self.dead += 1;
+            self.bury(slot);
         }
     }
 
@@ -149,17 +148,19 @@ impl Index {
     pub fn remove_oldest(&mut self, rows: &[i64]) {
         let Some(last) = rows.last() else { return };
         let end = self.place(last.saturating_add(1));
-        let (slots, flags, dead) = (&self.rows, &mut self.flags, &mut self.dead);
-        let mut kept = Vec::new();
-        for slot in &self.order[..end] {
-            if rows.binary_search(&slots[*slot as usize]).is_ok() {
-                flags[*slot as usize] |= DEAD;
-                *dead += 1;
-            } else {
-                kept.push(*slot);
-            }
-        }
+        let oldest: Vec<u32> = self.order[..end].to_vec();
+        let is_removed = |index: &Self, slot: &u32| rows.binary_search(&index.rows[*slot as usize]).is_ok();
+        let (removed, kept): (Vec<u32>, Vec<u32>) = oldest.into_iter().partition(|slot| is_removed(self, slot));
+        removed.into_iter().for_each(|slot| self.bury(slot));
         self.order.splice(..end, kept);
+    }
+
+    fn bury(&mut self, slot: u32) {
+        self.flags[slot as usize] |= DEAD;
+        self.dead += 1;
+        for column in [&mut self.caller, &mut self.dialled, &mut self.department, &mut self.crew] {
+            column.discount(slot);
+        }
     }
 
     /// Holds so much that is gone that it should be made anew.
@@ -167,14 +168,10 @@ impl Index {
         self.dead > MAX_DEAD && self.dead > self.order.len()
     }
 
-    /// Parties that no call names.
-    pub fn unused_parties(&self, parties: impl Iterator<Item = u32>) -> Vec<u32> {
-        let mut used = Bits::below(self.caller.end().max(self.dialled.end()));
-        for slot in &self.order {
-            used.add(self.caller.get(*slot));
-            used.add(self.dialled.get(*slot));
-        }
-        parties.filter(|party| !used.has(*party) && !self.crews_with_party.contains_key(party)).collect()
+    /// Whether a call names the party.
+    pub fn names(&self, party: u32) -> bool {
+        let calls = self.caller.count(party) + self.dialled.count(party);
+        calls > 0 || self.crews_with_party.contains_key(&party)
     }
 
     /// Where in `order` the row is, or would be.

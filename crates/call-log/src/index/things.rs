@@ -162,12 +162,12 @@ impl Numbers {
                 }
             }
         };
+        let texts = [typed.fragment.as_str(), &typed.digits, if typed.country > 0 { typed.national() } else { "" }];
         if typed.digits.len() < number::MIN_FRAGMENT {
             return (0..self.spans.len() as u32).for_each(check);
         }
-        self.rarest(&typed.digits).iter().copied().for_each(&mut check);
-        if typed.country > 0 && typed.national().len() >= number::MIN_FRAGMENT {
-            self.rarest(typed.national()).iter().copied().for_each(&mut check);
+        for text in texts.iter().filter(|text| text.len() >= number::MIN_FRAGMENT) {
+            self.rarest(text).iter().copied().for_each(&mut check);
         }
     }
 
