@@ -3,12 +3,13 @@
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use crate::step::run;
+use crate::setup;
+use crate::step::{root, run, run_in};
 
 #[derive(Args)]
 pub struct Bench {
     what: What,
-    /// Calls of the account of `call-log`.
+    /// Calls of the account of `call-log` and `typing`.
     #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
 }
@@ -25,6 +26,8 @@ enum What {
     Feed,
     /// The call log on a realistic account: pages, searches, filters, sync, beside bare SQL; and how each grows.
     CallLog,
+    /// From a key pressed in the search field to the rows on the screen, in the real window, at that many calls.
+    Typing,
 }
 
 impl Bench {
@@ -35,12 +38,25 @@ impl Bench {
             What::Transfer => "transfer",
             What::Feed => "feed",
             What::CallLog => return self.call_log(),
+            What::Typing => return self.typing(),
         };
         run("cargo", &["build", "--release", "--locked", "-p", "exchange", "-p", "softphone", "-p", "flows"])?;
         run(
             "cargo",
             &["run", "--quiet", "--release", "--locked", "-p", "flows", "--bin", "patchcord-bench", "--", flow],
         )
+    }
+
+    fn typing(&self) -> Result<()> {
+        setup::ui_packages()?;
+        run_in(&root().join("ui"), "npm", &["run", "build"])?;
+        let release = ["build", "--release", "--locked", "--features", "custom-protocol"];
+        let programs = ["-p", "patchcord", "-p", "exchange", "-p", "flows"];
+        run("cargo", &[&release[..], &programs].concat())?;
+        run("cargo", &["build", "--release", "--locked", "-p", "call-log", "--example", "bench"])?;
+        let rows = self.rows.to_string();
+        let bench = ["run", "--quiet", "--release", "--locked", "-p", "flows", "--bin", "patchcord-bench", "--"];
+        run("cargo", &[&bench[..], &["typing", "--rows", &rows]].concat())
     }
 
     /// Needs nothing of the exchange or the softphone.

@@ -5,6 +5,7 @@ mod figures;
 mod office;
 mod switchboard;
 mod transfer;
+mod typing;
 
 use anyhow::Result;
 use clap::Parser;
@@ -23,6 +24,11 @@ enum What {
     Transfer,
     /// 50 desks that watch 1,000 calls with 50 changes a second.
     Feed,
+    /// From a key pressed in the search field to the rows on the screen, in the real window.
+    Typing {
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+    },
     /// The desks of `feed`, as a process of their own.
     #[command(hide = true)]
     Watch { api: String, tokens: std::path::PathBuf },
@@ -35,6 +41,7 @@ async fn main() -> Result<()> {
         What::Switchboard => switchboard::run()?,
         What::Transfer => transfer::run().await?,
         What::Feed => feed::run().await?,
+        What::Typing { rows } => typing::run(rows).await?,
         What::Watch { api, tokens } => return feed::watch(&api, &tokens).await,
     };
     println!("{}", serde_json::to_string_pretty(&report)?);

@@ -11,9 +11,9 @@ use crate::figures;
 
 const PAGE: u64 = 500;
 
-pub fn run(path: &Path, rows: u64) -> Value {
+pub fn run(path: &Path, rows: u64, (store, scope): (&str, &str)) -> Value {
     let mut log = CallLog::open(path).unwrap().log;
-    log.follow("store", "scope").unwrap();
+    log.follow(store, scope).unwrap();
     let mut account = Account::new(rows);
     let (mut kept, mut keeping) = (0, Duration::ZERO);
     let mut json_bytes = 0;

@@ -27,6 +27,11 @@ struct Args {
     /// Fills this file, and says how fast.
     #[arg(long, hide = true)]
     fill: Option<PathBuf>,
+    /// As what the file is filled: the exchange's store, and what its reader may see.
+    #[arg(long, hide = true, default_value = "store")]
+    store: String,
+    #[arg(long, hide = true, default_value = "scope")]
+    scope: String,
     /// Asks this file.
     #[arg(long, hide = true)]
     ask: Option<PathBuf>,
@@ -35,7 +40,7 @@ struct Args {
 fn main() {
     let args = Args::parse();
     let report = match (&args.fill, &args.ask) {
-        (Some(path), _) => fill::run(path, args.rows),
+        (Some(path), _) => fill::run(path, args.rows, (&args.store, &args.scope)),
         (None, Some(path)) => ask::run(path, args.rows),
         (None, None) => {
             let few = measured(FEW);
