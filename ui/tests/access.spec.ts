@@ -13,7 +13,7 @@ const screens: Record<string, { view: View; ready: string; steps?: string[]; pag
   "live calls": { view: busy, ready: "live-widget" },
   transferring: { view: office.view({ live: { as_of: office.at, calls: [office.transferring] } }), ready: "live-undo" },
   dialog: { view: { ...busy, dialog: { ...office.dialog, error: "Ravi Kumar has gone away." } }, ready: "transfer-search" },
-  details: { view: { ...busy, details: { kind: "ready", record: office.moved } }, ready: "details" },
+  details: { view: { ...busy, details: office.ready() }, ready: "details" },
   phone: {
     view: office.view({ phone: { calls: [office.ownCall], trouble: null }, rings: [office.ring], notices: [{ id: 1, at: office.at, tone: "bad", sentence: "Ravi Kumar did not answer.", undo: null }] }),
     ready: "own-call",

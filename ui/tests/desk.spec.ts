@@ -132,13 +132,13 @@ test("search, filters, details and back", async ({ desk, page }) => {
   await page.keyboard.type("p");
   await page.getByTestId("chip-missed").click();
   await expect.poll(() => desk.wishes()).toEqual([
-    { kind: "search_logs", query: "p", filter: { outcome: null, direction: null, transferred: false } },
-    { kind: "search_logs", query: "p", filter: { outcome: "missed", direction: null, transferred: false } },
+    { kind: "search_logs", filter: { ...office.head().filter, text: "p" } },
+    { kind: "search_logs", filter: { ...office.head().filter, text: "p", outcomes: ["missed"] } },
   ]);
   await page.getByTestId("log-row").first().focus();
   await page.keyboard.press("Enter");
   await expect.poll(async () => (await desk.wishes()).at(-1)).toEqual({ kind: "open_details", call: office.moved.id });
-  await desk.push({ details: { open: { kind: "ready", record: office.moved } } });
+  await desk.push({ details: { open: office.ready(office.moved) } });
   await expect(page.getByTestId("journey")).toContainText("Maya Lindqvist transferred to Ravi Kumar");
   await expect(page.getByTestId("journey")).toContainText("Ravi Kumar: no answer");
   await expect(page.getByTestId("journey")).toContainText("Mina Shah asked first, for a transfer to Lena Fischer");

@@ -11,7 +11,7 @@ const TYPES: Record<string, string> = { ".html": "text/html", ".js": "text/javas
 
 export const emptyPatch: ViewPatch = {
   session: null, link: null, live: null, phone: null, rings: null, dialog: null, logs: null, details: null,
-  directory: null, sound: null, notices: null, asking: null,
+  directory: null, sound: null, notices: null, asking: null, keeping: null, player: null,
 };
 
 interface Mocked {
@@ -62,8 +62,9 @@ export class Desk {
     return calls.filter((call) => call.command === command).map((call) => call.args);
   }
 
+  /** What the person has asked for; sums are asked for by the window itself. */
   async wishes(): Promise<Wish[]> {
-    return (await this.calls("wish")).map((args) => args.wish as Wish);
+    return (await this.calls("wish")).map((args) => args.wish as Wish).filter(({ kind }) => kind !== "summarise");
   }
 }
 

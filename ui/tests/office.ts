@@ -1,7 +1,7 @@
 // The sample office as a desk would show it.
 import type {
-  CallRecord, CallState, ConsultStage, LiveRow, PhoneCall, RingView, TransferDialog, TransferStage, TransferTarget, User,
-  UserRef, View,
+  CallRecord, CallState, ConsultStage, Counts, DetailsView, LiveRow, LogsHead, PhoneCall, PlayerView, RingView, Row, SummaryView,
+  TransferDialog, TransferStage, TransferTarget, Unsent, User, UserRef, View,
 } from "../src/bindings";
 
 /** A fixed moment before now, so that durations are never negative. */
@@ -135,6 +135,92 @@ export const moved: CallRecord = record(0, {
     { seq: 45, at: at + 99_000, user: "mina", user_name: "Mina Shah", action: "complete_transfer", call: "7f3a-0", target: "Lena Fischer", outcome: "accepted", rule: "who transferred", hash: "e5".repeat(32) },
   ],
 });
+/** The same call with everything that people and machines can put on it. */
+export const full: CallRecord = {
+  ...moved, agents: [ref(mina), ref(ravi)],
+  voicemail: { mailbox: "Support", duration_ms: 42_000, heard: null },
+  remarks: { revision: 2, note: "Refund of order 4411 promised for Friday.", disposition: "call_back", by: ref(ravi), at: at + 200_000 },
+  quality: [
+    { party: "Priya Nair", user: null, codec: "opus", score: 418, lost_permille: 2, jitter_ms: 6, round_trip_ms: 48 },
+    { party: "Mina Shah", user: "mina", codec: "G.722", score: 372, lost_permille: 18, jitter_ms: 21, round_trip_ms: 130 },
+    { party: "+442079460812", user: null, codec: "PCMA", score: 254, lost_permille: 91, jitter_ms: 60, round_trip_ms: null },
+  ],
+};
+export const ready = (record: CallRecord = full, unsent: Unsent | null = null): DetailsView => ({ kind: "ready", record, unsent });
+/** What Maya wrote on the call while the exchange was away. */
+export const unsent: Unsent = { call: full.id, base: 2, note: "She will send the receipt.", disposition: "resolved", at: at + 300_000, theirs: null };
+export const conflict: Unsent = {
+  ...unsent, theirs: { revision: 3, note: "Refund was paid today.", disposition: null, by: ref(ravi), at: at + 320_000 },
+};
+export const player = (rest: Partial<PlayerView> = {}): PlayerView => ({
+  call: full.id, state: { kind: "paused" }, position_ms: 12_000, duration_ms: 42_000, speed: 100, ...rest,
+});
+/** The row of a record. */
+export const row = (record: CallRecord, rest: Partial<Row> = {}): Row => ({
+  id: record.id, direction: record.direction, outcome: record.outcome, caller: record.caller, dialled: record.dialled,
+  department: record.department, agents: record.agents, started_at: record.started_at, answered_at: record.answered_at,
+  ended_at: record.ended_at, waited_ms: (record.answered_at ?? record.ended_at) - record.started_at,
+  talk_ms: record.answered_at === null ? 0 : record.ended_at - record.answered_at,
+  transferred: record.journey.some((step) => step.event === "transfer_started"),
+  came_back: record.journey.some((step) => step.event === "transfer_bounced"),
+  voicemail: record.voicemail ? (record.voicemail.heard ? "heard" : "unheard") : "none",
+  worst_score: record.quality?.length ? Math.min(...record.quality.map(({ score }) => score)) : null,
+  note: record.remarks?.note ?? "", disposition: record.remarks?.disposition ?? null, remarks: record.remarks ? "kept" : "none",
+  excerpt: null, marks: [], ...rest,
+});
+export const rows = (count: number): Row[] => records(count).map((each) => row(each));
+/** One row of each particular kind. */
+export const particular = (): Row[] => {
+  const [a, b, c, d, e, f, g, h] = records(8).map((each) => row(each));
+  return [
+    row(full), { ...b!, transferred: true }, { ...c!, voicemail: "heard" }, { ...d!, outcome: "voicemail", voicemail: "unheard" },
+    { ...e!, remarks: "unsent", note: "Called twice" }, { ...f!, remarks: "conflict", note: "Called twice" },
+    { ...g!, remarks: "kept", disposition: "resolved" }, { ...h!, outcome: "announced", worst_score: 290 }, { ...a!, id: "7f3a-x", outcome: "failed", came_back: false, transferred: false },
+  ];
+};
+export const counts = (rest: Partial<Counts> = {}): Counts => ({
+  total: 1204, directions: [{ value: "inbound", calls: 903 }, { value: "outbound", calls: 301 }],
+  outcomes: [{ value: "answered", calls: 1000 }, { value: "missed", calls: 150 }, { value: "voicemail", calls: 54 }],
+  departments: [{ value: support, calls: 803 }, { value: billing, calls: 401 }],
+  answered_by: [{ value: ref(ravi), calls: 512 }, { value: ref(mina), calls: 488 }, { value: { id: "gone", name: "Zoë Martin" }, calls: 3 }],
+  transferred: 181, came_back: 24, voicemail_left: 54, voicemail_unheard: 2,
+  talk_at_least_ms: [{ value: 60_000, calls: 700 }, { value: 300_000, calls: 250 }, { value: 900_000, calls: 31 }, { value: 3_600_000, calls: 0 }],
+  quality_below: [{ value: 258, calls: 1 }, { value: 310, calls: 7 }, { value: 360, calls: 40 }, { value: 403, calls: 220 }],
+  dispositions: [{ value: "resolved", calls: 77 }, { value: "old_word", calls: 1 }], ...rest,
+});
+export const head = (rest: Partial<LogsHead> = {}): LogsHead => ({
+  filter: {
+    text: "", from: null, until: null, directions: [], outcomes: [], answered_by: [], departments: [], transferred: false,
+    came_back: false, voicemail: "any", talk_at_least_ms: null, talk_below_ms: null, quality_below: null, dispositions: [],
+  },
+  more: false, counts: counts(), as_of: at, sync: { kind: "up_to_date" }, saved: [], unsent: 0, conflicts: 0, conflict: null,
+  complete_from: null, summary: summary(), export: null, ...rest,
+});
+/** "per 98 ref", with filters. */
+export function searched(): View {
+  const filter = { ...head().filter, text: "per 98 ref", outcomes: ["answered" as const], departments: ["support"], transferred: true, from: at - 86_400_000 * 30 };
+  const [a, b, c, d] = rows(4);
+  return view({ logs: { head: head({ filter, counts: counts({ total: 4 }), saved: [{ name: "Refunds in Support", filter }, { name: "Missed today", filter: head().filter }] }), rows: [
+    { ...a!, excerpt: "Refund question, she has the receipt of order 4411 and wants it today", marks: [{ field: "caller_number", item: 0, from: 3, to: 5 }, { field: "excerpt", item: 0, from: 0, to: 3 }] },
+    { ...b!, caller: { name: "João 😀 Pereira", number: "+351912345678" }, marks: [{ field: "caller_name", item: 0, from: 7, to: 10 }, { field: "caller_number", item: 0, from: 4, to: 5 }] },
+    { ...c!, note: "Refund promised", remarks: "kept", marks: [{ field: "note", item: 0, from: 0, to: 3 }, { field: "agent", item: 0, from: 0, to: 2 }] },
+    { ...d!, dialled: "+44 20 7946 0200", marks: [{ field: "dialled", item: 0, from: 4, to: 6 }, { field: "department", item: 0, from: 0, to: 3 }] },
+  ] } });
+}
+/** Today by the machine's midnight. */
+export function summary(): SummaryView {
+  const from = new Date(at).setHours(0, 0, 0, 0);
+  const answered = [0, 0, 0, 0, 0, 0, 0, 0, 4, 9, 12, 7, 3, 8, 1];
+  const hours = Array.from({ length: 24 }, (_, hour) => {
+    const [heard = 0, missed] = [answered[hour], hour > 7 && hour < 15 ? hour % 3 : 0];
+    return { from: from + hour * 3_600_000, calls: heard + missed + (heard > 5 ? 2 : 0), answered: heard, missed, transferred: heard > 8 ? 2 : 0 };
+  });
+  const all = (key: "calls" | "answered" | "missed" | "transferred") => hours.reduce((sum, hour) => sum + hour[key], 0);
+  return {
+    from, until: from + 86_400_000,
+    sums: { calls: all("calls"), answered: all("answered"), missed: all("missed"), outbound: 8, transferred: all("transferred"), came_back: 1, voicemails: 2, average_wait_ms: 9_400, hours },
+  };
+}
 export const records = (count: number): CallRecord[] => Array.from({ length: count }, (_, n) => (n === 0 ? moved : record(n)));
 
 /** Blind, consult, voicemail: why not, or the line. */
@@ -231,20 +317,22 @@ export function view(rest: Partial<View> = {}): View {
     phone: { calls: [], trouble: null },
     rings: [],
     dialog: null,
-    logs: { query: "", filter: { outcome: null, direction: null, transferred: false }, rows: [], more: false, as_of: at, sync: { kind: "up_to_date" } },
+    logs: { head: head({ counts: counts({ total: 0 }) }), rows: [] },
     details: null,
     directory: { users, departments: [
       { ...support, extension: "200", free: 2, members: 4, queued: 0 },
       { ...billing, extension: "400", free: 0, members: 3, queued: 2 },
-    ] },
+    ], dispositions: [{ id: "resolved", name: "Resolved" }, { id: "call_back", name: "Call back" }, { id: "wrong_number", name: "Wrong number" }] },
     sound: { microphones: [{ id: "m1", name: "USB headset" }], speakers: [{ id: "s1", name: "USB headset" }, { id: "s2", name: "Loudspeaker" }],
       microphone: "m1", speaker: null, ringer: "s2", trouble: null },
     notices: [],
     asking: [],
+    keeping: { days: null, megabytes: 512 },
+    player: null,
     ...rest,
   };
 }
-export const logs = (count: number): View["logs"] => ({ ...view().logs, rows: records(count) });
+export const logs = (count: number, rest: Partial<LogsHead> = {}): View["logs"] => ({ head: head(rest), rows: rows(count) });
 export const signedOut = (error: string | null = null): View => view({ session: { kind: "signed_out", address: "https://exchange.northwind.example:7443", user: "maya", error } });
 export const fingerprint: View = view({
   session: { kind: "confirm_fingerprint", address: "https://exchange.northwind.example:7443", user: "maya",
@@ -253,17 +341,17 @@ export const fingerprint: View = view({
 export const offline = (): View => view({
   link: { control: { kind: "down", since: at, why: "The exchange does not answer.", retry_at: at + 60_000 },
     registration: { kind: "down", since: at, why: "The registrar does not answer.", retry_at: null }, exchange: null },
-  live: { as_of: at, calls: few }, logs: { ...logs(12), sync: { kind: "offline" } },
+  live: { as_of: at, calls: few }, logs: logs(12, { sync: { kind: "offline" } }),
 });
 /** Every part with names as long as they come. */
 export function long(): View {
   const caller = { name: longName, number: "+919812345678901" };
   const agent = { id: "long", name: longName };
-  const rows = few.map((row) => ({ ...row, call: { ...row.call, caller, agent, department: { id: "long", name: longName } } }));
+  const calls = few.map((row) => ({ ...row, call: { ...row.call, caller, agent, department: { id: "long", name: longName } } }));
   return view({
     session: { kind: "signed_in", account: longName, me: { ...maya, name: longName }, address: "https://x:1", keyring_warning: null },
-    live: { as_of: at, calls: rows },
-    logs: { ...logs(30), rows: records(30).map((r) => ({ ...r, caller, agents: [agent, agent] })) },
+    live: { as_of: at, calls },
+    logs: { head: head(), rows: rows(30).map((r) => ({ ...r, caller, agents: [agent, agent], department: { id: "long", name: longName } })) },
     phone: { calls: [{ ...ownCall, with: caller }], trouble: null },
     rings: [{ ...ring, headline: `Internal transfer from ${longName}`, caller, department: longName }],
   });

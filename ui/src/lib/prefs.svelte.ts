@@ -1,4 +1,6 @@
 // How this person likes the window. Kept in the web view; nothing here matters to a call.
+import { readColumns, type ColumnPrefs } from "./columns";
+import { ranges, type Range } from "./filter";
 
 export type Theme = "system" | "light" | "dark";
 export const textSizes = [100, 125, 150, 200] as const;
@@ -8,10 +10,17 @@ interface Prefs {
   theme: Theme;
   textSize: TextSize;
   widgetOpen: boolean;
+  todayOpen: boolean;
+  todayTable: boolean;
+  columns: ColumnPrefs;
+  /** Saved views that mean "today" whatever day it is, by user and name: a filter has moments only. */
+  viewRanges: Record<string, Range>;
 }
 
 const KEY = "patchcord.prefs";
-const defaults: Prefs = { theme: "system", textSize: 100, widgetOpen: true };
+const defaults: Prefs = {
+  theme: "system", textSize: 100, widgetOpen: true, todayOpen: true, todayTable: false, columns: readColumns(null), viewRanges: {},
+};
 
 export const prefs = $state<Prefs>(read());
 
@@ -28,10 +37,19 @@ function read(): Prefs {
       theme: kept.theme === "light" || kept.theme === "dark" ? kept.theme : defaults.theme,
       textSize: textSizes.find((size) => size === kept.textSize) ?? defaults.textSize,
       widgetOpen: kept.widgetOpen !== false,
+      todayOpen: kept.todayOpen !== false,
+      todayTable: kept.todayTable === true,
+      columns: readColumns(kept.columns),
+      viewRanges: readRanges(kept.viewRanges),
     };
   } catch {
     return { ...defaults };
   }
+}
+
+function readRanges(kept: unknown): Prefs["viewRanges"] {
+  const given = Object.entries(typeof kept === "object" && kept ? kept : {});
+  return Object.fromEntries(given.filter(([, range]) => typeof range === "string" && range in ranges));
 }
 
 function show(): void {

@@ -1,5 +1,6 @@
 // Moments and lengths in words. One clock for the whole window, so that all durations step together.
 
+const DAY = 86_400_000;
 let now = $state(Date.now());
 setInterval(() => (now = Date.now()), 1000);
 
@@ -24,10 +25,29 @@ export const atLength = (at: number): string => full.format(at);
 
 /** Today `14:02`, this week `Tue 14:02`, before that `3 Nov 14:02`. */
 export function atMoment(at: number): string {
-  const midnight = new Date(now).setHours(0, 0, 0, 0);
-  if (at >= midnight) return atTime(at);
-  const day = at > midnight - 6 * 86_400_000 ? weekday : dayMonth;
+  const today = midnight(now);
+  if (at >= today) return atTime(at);
+  const day = at > today - 6 * DAY ? weekday : dayMonth;
   return `${day.format(at)} ${atTime(at)}`;
+}
+
+const shortDate = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
+const ago = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
+
+/** `4 Mar 2026` */
+export const atDate = (at: number): string => shortDate.format(at);
+
+/** Today `12 min. ago`; before that like `atMoment`, from last year on with the year. */
+export function atRelative(at: number): string {
+  if (at < midnight(now)) return at < new Date(now).setMonth(0, 1) - DAY ? `${atDate(at)}` : atMoment(at);
+  const minutes = Math.max(0, Math.round((now - at) / 60_000));
+  return minutes < 60 ? ago.format(-minutes, "minute") : ago.format(-Math.floor(minutes / 60), "hour");
+}
+
+/** The beginning of the local day of `at`, or of the day so many days later; a day is not always 24 hours long. */
+export function midnight(at: number, days = 0): number {
+  const day = new Date(at);
+  return new Date(day.getFullYear(), day.getMonth(), day.getDate() + days).getTime();
 }
 
 /** `0:07`, `12:40`, `1:02:09`; never negative, even if two clocks disagree. */

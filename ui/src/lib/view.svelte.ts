@@ -1,5 +1,7 @@
 // The one copy of the desk's view in this window. It listens first, asks once, and after that only receives.
-import { commands, events, type LivePatch, type LiveRow, type View, type ViewPatch, type Wish } from "../bindings";
+import {
+  commands, events, type LivePatch, type LiveRow, type LogsPatch, type View, type ViewPatch, type Wish,
+} from "../bindings";
 
 interface Shown {
   /** Nothing until the desk has answered for the first time. */
@@ -62,12 +64,22 @@ export function applied(view: View, patch: ViewPatch): View {
     phone: patch.phone ?? view.phone,
     rings: patch.rings ?? view.rings,
     dialog: patch.dialog ? patch.dialog.open : view.dialog,
-    logs: patch.logs ?? view.logs,
+    logs: patch.logs ? appliedLogs(view.logs, patch.logs) : view.logs,
     details: patch.details ? patch.details.open : view.details,
     directory: patch.directory ?? view.directory,
     sound: patch.sound ?? view.sound,
     notices: patch.notices ?? view.notices,
     asking: patch.asking ?? view.asking,
+    keeping: patch.keeping ?? view.keeping,
+    player: patch.player ? patch.player.open : view.player,
+  };
+}
+
+function appliedLogs({ head, rows }: View["logs"], patch: LogsPatch): View["logs"] {
+  const { at, removed, added } = patch.rows ?? { at: 0, removed: 0, added: [] };
+  return {
+    head: patch.head ?? head,
+    rows: patch.rows ? rows.slice(0, at).concat(added, rows.slice(at + removed)) : rows,
   };
 }
 

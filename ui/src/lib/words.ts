@@ -30,7 +30,7 @@ export const outcomeWords: Record<CallOutcome, string> = {
   answered: "Answered",
   missed: "Missed",
   voicemail: "Voicemail",
-  announced: "Announcement",
+  announced: "Announced",
   failed: "Failed",
 };
 
