@@ -52,6 +52,17 @@ test("what has the focus never lies beneath the live calls", async ({ desk, page
   }
 });
 
+test("the live calls leave the details whole, at every width that shows both", async ({ desk, page }) => {
+  await desk.open(office.view({ live: { as_of: office.at, calls: office.few }, logs: office.logs(60), details: office.ready() }));
+  for (const width of [1280, 1200, 1000, 840]) {
+    await page.setViewportSize({ width, height: 800 });
+    await expect.poll(async () => {
+      const [widget, details] = [await page.getByTestId("live-widget").boundingBox(), await page.getByTestId("details").boundingBox()];
+      return widget!.x + widget!.width <= details!.x;
+    }).toBe(true);
+  }
+});
+
 test("the phone's keys: answer, mute, hold, decline before hanging up", async ({ desk, page }) => {
   await desk.open(office.view({ phone: { calls: [office.ownCall], trouble: null }, rings: [office.ring] }));
   await page.getByTestId("own-call").waitFor();

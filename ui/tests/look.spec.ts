@@ -34,8 +34,7 @@ const screens: Record<string, View> = {
   "details-conflict": office.view({ logs: office.logs(40, { conflicts: 1, conflict: office.full.id }), details: office.ready(office.full, office.conflict) }),
   searched: office.searched(),
   "logs-none": office.view({ logs: { head: office.head({ filter: { ...office.head().filter, text: "zz" }, counts: office.counts({ total: 0 }) }), rows: [] } }),
-  syncing: office.view({ logs: office.logs(40, { sync: { kind: "syncing", done: 412_000, percent: 41 }, complete_from: office.at - 9e9, unsent: 2,
-    export: { kind: "going", done: 4000, total: 12_000 } }), player: office.player({ state: { kind: "playing" } }) }),
+  "going-on": office.goingOn(),
   phone: {
     ...widget,
     phone: { calls: [office.ownCall, { ...office.ownCall, id: 4, held: true, muted: true, with: { name: "", number: "+4420" } }], trouble: null },

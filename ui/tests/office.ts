@@ -207,6 +207,13 @@ export function searched(): View {
     { ...d!, dialled: "+44 20 7946 0200", marks: [{ field: "dialled", item: 0, from: 4, to: 6 }, { field: "department", item: 0, from: 0, to: 3 }] },
   ] } });
 }
+/** All that can go on with the logs at once. */
+export const goingOn = (): View => view({
+  logs: logs(40, {
+    sync: { kind: "syncing", done: 412_000, percent: 41 }, complete_from: at - 9e9, unsent: 2, export: { kind: "going", done: 4000, total: 12_000 },
+  }),
+  player: player({ state: { kind: "playing" } }),
+});
 /** Today by the machine's midnight. */
 export function summary(): SummaryView {
   const from = new Date(at).setHours(0, 0, 0, 0);
