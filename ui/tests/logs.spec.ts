@@ -138,6 +138,12 @@ test("an end before the beginning moves the other end along", async ({ desk, pag
   await expect.poll(() => last(desk)).toEqual({ kind: "search_logs", filter: { ...noFilter, from: day(20), until: day(21) } });
   await page.getByTestId("range-until").fill("2026-02-12");
   await expect.poll(() => last(desk)).toEqual({ kind: "search_logs", filter: { ...noFilter, from: day(12), until: day(13) } });
+  const asked = (await desk.wishes()).length;
+  await page.getByTestId("range-from").fill("0020-02-10");
+  await expect(page.getByTestId("range-from")).toHaveValue("0020-02-10");
+  await page.getByTestId("range-from").fill("");
+  await expect.poll(() => last(desk)).toEqual({ kind: "search_logs", filter: { ...noFilter, from: null, until: day(13) } });
+  expect((await desk.wishes()).length).toBe(asked + 1);
 });
 
 test("today is still today after midnight", async ({ desk, page }) => {

@@ -3,7 +3,7 @@
 export const columns = [
   { id: "time", name: "Time", width: 5.75, always: true },
   { id: "caller", name: "Caller", width: 8, always: true },
-  { id: "direction", name: "Direction", width: 5.25 },
+  { id: "direction", name: "Direction", width: 5.75 },
   { id: "outcome", name: "Outcome", width: 6.5 },
   { id: "answered_by", name: "Answered by", width: 7.5 },
   { id: "department", name: "Department", width: 5.5 },
