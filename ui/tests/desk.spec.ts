@@ -40,17 +40,21 @@ test("live calls are there only while there are any", async ({ desk, page }) => 
   await expect(page.getByTestId("live-widget")).toHaveCount(0);
 });
 
-test("what has the focus never lies beneath the live calls", async ({ desk, page }) => {
-  await desk.open(office.view({ live: { as_of: office.at, calls: office.few }, logs: office.logs(60) }));
-  await page.getByTestId("log-row").first().focus();
-  const widget = await page.getByTestId("live-widget").boundingBox();
-  for (let i = 0; i < 25; i++) {
-    await page.keyboard.press("ArrowDown");
-    await expect(page.locator(`[data-testid=log-row][data-place="${i + 1}"]`)).toBeFocused();
-    const row = await page.locator(":focus").boundingBox();
-    expect(row!.y + row!.height).toBeLessThanOrEqual(widget!.y + 1);
-  }
-});
+for (const [width, height] of [[1280, 800], [900, 480], [640, 400]] as const) {
+  test(`what has the focus never lies beneath the live calls, ${width} × ${height}`, async ({ desk, page }) => {
+    await page.setViewportSize({ width, height });
+    await desk.open(office.view({ live: { as_of: office.at, calls: office.few }, logs: office.logs(60) }));
+    await page.getByTestId("log-row").first().focus();
+    const widget = await page.getByTestId("live-widget").boundingBox();
+    for (let i = 0; i < 25; i++) {
+      await page.keyboard.press("ArrowDown");
+      await expect(page.locator(`[data-testid=log-row][data-place="${i + 1}"]`)).toBeFocused();
+      const row = await page.locator(":focus").boundingBox();
+      expect(row!.y + row!.height).toBeLessThanOrEqual(widget!.y + 1);
+      expect(row!.y).toBeGreaterThanOrEqual(0);
+    }
+  });
+}
 
 test("the live calls leave the details whole, at every width that shows both", async ({ desk, page }) => {
   await desk.open(office.view({ live: { as_of: office.at, calls: office.few }, logs: office.logs(60), details: office.ready() }));
@@ -61,6 +65,17 @@ test("the live calls leave the details whole, at every width that shows both", a
       return widget!.x + widget!.width <= details!.x;
     }).toBe(true);
   }
+});
+
+test("when the chosen live call ends, no other call takes its place", async ({ desk, page }) => {
+  await desk.open(office.view({ live: { as_of: office.at, calls: office.few.slice(0, 1).concat(office.live("c8", "Otto Brandt", { kind: "talking", with: { id: "mina", name: "Mina Shah" } })) } }));
+  await page.getByTestId("live-row").first().focus();
+  await desk.push({ live: { as_of: office.at, reset: false, changed: [], gone: ["c1"] } });
+  await expect(page.getByTestId("live-row")).toHaveCount(1);
+  await expect(page.getByRole("grid", { name: "Live calls" })).toBeFocused();
+  await page.keyboard.press("Control+Shift+T");
+  await expect(page.getByRole("grid", { name: "Live calls" })).not.toBeFocused();
+  expect(await desk.wishes()).toEqual([]);
 });
 
 test("the phone's keys: answer, mute, hold, decline before hanging up", async ({ desk, page }) => {

@@ -72,8 +72,8 @@ function datesWords(filter: Wanted, now: Timestamp): string {
   return last === null ? `Since ${first}` : first === null ? `Until ${last}` : `${first} to ${last}`;
 }
 
-export const talkWords = (ms: number): string => `${lasting(ms)} or longer`;
-export const qualityWords: Record<number, string> = {
+const talkWords = (ms: number): string => `${lasting(ms)} or longer`;
+const qualityWords: Record<number, string> = {
   403: "Less than good", 360: "Poor or bad", 310: "Bad", 258: "Hardly to be understood",
 };
 export const belowWords = (score: number): string => qualityWords[score] ?? `Scored below ${(score / 100).toFixed(2)}`;
