@@ -224,6 +224,23 @@ test("with little room, columns go; the caller stays", async ({ desk, page }) =>
   await expect(page.getByTestId("columns-panel").getByRole("row", { name: "Department" })).toContainText("no room now");
 });
 
+test.describe("in Berlin", () => {
+  test.use({ timezoneId: "Europe/Berlin" });
+
+  test("times are relative today, days and dates before; the whole is in the title", async ({ desk, page }) => {
+    const ago = [13 * 60_000, 3 * 3_600_000, 20 * 3_600_000, 40 * 86_400_000, 100 * 86_400_000];
+    const rows = ago.map((ms, n) => ({ ...office.rows(n + 1)[n]!, started_at: office.at + 754_000 - ms }));
+    await desk.open(office.view({ logs: { head: office.head(), rows } }));
+    const time = (n: number) => page.getByTestId("log-row").nth(n).getByRole("gridcell").first();
+    await expect(time(0)).toHaveText("13 min. ago");
+    await expect(time(0)).toHaveAttribute("title", /Wednesday, March 4, 2026 at \d\d:\d\d:34/);
+    await expect(time(1)).toHaveText("3 hr. ago");
+    await expect(time(2)).toHaveText(/^Tue \d\d:\d\d$/);
+    await expect(time(3)).toHaveText(/^Jan 23 \d\d:\d\d$/);
+    await expect(time(4)).toHaveText("Nov 24, 2025");
+  });
+});
+
 test("a row says what is particular about its call, in signs that have words", async ({ desk, page }) => {
   await desk.open(office.view({ logs: { head: office.head(), rows: office.particular() } }));
   const row = (n: number) => page.getByTestId("log-row").nth(n);

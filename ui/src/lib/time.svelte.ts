@@ -39,7 +39,10 @@ export const atDate = (at: number): string => shortDate.format(at);
 
 /** Today `12 min. ago`; before that like `atMoment`, from last year on with the year. */
 export function atRelative(at: number): string {
-  if (at < midnight(now)) return at < new Date(now).setMonth(0, 1) - DAY ? `${atDate(at)}` : atMoment(at);
+  const today = midnight(now);
+  const newYear = new Date(new Date(now).getFullYear(), 0, 1).getTime();
+  if (at < Math.min(newYear, today - 6 * DAY)) return atDate(at);
+  if (at < today) return atMoment(at);
   const minutes = Math.max(0, Math.round((now - at) / 60_000));
   return minutes < 60 ? ago.format(-minutes, "minute") : ago.format(-Math.floor(minutes / 60), "hour");
 }
