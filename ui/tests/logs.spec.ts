@@ -63,6 +63,18 @@ test("another search begins at the top of its list", async ({ desk, page }) => {
   expect(await grid.evaluate((element) => element.scrollTop)).toBe(0);
 });
 
+test("another search's rows take the elements of the last one's, but never one that has the focus", async ({ desk, page }) => {
+  await desk.open(list(60));
+  await page.getByTestId("log-row").first().evaluate((row) => row.setAttribute("data-old", ""));
+  await insert(desk, 0, 60, newRows(40));
+  await expect(page.locator("[data-call='new-0']")).toHaveAttribute("data-old");
+  await expect(page.locator("[data-call='new-0']")).toContainText("New 0");
+  await page.locator("[data-call='new-0']").focus();
+  await insert(desk, 0, 40, office.rows(60));
+  await expect(page.locator("[data-call='7f3a-0']")).toBeVisible();
+  await expect(page.locator("[data-old]")).toHaveCount(0);
+});
+
 test("each key is a search, answers undo nothing that was typed meanwhile, and the end asks for more", async ({ desk, page }) => {
   await desk.open(list(3, { more: true }));
   await page.getByTestId("log-search").pressSequentially("nai");
