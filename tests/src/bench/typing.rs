@@ -49,7 +49,9 @@ pub async fn run(rows: u64) -> Result<Value> {
         for letter in query.chars() {
             taken.push(press(&app, letter).await?);
         }
-        app.write("log-search", "").await?;
+        app.find("log-search").await?.clear().await?;
+        // All calls again: nothing is marked as found.
+        app.gone("log-found").await?;
         app.settled().await?;
     }
     let memory = app.memory_mb()?;

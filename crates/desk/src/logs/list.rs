@@ -36,6 +36,7 @@ impl Owner {
                 self.on_log(|log| log.views(), LogHappening::Saved);
                 self.look_for_unsent();
                 self.retain_logs();
+                self.sum_again();
             }
             Err(error) => {
                 self.view.logs.head.sync = SyncView::Failed { sentence: error.to_string() };

@@ -62,6 +62,8 @@ pub(crate) struct Logs {
     exporting: bool,
     cancel_export: bool,
     retaining: bool,
+    /// Whose sums are to be shown.
+    stretch: Option<(Timestamp, Timestamp)>,
     /// The message that is listened to.
     message: Option<voicemail::Message>,
 }

@@ -8,24 +8,28 @@ use crate::owner::Owner;
 
 impl Owner {
     pub(crate) fn summarise(&mut self, stretch: Option<(Timestamp, Timestamp)>) {
-        let Some((from, until)) = stretch else {
+        let Some(logs) = self.logs() else { return };
+        logs.stretch = stretch;
+        if stretch.is_none() {
             self.view.logs.head.summary = None;
-            return;
-        };
+        }
+        self.sum_again();
+    }
+
+    /// The calls have changed, or are there now.
+    pub(super) fn sum_again(&mut self) {
+        let Some((from, until)) = self.logs().and_then(|logs| logs.stretch) else { return };
         let work = move |log: &mut CallLog| Ok(SummaryView { from, until, sums: log.summary(from, until)? });
         self.on_log(work, LogHappening::Summed);
     }
 
-    /// The calls have changed.
-    pub(super) fn sum_again(&mut self) {
-        if let Some(summary) = &self.view.logs.head.summary {
-            self.summarise(Some((summary.from, summary.until)));
-        }
-    }
-
     pub(super) fn summed(&mut self, summary: Result<SummaryView, LogError>) {
         match summary {
-            Ok(summary) => self.view.logs.head.summary = Some(summary),
+            // The person may not want them any more.
+            Ok(summary) if self.logs().is_some_and(|logs| logs.stretch == Some((summary.from, summary.until))) => {
+                self.view.logs.head.summary = Some(summary);
+            }
+            Ok(_) => {}
             Err(error) => self.log_failed(&error),
         }
     }
