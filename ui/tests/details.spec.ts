@@ -30,6 +30,15 @@ test("sound by leg in words and figures; identifiers are copied whole", async ({
   await expect(page.getByTestId("remarks-note")).toHaveValue(/Call: 7f3a-0\nLink: patchcord:call\/7f3a-0\nRecord: 1000\nTransfers: t1, t2, t3\nExchange: https:/);
 });
 
+test("a link to the call that is open already shows it from any screen", async ({ desk, page }) => {
+  await desk.open(opened());
+  await page.getByTestId("nav-settings").click();
+  await expect(page.getByTestId("details")).toHaveCount(0);
+  await desk.push({ details: { open: { kind: "loading", call: office.full.id } } });
+  await show(desk, office.full);
+  await expect(page.getByTestId("details")).toBeVisible();
+});
+
 test("a note and a disposition are saved with the revision that was seen", async ({ desk, page }) => {
   await desk.open(opened());
   const note = page.getByTestId("remarks-note");
