@@ -10,13 +10,13 @@ use super::{ExportView, LogError, LogHappening};
 use crate::Tone;
 use crate::owner::Owner;
 
-/// A file that is being written, beside its name until it is whole.
+/// A file, beside its name until it is whole.
 pub(crate) struct Exporting {
     export: Export,
+    /// `None` once it is whole.
     out: Option<BufWriter<File>>,
     part: PathBuf,
     path: PathBuf,
-    more: bool,
 }
 
 impl Owner {
@@ -40,7 +40,7 @@ impl Owner {
                 let part = path.with_extension(format!("{extension}.part"));
                 std::fs::create_dir_all(&folder).map_err(call_log::Error::Export)?;
                 let out = File::create(&part).map_err(call_log::Error::Export)?;
-                Ok(Exporting { export, out: Some(BufWriter::new(out)), part, path, more: true })
+                Ok(Exporting { export, out: Some(BufWriter::new(out)), part, path })
             },
             stepped,
         );
@@ -60,12 +60,12 @@ impl Owner {
         let Some(logs) = self.logs() else { return };
         let cancelled = std::mem::take(&mut logs.cancel_export);
         match step {
-            Ok(step) if step.more && !cancelled => {
+            Ok(step) if step.out.is_some() && !cancelled => {
                 let (done, total) = (step.export.done, step.export.total);
                 self.view.logs.head.export = Some(ExportView::Going { done, total });
                 self.on_log(move |log| step.go_on(log), stepped);
             }
-            Ok(step) if step.more => {
+            Ok(step) if step.out.is_some() => {
                 logs.exporting = false;
                 drop(step);
                 self.view.logs.head.export = None;
@@ -90,8 +90,7 @@ fn stepped(step: Result<Exporting, LogError>) -> LogHappening {
 impl Exporting {
     fn go_on(mut self, log: &mut call_log::CallLog) -> Result<Self, call_log::Error> {
         let Some(out) = &mut self.out else { return Ok(self) };
-        self.more = log.export_step(&mut self.export, out)?;
-        if !self.more {
+        if !log.export_step(&mut self.export, out)? {
             out.flush().map_err(call_log::Error::Export)?;
             std::fs::rename(&self.part, &self.path).map_err(call_log::Error::Export)?;
             self.out = None;

@@ -14,7 +14,7 @@ mod voicemail;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use call_log::{Counts, Page, Place, Row, SavedView, Unsent};
+use call_log::{Counts, Page, Place, Retained, Row, SavedView, Unsent};
 use protocol::{CallId, CallRecord, Timestamp};
 use softphone::PlayerEvent;
 use tokio::task::AbortHandle;
@@ -23,9 +23,9 @@ pub use view::*;
 
 use crate::control::ControlError;
 use crate::owner::{Happening, Owner};
+use crate::session::State;
 pub(crate) use export::Exporting;
 pub(crate) use remarks::Delivered;
-pub(crate) use retain::Kept;
 pub(crate) use room::{LogError, LogRoom};
 pub(crate) use sync::{Goal, SyncError};
 
@@ -87,7 +87,7 @@ pub(crate) enum LogHappening {
     Delivered(Delivered),
     Summed(Result<SummaryView, LogError>),
     Exported(Result<Exporting, String>),
-    Retained(Result<Kept, LogError>),
+    Retained(Result<Retained, LogError>),
     SoundHere { call: CallId, sound: Result<Option<Vec<u8>>, LogError> },
     SoundFetched { call: CallId, sound: Result<Vec<u8>, ControlError> },
     SoundKept(Result<(), LogError>),
@@ -140,7 +140,7 @@ impl Owner {
         work: impl FnOnce(&mut call_log::CallLog) -> Result<T, call_log::Error> + Send + 'static,
         then: impl FnOnce(Result<T, LogError>) -> LogHappening + Send + 'static,
     ) {
-        let crate::session::State::In(session) = &self.state else { return };
+        let State::In(session) = &self.state else { return };
         let Some(log) = &session.log else { return };
         // Queued now, so that things are done in the order in which they were asked.
         let done = log.begin(work);
@@ -148,9 +148,7 @@ impl Owner {
     }
 
     fn logs(&mut self) -> Option<&mut Logs> {
-        match &mut self.state {
-            crate::session::State::In(session) => Some(&mut session.logs),
-            _ => None,
-        }
+        let State::In(session) = &mut self.state else { return None };
+        Some(&mut session.logs)
     }
 }

@@ -8,9 +8,6 @@ use crate::owner::Owner;
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
-/// What one step did.
-pub(crate) type Kept = Retained;
-
 impl Owner {
     pub(crate) fn keep_logs(&mut self, days: Option<u32>, megabytes: u32) {
         self.settings.log_days = days.map(|days| days.max(1));
@@ -37,7 +34,7 @@ impl Owner {
         }
     }
 
-    pub(super) fn retained(&mut self, step: Result<Kept, LogError>) {
+    pub(super) fn retained(&mut self, step: Result<Retained, LogError>) {
         let Some(logs) = self.logs() else { return };
         logs.retaining = false;
         match step {

@@ -9,6 +9,7 @@ use crate::{
     Fault, Order, Switchboard,
     audit::Attempt,
     call::{Call, Given, Stage, State, Taken, Transfer},
+    strategy::Past,
 };
 
 /// For how long after the answer a goodbye does not count as one.
@@ -62,18 +63,12 @@ impl Switchboard {
         };
         call.enter(self.now, State::Transferring { transfer, stage: Stage::Holding });
         self.publish(call);
-        self.proceed_or_ring(call, rung_again);
-    }
-
-    /// Rings `first`, if they can be rung, before anything else is tried.
-    fn proceed_or_ring(&mut self, call: &mut Call, first: Option<protocol::UserRef>) {
-        let State::Transferring { transfer, .. } = self.take(call) else { return };
-        let first = first.filter(|user| self.can_be_rung(call, &transfer.course, &user.id));
-        let Some(user) = first else {
-            call.enter(self.now, State::Transferring { transfer, stage: Stage::Holding });
-            return self.proceed(call);
+        let State::Transferring { mut transfer, .. } = self.take(call) else { return };
+        let first = rung_again.filter(|user| self.can_be_rung(call, &transfer.course, &user.id));
+        let step = match first {
+            Some(user) => Step::Recall { user, seconds: self.directory.policy.transfer_ring_seconds },
+            None => self.next_step(call, &mut transfer.course, &Past::so_far(call, self.now)),
         };
-        let seconds = self.directory.policy.transfer_ring_seconds;
-        self.take_step(call, transfer, Step::Recall { user, seconds });
+        self.take_step(call, transfer, step);
     }
 }
