@@ -100,6 +100,7 @@ impl Owner {
             PhoneEvent::Registration(state) => self.registration(state),
             PhoneEvent::Incoming(call) => self.incoming(call),
             PhoneEvent::Call { call, event } => self.call_event(PhoneCallId(call.0), event),
+            PhoneEvent::Watched { .. } | PhoneEvent::Messages { .. } => {}
             PhoneEvent::SoundTrouble(trouble) => {
                 self.view.sound.trouble = trouble;
                 self.list_sound_devices(); // something was plugged in or out

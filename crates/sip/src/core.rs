@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    EndpointConfig, Event, Flow, LegKey, NameAddr, RegisterKey, RegistrationKey, Replaces, Uri,
+    EndpointConfig, Event, Flow, LegKey, NameAddr, RegisterKey, RegistrationKey, Replaces, SubscriptionKey, Uri,
     auth::{Challenger, Verdict},
     endpoint::{LegOrder, Order},
     io::{Io, RUN, random_tag},
@@ -26,6 +26,7 @@ use crate::{
     registrar,
     registration::Client,
     replaces,
+    subscription::{self, Subscriber},
     timer::{Timer, Timers},
     transaction::{Arrived, Outcome, Owner, Transactions},
     wire::Received,
@@ -44,6 +45,7 @@ pub(crate) struct Core {
     /// Calls of devices whose connection was lost.
     orphans: HashSet<LegKey>,
     registrations: HashMap<RegistrationKey, Client>,
+    subscriptions: HashMap<SubscriptionKey, Subscriber>,
     /// Server transactions of REGISTERs that the owner has to answer.
     registers: HashMap<RegisterKey, u64>,
     challenger: Option<Challenger>,
@@ -78,6 +80,7 @@ impl Core {
             dialogs: HashMap::new(),
             orphans: HashSet::new(),
             registrations: HashMap::new(),
+            subscriptions: HashMap::new(),
             registers: HashMap::new(),
             challenger,
             keys,
@@ -159,6 +162,13 @@ impl Core {
                     self.reap_registration(key);
                 }
             }
+            Order::Subscribe(key, subscription) => {
+                let subscriber = Subscriber::start(key, *subscription, &mut self.io);
+                self.subscriptions.insert(key, subscriber);
+                self.with_subscription(key, |_, _| {});
+            }
+            Order::RefreshSubscription(key) => self.with_subscription(key, Subscriber::refresh),
+            Order::Unsubscribe(key) => self.with_subscription(key, Subscriber::stop),
             Order::AcceptRegister(request, bindings) => {
                 if let Some(tx) = self.registers.remove(&request) {
                     self.adopt_orphans(tx);
@@ -204,6 +214,9 @@ impl Core {
         for key in self.legs.keys().copied().collect::<Vec<_>>() {
             self.with_leg(key, |leg, io| leg.hang_up(None, io));
         }
+        for key in self.subscriptions.keys().copied().collect::<Vec<_>>() {
+            self.with_subscription(key, Subscriber::stop);
+        }
         for key in self.registrations.keys().copied().collect::<Vec<_>>() {
             if let Some(client) = self.registrations.get_mut(&key) {
                 client.stop(&mut self.io);
@@ -216,6 +229,15 @@ impl Core {
         if let Some(leg) = self.legs.get_mut(&key) {
             act(leg, &mut self.io);
             self.reap(key);
+        }
+    }
+
+    fn with_subscription(&mut self, key: SubscriptionKey, act: impl FnOnce(&mut Subscriber, &mut Io)) {
+        if let Some(subscriber) = self.subscriptions.get_mut(&key) {
+            act(subscriber, &mut self.io);
+            if subscriber.is_over() {
+                self.subscriptions.remove(&key);
+            }
         }
     }
 
@@ -252,6 +274,7 @@ impl Core {
                     self.reap_registration(key);
                 }
             }
+            Timer::Subscription(key) => self.with_subscription(key, |s, io| s.timer(when, io)),
             Timer::Nonces => {
                 if let Some(challenger) = &mut self.challenger {
                     challenger.forget_old(io.now);
@@ -284,6 +307,7 @@ impl Core {
                             self.reap_registration(key);
                         }
                     }
+                    Owner::Subscription(key) => self.with_subscription(key, |s, io| s.resolved(hop, io)),
                     Owner::Nobody => {}
                 }
             }
@@ -328,12 +352,18 @@ impl Core {
                     self.reap_registration(key);
                 }
             }
+            Owner::Subscription(key) => self.with_subscription(key, |s, io| s.outcome(outcome, io)),
             Owner::Nobody => {}
         }
     }
 
     fn dialog_of(&self, request: &Message) -> Option<LegKey> {
         self.dialogs.get(&(request.call_id().to_owned(), request.tag_of_to().to_owned())).copied()
+    }
+
+    fn subscription_of(&self, notify: &Message) -> Option<SubscriptionKey> {
+        let named = (notify.call_id(), notify.tag_of_to());
+        self.subscriptions.iter().find(|(_, s)| s.dialog() == named).map(|(key, _)| *key)
     }
 
     /// The leg whose dialog a `Replaces` names.
@@ -363,7 +393,10 @@ impl Core {
                     let replaced = self.replaced_by(&request);
                     self.with_leg(key, |leg, io| leg.request(tx, method, (&request, replaced), io));
                 }
-                None => self.io.refuse(tx, 481),
+                None => match self.subscription_of(&request).filter(|_| method == Method::Notify) {
+                    Some(key) => self.with_subscription(key, |s, io| s.notified(tx, &request, io)),
+                    None => self.io.refuse(tx, 481),
+                },
             };
         }
         match method {
@@ -372,10 +405,8 @@ impl Core {
             Method::Register => self.register(tx, flow, &request),
             Method::Bye | Method::Info | Method::Update => self.io.refuse(tx, 481),
             Method::Notify => {
-                self.io.respond(tx, 489, &random_tag(), |mut m| {
-                    m.add("Allow-Events", "refer");
-                    m
-                });
+                let from_registrar = self.registrations.values().any(|r| r.is_from(flow.remote.ip()));
+                subscription::unsolicited(tx, &request, from_registrar, &mut self.io);
             }
             Method::Refer => self.io.refuse(tx, 403),
             Method::Ack | Method::Cancel | Method::Message | Method::PRack | Method::Publish | Method::Subscribe => {

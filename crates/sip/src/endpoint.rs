@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     ContactBinding, EndpointConfig, Error, Event, Invite, LegKey, ReasonHeader, RegisterKey, Registration,
-    RegistrationKey, Transport, Uri, core::Core, net::Net,
+    RegistrationKey, Subscription, SubscriptionKey, Transport, Uri, core::Core, net::Net,
 };
 
 /// A cheap handle on one endpoint; one task owns its sockets and all its state. Every method but [`Self::bind`] and
@@ -31,6 +31,9 @@ pub(crate) enum Order {
     Register(RegistrationKey, Box<Registration>),
     Refresh(RegistrationKey),
     Unregister(RegistrationKey),
+    Subscribe(SubscriptionKey, Box<Subscription>),
+    RefreshSubscription(SubscriptionKey),
+    Unsubscribe(SubscriptionKey),
     AcceptRegister(RegisterKey, Vec<ContactBinding>),
     RefuseRegister { request: RegisterKey, status: u16, min_expires: Option<u32> },
     ShutDown(oneshot::Sender<()>),
@@ -191,6 +194,24 @@ impl Endpoint {
     /// Ends a registration; [`crate::RegistrationState::Unregistered`] follows.
     pub fn unregister(&self, registration: RegistrationKey) {
         self.post(Order::Unregister(registration));
+    }
+
+    /// Subscribes and stays subscribed until [`Self::unsubscribe`]; what is told arrives as [`Event::Subscription`].
+    #[must_use]
+    pub fn subscribe(&self, subscription: Subscription) -> SubscriptionKey {
+        let key = SubscriptionKey(self.next_key());
+        self.post(Order::Subscribe(key, Box::new(subscription)));
+        key
+    }
+
+    /// Asks anew at once: something suggests that the notifier has forgotten us, or is back.
+    pub fn refresh_subscription(&self, subscription: SubscriptionKey) {
+        self.post(Order::RefreshSubscription(subscription));
+    }
+
+    /// Ends a subscription; nothing more is told of it.
+    pub fn unsubscribe(&self, subscription: SubscriptionKey) {
+        self.post(Order::Unsubscribe(subscription));
     }
 
     /// Accepts a REGISTER; `bindings` are all Contacts of the user now with their remaining seconds.

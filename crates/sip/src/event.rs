@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::{CallHeaders, NameAddr, ReasonHeader, Replaces, Transport, Uri};
+use crate::{CallHeaders, MessageSummary, NameAddr, ReasonHeader, Replaces, Transport, Uri, WatchedDialog};
 
 /// Names one call leg of one endpoint. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,6 +11,10 @@ pub struct LegKey(pub u64);
 /// Names one registration that this endpoint keeps with a registrar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RegistrationKey(pub u64);
+
+/// Names one subscription that this endpoint keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionKey(pub u64);
 
 /// Names one REGISTER request that waits for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +43,10 @@ pub enum Event {
     Leg { leg: LegKey, event: LegEvent },
     /// Something became of a registration that this endpoint keeps.
     Registration { key: RegistrationKey, state: RegistrationState },
+    /// Something became of a subscription that this endpoint keeps.
+    Subscription { key: SubscriptionKey, event: SubscriptionEvent },
+    /// Our registrar says unasked what waits in the mailbox of a `user` who is registered here (RFC 3842).
+    Messages { user: String, summary: MessageSummary },
     /// A REGISTER that passed the digest (or came from a trusted source). The owner keeps the bindings and must call
     /// [`crate::Endpoint::accept_register`] or [`crate::Endpoint::refuse_register`].
     Register(Box<Register>),
@@ -184,4 +192,16 @@ pub enum RegistrationState {
     Failed { status: u16, retry_in_seconds: Option<u32> },
     /// Ended by [`crate::Endpoint::unregister`]; the last state.
     Unregistered,
+}
+
+/// What is told of a subscription (RFC 6665). It goes on after each of these, but for the last refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SubscriptionEvent {
+    /// Of [`crate::Package::Dialog`]: all that the line does now; empty if nothing.
+    Dialogs(Vec<WatchedDialog>),
+    /// Of [`crate::Package::MessageSummary`].
+    Messages(MessageSummary),
+    /// The notifier refused (403, 404, 489: it does not offer this), could not be reached (408, 503) or ended it (480):
+    /// nothing is known until it is tried again in `retry_in_seconds`; `None` is the end.
+    Failed { status: u16, retry_in_seconds: Option<u32> },
 }

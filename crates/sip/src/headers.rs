@@ -178,3 +178,42 @@ pub struct Registration {
     /// Wanted lifetime, seconds.
     pub expires: u32,
 }
+
+/// A subscription to keep (RFC 6665).
+#[derive(Debug, Clone)]
+pub struct Subscription {
+    /// Whose state is wanted; the request goes to its host.
+    pub to: Uri,
+    /// Who wants it: an address of record.
+    pub from: NameAddr,
+    pub package: Package,
+    /// For a 401 or 407.
+    pub credentials: Option<Credentials>,
+    /// Wanted lifetime, seconds.
+    pub expires: u32,
+}
+
+/// What can be subscribed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Package {
+    /// What a line does (RFC 4235).
+    Dialog,
+    /// What waits in a mailbox (RFC 3842).
+    MessageSummary,
+}
+
+impl Package {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Dialog => "dialog",
+            Self::MessageSummary => "message-summary",
+        }
+    }
+
+    pub(crate) fn accept(self) -> &'static str {
+        match self {
+            Self::Dialog => "application/dialog-info+xml",
+            Self::MessageSummary => "application/simple-message-summary",
+        }
+    }
+}

@@ -8,6 +8,7 @@
 //! * [`Endpoint::bind`] opens the sockets and gives a handle and the stream of [`Event`]s.
 //! * A call is a *leg*: it is named by a [`LegKey`], its life is told by [`LegEvent`]s, and the last of them is always
 //!   [`LegEvent::Ended`].
+//! * [`Endpoint::subscribe`] keeps a subscription: what a line does, what waits in a mailbox.
 //! * Requests within a dialog go out one at a time and outlive a TCP connection; a registration asks its registrar every
 //!   15 s whether it is still there and still the same; [`Endpoint::probe`] does so for a call.
 //! * [`Trace`] shows every message, [`Impairment`] makes the network bad: both for tests and for looking.
@@ -19,6 +20,7 @@ mod address;
 mod auth;
 mod config;
 mod core;
+mod dialog_info;
 mod endpoint;
 mod error;
 mod event;
@@ -27,11 +29,13 @@ mod impair;
 mod io;
 mod leg;
 mod message;
+mod message_summary;
 mod net;
 mod registrar;
 mod registration;
 mod replaces;
 pub mod sdp;
+mod subscription;
 mod timer;
 mod trace;
 mod transaction;
@@ -40,14 +44,16 @@ mod wire;
 pub use address::{Host, NameAddr, Scheme, Transport, Uri};
 pub use auth::{Credentials, Secrets};
 pub use config::EndpointConfig;
+pub use dialog_info::{DialogState, WatchedDialog};
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use event::{
     ContactBinding, EndCause, EndedBy, Event, Flow, Incoming, LegEvent, LegKey, Register, RegisterKey, RegistrationKey,
-    RegistrationState, Replaced,
+    RegistrationState, Replaced, SubscriptionEvent, SubscriptionKey,
 };
-pub use headers::{CallHeaders, Invite, ReasonHeader, Registration};
+pub use headers::{CallHeaders, Invite, Package, ReasonHeader, Registration, Subscription};
 pub use impair::{Impairment, ImpairmentError};
+pub use message_summary::{MessageCount, MessageSummary};
 pub use replaces::Replaces;
 pub use trace::{Trace, Way};
 

@@ -1,6 +1,6 @@
 //! A registration that we keep (RFC 3261 section 10.2): refreshed at half its time, tried again with growing pauses.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
 use rand::Rng;
@@ -92,6 +92,11 @@ impl Client {
 
     pub fn is_over(&self) -> bool {
         self.state == State::Over
+    }
+
+    /// Whether a request from `source` may come from our registrar.
+    pub fn is_from(&self, source: IpAddr) -> bool {
+        self.flow.is_some_and(|f| f.remote.ip() == source)
     }
 
     /// Removes the binding and ends.

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::{LegKey, RegistrationKey};
+use crate::{LegKey, RegistrationKey, SubscriptionKey};
 
 /// RFC 3261 section 17.1.1.1: estimate of the round trip.
 pub(crate) const T1: Duration = Duration::from_millis(500);
@@ -25,6 +25,7 @@ pub(crate) enum Timer {
     ServerEnd(u64),
     Leg(LegKey),
     Registration(RegistrationKey),
+    Subscription(SubscriptionKey),
     /// Throw away what the challenger remembers of old nonces.
     Nonces,
     /// Waiting for peers to answer our goodbyes is over.

@@ -7,7 +7,7 @@ use rsipstack::sip::{Header, Method};
 use tokio::time::Instant;
 
 use crate::{
-    Flow, LegKey, RegistrationKey, Transport,
+    Flow, LegKey, RegistrationKey, SubscriptionKey, Transport,
     message::{Message, Start},
     net::Net,
     timer::{GIVE_UP, T1, T2, T4, Timer, Timers},
@@ -18,6 +18,7 @@ use crate::{
 pub(crate) enum Owner {
     Leg(LegKey),
     Registration(RegistrationKey),
+    Subscription(SubscriptionKey),
     Nobody,
 }
 

@@ -27,8 +27,31 @@ pub enum PhoneEvent {
         call: CallKey,
         event: CallEvent,
     },
+    /// What a line does that [`crate::Phone::watch`] named.
+    Watched {
+        number: String,
+        state: WatchedState,
+    },
+    /// What waits in the account's mailbox. Systems that only light a lamp give no numbers.
+    Messages {
+        waiting: bool,
+        new: Option<u32>,
+        old: Option<u32>,
+    },
     /// The sound devices do not work as asked: a sentence. `None`: they do again.
     SoundTrouble(Option<String>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WatchedState {
+    Idle,
+    Ringing,
+    /// On the line, on hold, or just calling somebody.
+    Talking,
+    /// `why` is a sentence. It is tried again where that makes sense.
+    Unknown {
+        why: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,7 +17,7 @@ mod session;
 mod voice;
 
 pub use config::{Account, AnswerMode, Identity, PhoneConfig, Play, Secret, Sound, SoundChoice, Transport};
-pub use event::{CallEvent, CallKey, Ended, HeldBy, PhoneEvent, QualityReport, RegistrationState};
+pub use event::{CallEvent, CallKey, Ended, HeldBy, PhoneEvent, QualityReport, RegistrationState, WatchedState};
 pub use incoming::{IncomingCall, Recalled, RingKind};
 pub use media::Codec;
 pub use phone::{Error, Phone, SoundDevice, SoundDevices};

@@ -3,6 +3,7 @@
 
 mod calls;
 mod start;
+mod watch;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap};
@@ -58,6 +59,13 @@ pub(crate) enum Command {
     /// This call of the account may be answered by itself when it comes.
     Expect(protocol::CallId),
     RegisterNow,
+    Watch {
+        number: String,
+    },
+    Unwatch {
+        number: String,
+    },
+    WatchMessages,
     ChooseSound(SoundChoice),
     RingLevel(f32),
     Stop(oneshot::Sender<()>),
@@ -82,6 +90,9 @@ pub(crate) struct Owner {
     listen: SocketAddr,
     transport: sip::Transport,
     account: Option<Registered>,
+    /// Whether the registrar has us, as far as was told.
+    is_registered: bool,
+    watches: watch::Watches,
     answers: Answers,
     /// How long a call may be without a sign of life.
     patience: Duration,
@@ -197,12 +208,18 @@ impl Owner {
                 }
             }
             sip::Event::Registration { key: _, state } => self.registration(&state),
+            sip::Event::Subscription { key, event } => self.subscription_event(key, event),
+            sip::Event::Messages { user: _, summary } => self.messages(summary),
             // We are no registrar.
             sip::Event::Register(register) => self.endpoint.refuse_register(register.request, 403, None),
         }
     }
 
-    fn registration(&self, state: &sip::RegistrationState) {
+    fn registration(&mut self, state: &sip::RegistrationState) {
+        let is_registered = matches!(state, sip::RegistrationState::Registered { .. });
+        if !std::mem::replace(&mut self.is_registered, is_registered) && is_registered {
+            self.watch_again();
+        }
         let registrar = self.account.as_ref().map(|a| a.registrar.host.to_string()).unwrap_or_default();
         self.tell(PhoneEvent::Registration(match state {
             sip::RegistrationState::Registering => RegistrationState::Registering,

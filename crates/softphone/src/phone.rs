@@ -128,6 +128,22 @@ impl Phone {
         self.send(Command::RegisterNow);
     }
 
+    /// Watches what a line does, by dialog events (RFC 4235): [`PhoneEvent::Watched`] follows with every change, until
+    /// [`Self::unwatch`]. `number` is one as [`Self::call`] takes it, and is said again in the events as it stands.
+    pub fn watch(&self, number: &str) {
+        self.send(Command::Watch { number: number.to_owned() });
+    }
+
+    /// Ends [`Self::watch`].
+    pub fn unwatch(&self, number: &str) {
+        self.send(Command::Unwatch { number: number.to_owned() });
+    }
+
+    /// Asks the registrar for [`PhoneEvent::Messages`] (RFC 3842). Many systems tell unasked, and that is heard anyway.
+    pub fn watch_messages(&self) {
+        self.send(Command::WatchMessages);
+    }
+
     /// Changes the sound devices, during calls too. No effect on a phone that plays files.
     pub fn choose_sound(&self, choice: SoundChoice) {
         self.send(Command::ChooseSound(choice));

@@ -46,7 +46,7 @@ impl Far {
         loop {
             match self.next().await {
                 Event::Incoming(incoming) => return *incoming,
-                Event::Leg { .. } | Event::Registration { .. } | Event::Register(_) => {}
+                _ => {}
             }
         }
     }

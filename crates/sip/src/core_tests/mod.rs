@@ -3,6 +3,7 @@
 
 mod calls;
 mod registrations;
+mod subscriptions;
 mod timers;
 
 use std::{collections::BTreeMap, net::SocketAddr};
@@ -169,6 +170,25 @@ impl World {
         }
     }
 
+    /// From now on node 1 is played by the test: it gets nothing, and says what [`Self::says`] has it say.
+    fn play_1(&mut self) {
+        self.loses = Box::new(|p| p.to == 1);
+    }
+
+    /// The last packet of node 0.
+    fn last(&mut self) -> String {
+        self.settle();
+        self.sent.iter().rfind(|p| p.from == 0).unwrap().text.clone()
+    }
+
+    /// Node 1 says something to node 0, which hears it at once.
+    fn says(&mut self, text: &str) {
+        self.settle();
+        let text = text.replace("\r\n", "\n").replace('\n', "\r\n");
+        self.arrive(&Packet { at: self.now - self.begin, from: 1, to: 0, text });
+        self.settle();
+    }
+
     fn event(&mut self, node: usize) -> Event {
         loop {
             self.settle();
@@ -257,6 +277,20 @@ impl World {
         assert_eq!(self.of(1, call.leg), LegEvent::Confirmed { sdp: None });
         (out, call.leg)
     }
+}
+
+/// The value of a header in a packet.
+fn header<'a>(text: &'a str, name: &str) -> &'a str {
+    let prefix = format!("{name}: ");
+    text.lines().find_map(|l| l.strip_prefix(&prefix)).unwrap_or_default()
+}
+
+/// An answer to a request of node 0, with more header lines if wanted.
+fn answer(request: &str, status: &str, more: &str) -> String {
+    let copy = |name| format!("{name}: {}\n", header(request, name));
+    let to = header(request, "To");
+    let to = if to.contains(";tag=") { to.to_owned() } else { format!("{to};tag=theirs") };
+    format!("SIP/2.0 {status}\n{}{}{}{}To: {to}\n{more}\n", copy("Via"), copy("From"), copy("Call-ID"), copy("CSeq"))
 }
 
 impl Node {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use protocol::Party;
-use sip::{CallHeaders, Host, Invite, NameAddr, Uri};
+use sip::{CallHeaders, Credentials, Host, Invite, NameAddr, Uri};
 use tokio::sync::oneshot;
 
 use super::{Asked, Command, Line, MAX_CALLS, Owner};
@@ -37,6 +37,9 @@ impl Owner {
             },
             Command::InfoKeys { call, digits } => self.press_by_info(call, &digits),
             Command::RegisterNow => self.register_now(),
+            Command::Watch { number } => self.watch_line(number),
+            Command::Unwatch { number } => self.unwatch_line(&number),
+            Command::WatchMessages => self.watch_messages(),
             Command::Expect(call) => self.answers.expect(call),
             Command::ChooseSound(choice) => self.choose_sound(choice),
             Command::RingLevel(level) => self.ringing.iter().for_each(|ringing| ringing.level(level)),
@@ -46,7 +49,7 @@ impl Owner {
     }
 
     /// Whom a person means: a SIP URI, `user@host`, or with an account a bare number or user.
-    fn target(&self, to: &str) -> Result<Uri, String> {
+    pub(super) fn target(&self, to: &str) -> Result<Uri, String> {
         let to = to.trim();
         let not_callable = || format!("\"{}\" cannot be called.", crate::incoming::cleaned(to, 80));
         let mut uri: Uri = match &self.account {
@@ -79,8 +82,7 @@ impl Owner {
         };
         let shown = Party { name: String::new(), number: party(&NameAddr::new(None, to.clone())).number };
         let leg = self.endpoint.invite(Invite {
-            // Only our own registrar may ask for our password's digest.
-            credentials: self.account.as_ref().filter(|a| a.registrar.host == to.host).map(|a| a.credentials.clone()),
+            credentials: self.credentials_for(&to),
             to,
             from: self.us.clone(),
             to_display: None,
@@ -92,6 +94,11 @@ impl Owner {
         self.tell_call(call, CallEvent::Calling { to: shown });
         self.take_sound(call);
         self.settle(call);
+    }
+
+    /// Only our own registrar may ask for our password's digest.
+    pub(super) fn credentials_for(&self, to: &Uri) -> Option<Credentials> {
+        self.account.as_ref().filter(|a| a.registrar.host == to.host).map(|a| a.credentials.clone())
     }
 
     /// Ports and our side of the SDP for a new call.

@@ -58,6 +58,8 @@ impl Owner {
             us,
             transport,
             account,
+            is_registered: false,
+            watches: Default::default(),
             answers: Answers::new(config.answer_mode),
             listen: contact,
             patience: config.patience.max(Duration::from_millis(10)),

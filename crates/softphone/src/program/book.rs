@@ -25,7 +25,10 @@ impl Book {
                 self.calls.insert(incoming.key, Stage::Ringing);
             }
             PhoneEvent::Call { call, event } => self.note_call(*call, event),
-            PhoneEvent::Registration(_) | PhoneEvent::SoundTrouble(_) => {}
+            PhoneEvent::Registration(_)
+            | PhoneEvent::SoundTrouble(_)
+            | PhoneEvent::Watched { .. }
+            | PhoneEvent::Messages { .. } => {}
         }
     }
 

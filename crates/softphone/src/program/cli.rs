@@ -40,7 +40,8 @@ pub(crate) enum Stop {
 /// Softphone without a window: commands on standard input, JSON events on standard output.
 ///
 /// Commands: call URI, answer, decline, hangup, hold, resume, mute, unmute, dtmf DIGITS, dtmf-info DIGITS, transfer URI,
-/// refer-replaces CALL OTHER [early], divert CALL URI, quit. The others take the number of a call as last word, but for
+/// refer-replaces CALL OTHER [early], divert CALL URI, watch NUMBER, unwatch NUMBER,
+/// watch-messages, quit. The others take the number of a call as last word, but for
 /// call and quit.
 #[derive(Debug, Parser)]
 #[command(name = "patchcord-phone", version)]

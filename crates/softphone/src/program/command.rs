@@ -54,6 +54,13 @@ pub(crate) enum Command {
         call: CallKey,
         to: String,
     },
+    Watch {
+        number: String,
+    },
+    Unwatch {
+        number: String,
+    },
+    WatchMessages,
     Quit,
 }
 
@@ -87,6 +94,9 @@ impl FromStr for Command {
             },
             "divert" => Self::Divert { call: number(&object("the number of a call")?)?, to: object("an address")? },
             "transfer" => Self::Transfer { to: object("an address")?, call: None },
+            "watch" => Self::Watch { number: object("a number")? },
+            "unwatch" => Self::Unwatch { number: object("a number")? },
+            "watch-messages" => Self::WatchMessages,
             "quit" => Self::Quit,
             "" => return Err(Wrong("An empty line is no command.".to_owned())),
             _ => return Err(Wrong(format!("\"{}\" is no command.", verb.escape_debug()))),
@@ -116,7 +126,13 @@ impl Command {
             | Self::Dtmf { call, .. }
             | Self::DtmfInfo { call, .. }
             | Self::Transfer { call, .. } => Some(call),
-            Self::Call { .. } | Self::ReferReplaces { .. } | Self::Divert { .. } | Self::Quit => None,
+            Self::Call { .. }
+            | Self::ReferReplaces { .. }
+            | Self::Divert { .. }
+            | Self::Watch { .. }
+            | Self::Unwatch { .. }
+            | Self::WatchMessages
+            | Self::Quit => None,
         }
     }
 }
@@ -155,6 +171,9 @@ mod tests {
             ("refer-replaces 1 2 early", attended(true)),
             ("divert 2 300", Command::Divert { call: CallKey(2), to: "300".into() }),
             ("transfer 300 2", Command::Transfer { to: "300".into(), call: two }),
+            ("watch 200", Command::Watch { number: "200".into() }),
+            ("unwatch 200", Command::Unwatch { number: "200".into() }),
+            ("watch-messages", Command::WatchMessages),
             ("quit", Command::Quit),
         ] {
             assert_eq!(line.parse(), Ok(command), "{line}");
@@ -171,6 +190,8 @@ mod tests {
             ("hold it", "it"),
             ("hold 1 2", "2"),
             ("quit 1", "quit"),
+            ("watch", "number"),
+            ("watch-messages 1", "watch-messages"),
             ("refer-replaces 1", "another call"),
             ("refer-replaces 1 2 3", "takes no number"),
             ("refer-replaces 1 2 early 4", "4"),

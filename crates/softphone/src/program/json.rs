@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use softphone::{
-    CallEvent, CallKey, Ended, HeldBy, IncomingCall, PhoneEvent, QualityReport, RegistrationState, RingKind, Way,
+    CallEvent, CallKey, Ended, HeldBy, IncomingCall, PhoneEvent, QualityReport, RegistrationState, RingKind,
+    WatchedState, Way,
 };
 
 pub(crate) fn ready(listen: SocketAddr) -> Value {
@@ -22,6 +23,10 @@ pub(crate) fn event(event: &PhoneEvent) -> Option<Value> {
         PhoneEvent::Registration(state) => registration(state),
         PhoneEvent::Incoming(call) => incoming(call),
         PhoneEvent::Call { call, event } => call_event(*call, event)?,
+        PhoneEvent::Watched { number, state } => watched(number, state),
+        PhoneEvent::Messages { waiting, new, old } => {
+            json!({ "event": "messages", "waiting": waiting, "new": new, "old": old })
+        }
         PhoneEvent::SoundTrouble(Some(sentence)) => json!({ "event": "error", "message": sentence }),
         PhoneEvent::SoundTrouble(None) => json!({ "event": "sound_devices_work" }),
     }))
@@ -57,6 +62,16 @@ fn registration(state: &RegistrationState) -> Value {
         }
         RegistrationState::Off => json!({ "event": "unregistered" }),
     }
+}
+
+fn watched(number: &str, state: &WatchedState) -> Value {
+    let (state, why) = match state {
+        WatchedState::Idle => ("idle", None),
+        WatchedState::Ringing => ("ringing", None),
+        WatchedState::Talking => ("talking", None),
+        WatchedState::Unknown { why } => ("unknown", Some(why)),
+    };
+    json!({ "event": "watched", "number": number, "state": state, "why": why })
 }
 
 fn incoming(call: &IncomingCall) -> Value {

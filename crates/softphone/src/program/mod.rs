@@ -148,6 +148,9 @@ impl Program {
             Command::ReferReplaces { call, other, early_only } => {
                 self.on(Some(call), Book::current, |phone, call| phone.connect(call, other, early_only));
             }
+            Command::Watch { number } => phone.watch(&number),
+            Command::Unwatch { number } => phone.unwatch(&number),
+            Command::WatchMessages => phone.watch_messages(),
             // Handled where the program ends.
             Command::Quit => {}
         }

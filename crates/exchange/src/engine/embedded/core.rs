@@ -196,7 +196,10 @@ impl Core {
         match event {
             Event::Incoming(call) => self.endpoint.refuse(call.leg, 503, reasons::header(Reason::Shutdown)),
             Event::Register(register) => self.endpoint.refuse_register(register.request, 503, None),
-            event @ (Event::Leg { .. } | Event::Registration { .. }) => self.sip(event),
+            event @ (Event::Leg { .. }
+            | Event::Registration { .. }
+            | Event::Subscription { .. }
+            | Event::Messages { .. }) => self.sip(event),
         }
     }
 
@@ -210,6 +213,8 @@ impl Core {
                 }
             }
             Event::Registration { key: _, state } => log_registration(&state),
+            // We subscribe to nothing, and a trunk's mailbox is nobody's here.
+            Event::Subscription { .. } | Event::Messages { .. } => {}
             Event::Register(register) => self.register(&register),
         }
     }
