@@ -731,13 +731,24 @@ export type SoundDevice = {
 	name: string,
 };
 
+/**  What the person has chosen for sound. Devices are ids; `None` is the system's default. */
+export type SoundSettings = {
+	microphone?: string | null,
+	speaker?: string | null,
+	ringer?: string | null,
+	/**  Calls ring on the speaker too. */
+	ring_both?: boolean,
+	/**  Takes out what the microphone hears of the speaker. */
+	cancel_echo?: boolean,
+	reduce_noise?: boolean,
+	/**  Brings a soft or loud voice to a usual level. */
+	level_voice?: boolean,
+};
+
 export type SoundView = {
 	microphones: SoundDevice[],
 	speakers: SoundDevice[],
-	/**  `None` is the system's default. */
-	microphone: string | null,
-	speaker: string | null,
-	ringer: string | null,
+	choice: SoundSettings,
 	trouble: string | null,
 };
 
@@ -1008,7 +1019,7 @@ export type Wish =
 /**  Plays the message that a caller left, or goes on with it. */
 { kind: "play_message"; call: CallId } | { kind: "pause_message" } | { kind: "seek_message"; ms: number } | 
 /**  Percent: 50 to 200. Kept for the next messages. */
-{ kind: "speed_message"; percent: number } | { kind: "close_message" } | { kind: "keep_logs"; days: number | null; megabytes: number } | { kind: "open_details"; call: CallId } | { kind: "close_details" } | { kind: "choose_sound"; microphone: string | null; speaker: string | null; ringer: string | null } | { kind: "dismiss_notice"; id: number };
+{ kind: "speed_message"; percent: number } | { kind: "close_message" } | { kind: "keep_logs"; days: number | null; megabytes: number } | { kind: "open_details"; call: CallId } | { kind: "close_details" } | { kind: "choose_sound"; choice: SoundSettings } | { kind: "dismiss_notice"; id: number };
 
 /* Tauri Specta runtime */
 type EventEmit<T> = [T] extends [null] ? () => Promise<void> : (payload: T) => Promise<void>;

@@ -203,9 +203,12 @@ test("presence, sound, light and dark", async ({ desk, page }) => {
   await expect(page.getByTestId("presence")).toBeFocused();
   await page.getByTestId("nav-settings").click();
   await page.getByTestId("sound-ringer").selectOption("s1");
+  await page.getByTestId("sound-cancel_echo").uncheck();
+  const { choice } = office.view().sound;
   await expect.poll(() => desk.wishes()).toEqual([
     { kind: "set_presence", presence: "away" },
-    { kind: "choose_sound", microphone: "m1", speaker: null, ringer: "s1" },
+    { kind: "choose_sound", choice: { ...choice, ringer: "s1" } },
+    { kind: "choose_sound", choice: { ...choice, cancel_echo: false } },
   ]);
   await page.getByTestId("theme-dark").check();
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");

@@ -3,7 +3,7 @@
 use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{BufferSize, SampleFormat, StreamConfig, SupportedStreamConfigRange};
 
-use crate::{Kind, SoundError};
+use crate::{Kind, SoundError, Source};
 
 /// A device that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -24,8 +24,76 @@ pub struct Devices {
     pub speakers: Vec<Device>,
 }
 
-pub(crate) fn list() -> Devices {
-    let host = cpal::default_host();
+impl Devices {
+    #[must_use]
+    pub fn of(&self, kind: Kind) -> &[Device] {
+        match kind {
+            Kind::Microphone => &self.microphones,
+            Kind::Speaker => &self.speakers,
+        }
+    }
+
+    /// The one to use: the wanted one if it is there, else the system's default, else any.
+    #[must_use]
+    pub fn preferred(&self, kind: Kind, wanted: Option<&str>) -> Option<&Device> {
+        let all = self.of(kind);
+        let named = wanted.and_then(|wanted| {
+            all.iter().find(|device| device.id == wanted).or_else(|| all.iter().find(|device| same(&device.id, wanted)))
+        });
+        named.or_else(|| all.iter().find(|device| device.default)).or_else(|| all.first())
+    }
+}
+
+/// Whether two ids name the same device. A Bluetooth headset comes back under another name when it changes between music
+/// and speech (`bluez_output.00_11_22_33_44_55.a2dp-sink`, `….headset-head-unit`): its address stays.
+#[must_use]
+pub fn same(a: &str, b: &str) -> bool {
+    a == b || bluetooth_address(a).is_some_and(|address| Some(address) == bluetooth_address(b))
+}
+
+fn bluetooth_address(id: &str) -> Option<&str> {
+    let (_, rest) = id.split_once("bluez_")?;
+    let (_, address) = rest.split_once('.')?;
+    let address = address.get(..17)?;
+    let right =
+        |(i, byte): (usize, u8)| if i % 3 == 2 { matches!(byte, b'_' | b':') } else { byte.is_ascii_hexdigit() };
+    address.bytes().enumerate().all(right).then_some(address)
+}
+
+/// Looks again and again what is plugged in, over one connection to the sound server.
+pub struct Watch {
+    source: Source,
+    host: Option<cpal::Host>,
+}
+
+impl Watch {
+    pub(crate) fn new(source: Source) -> Self {
+        Self { source, host: None }
+    }
+
+    /// What can be chosen from now; nothing if the sound server is gone. Blocks for some milliseconds.
+    pub fn devices(&mut self) -> Devices {
+        match &self.source {
+            Source::Fake(fake) => fake.list(),
+            Source::System => {
+                let devices = list(self.host.get_or_insert_with(cpal::default_host));
+                if devices == Devices::default() {
+                    // The server may have been started anew: so the next look begins.
+                    self.host = None;
+                }
+                devices
+            }
+        }
+    }
+
+    /// Whether looking costs next to nothing. ALSA opens every device to answer, which may disturb the one that plays.
+    #[must_use]
+    pub fn is_cheap(&self) -> bool {
+        self.host.as_ref().is_none_or(|host| !host.id().to_string().eq_ignore_ascii_case("alsa"))
+    }
+}
+
+pub(crate) fn list(host: &cpal::Host) -> Devices {
     let all: Vec<cpal::Device> = host.devices().map(Iterator::collect).unwrap_or_default();
     let of = |kind, default: Option<cpal::Device>| {
         let default = default.and_then(|device| id(&device));
@@ -118,5 +186,44 @@ fn rank(format: SampleFormat) -> Option<u8> {
         SampleFormat::F32 => Some(1),
         SampleFormat::I32 => Some(2),
         _ => None, // cpal's list is open-ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn speakers(ids: &[&str], default: &str) -> Devices {
+        let device = |id: &&str| Device { id: (*id).into(), name: (*id).into(), default: *id == default };
+        Devices { microphones: Vec::new(), speakers: ids.iter().map(device).collect() }
+    }
+
+    fn preferred<'a>(devices: &'a Devices, wanted: Option<&str>) -> Option<&'a str> {
+        devices.preferred(Kind::Speaker, wanted).map(|device| device.id.as_str())
+    }
+
+    #[test]
+    fn the_wanted_one_then_the_default_then_any() {
+        let both = speakers(&["card", "headset"], "card");
+        assert_eq!(preferred(&both, Some("headset")), Some("headset"));
+        assert_eq!(preferred(&both, Some("gone")), Some("card"));
+        assert_eq!(preferred(&both, None), Some("card"));
+        assert_eq!(preferred(&speakers(&["card"], ""), None), Some("card"));
+        assert_eq!(preferred(&Devices::default(), Some("card")), None);
+        assert_eq!(both.preferred(Kind::Microphone, None), None);
+    }
+
+    #[test]
+    fn a_bluetooth_headset_is_the_same_in_each_of_its_profiles() {
+        let music = "pulseaudio:bluez_sink.00_1B_66_A1_B2_C3.a2dp_sink";
+        let speech = "pulseaudio:bluez_sink.00_1B_66_A1_B2_C3.handsfree_head_unit";
+        let other = "pulseaudio:bluez_sink.00_1B_66_A1_B2_C4.a2dp_sink";
+        assert!(same(music, speech) && !same(music, other));
+        assert_eq!(preferred(&speakers(&["card", other, speech], "card"), Some(music)), Some(speech));
+        for odd in
+            ["bluez_sink", "bluez_sink.short", "bluez_sink.zz_1B_66_A1_B2_C3.a2dp", "bluez_sink.é_1B_66_A1_B2_C3x"]
+        {
+            assert!(!same(odd, music) && same(odd, odd));
+        }
     }
 }

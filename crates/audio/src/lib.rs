@@ -11,7 +11,7 @@ mod ringer;
 mod speaker;
 mod stream;
 
-pub use device::{Device, Devices};
+pub use device::{Device, Devices, Watch, same};
 pub use fake::FakeDevices;
 pub use microphone::Microphone;
 pub use ringer::Ringer;
@@ -77,9 +77,15 @@ impl Sound {
     #[must_use]
     pub fn devices(&self) -> Devices {
         match &self.0 {
-            Source::System => device::list(),
+            Source::System => device::list(&cpal::default_host()),
             Source::Fake(fake) => fake.list(),
         }
+    }
+
+    /// For looking often.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        Watch::new(self.0.clone())
     }
 
     /// Opens a speaker by its id; `None`: the system's default.

@@ -2,18 +2,24 @@
 
 use media::Resampler;
 
-use crate::{Sound, SoundError, Source, speaker, stream::Open};
+use crate::{Kind, Sound, SoundError, Source, speaker, stream::Open};
 
 /// Rings on a device of its own choice, whatever a call's speaker does meanwhile.
 pub struct Ringer {
     sound: Sound,
     id: Option<String>,
-    open: Option<Open>,
+    rings: Option<Rings>,
+}
+
+enum Rings {
+    Device(Open),
+    /// On the made-up speaker with this id.
+    Fake(String),
 }
 
 impl Ringer {
     pub(crate) fn new(sound: Sound, id: Option<&str>) -> Self {
-        Self { sound, id: id.map(str::to_owned), open: None }
+        Self { sound, id: id.map(str::to_owned), rings: None }
     }
 
     /// Plays `pcm` (mono, 48 kHz) again and again, in place of what rang before. Returns once the device plays.
@@ -22,27 +28,29 @@ impl Ringer {
     /// If the device is not there or refuses.
     pub fn start(&mut self, pcm: &[i16]) -> Result<(), SoundError> {
         self.stop();
-        match &self.sound.0 {
-            Source::System => {
-                self.open = Some(ring(self.id.as_deref(), pcm)?);
-                Ok(())
-            }
-            Source::Fake(fake) => fake.ring(self.id.as_deref(), pcm),
-        }
+        let id = self.id.as_deref();
+        self.rings = Some(match &self.sound.0 {
+            Source::System => Rings::Device(ring(id, pcm)?),
+            Source::Fake(fake) => Rings::Fake(fake.ring(id, pcm)?),
+        });
+        Ok(())
     }
 
     /// Silence, at once. Harmless if nothing rings.
     pub fn stop(&mut self) {
-        self.open = None;
-        if let Source::Fake(fake) = &self.sound.0 {
-            fake.stop_ringing();
+        if let (Source::Fake(fake), Some(Rings::Fake(id))) = (&self.sound.0, self.rings.take()) {
+            fake.stop_ringing(&id);
         }
     }
 
     /// Set if the device was lost while it rang.
     #[must_use]
     pub fn trouble(&self) -> Option<SoundError> {
-        self.open.as_ref().and_then(Open::trouble)
+        match (&self.rings, &self.sound.0) {
+            (Some(Rings::Device(open)), _) => open.trouble(),
+            (Some(Rings::Fake(id)), Source::Fake(fake)) => fake.trouble(Kind::Speaker, id),
+            (Some(Rings::Fake(_)), Source::System) | (None, _) => None,
+        }
     }
 }
 

@@ -32,9 +32,7 @@ impl View {
             sound: SoundView {
                 microphones: Vec::new(),
                 speakers: Vec::new(),
-                microphone: None,
-                speaker: None,
-                ringer: None,
+                choice: crate::SoundSettings::default(),
                 trouble: None,
             },
             notices: Vec::new(),

@@ -204,7 +204,7 @@ impl Owner {
             Wish::KeepLogs { days, megabytes } => self.keep_logs(days, megabytes),
             Wish::OpenDetails { call } => self.open_details(call),
             Wish::CloseDetails => self.view.details = None,
-            Wish::ChooseSound { microphone, speaker, ringer } => self.choose_sound(microphone, speaker, ringer),
+            Wish::ChooseSound { choice } => self.choose_sound(choice),
             Wish::DismissNotice { id } => self.dismiss(id),
         }
     }

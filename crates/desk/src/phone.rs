@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use protocol::{CallId, Direction, LiveRow, Party, SipAccount};
 use softphone::{
-    Account, CallEvent, CallKey, Codec, Ended, HeldBy, PhoneConfig, PhoneEvent, RegistrationState, Secret, Sound,
-    SoundChoice, SoundDevices, Transport,
+    Account, CallEvent, CallKey, Codec, Ended, HeldBy, PhoneConfig, PhoneEvent, Processing, RegistrationState, Secret,
+    Sound, SoundChoice, SoundDevices, Transport,
 };
 
 use crate::consult;
@@ -14,7 +14,7 @@ use crate::device::{Device, Started};
 use crate::owner::{Happening, Input, Owner};
 use crate::rings::name;
 use crate::session::State;
-use crate::{LinkState, PhoneCall, PhoneCallId, PhoneCallState, RingKind, SoundDevice, SoundView, Tone};
+use crate::{LinkState, PhoneCall, PhoneCallId, PhoneCallState, RingKind, SoundDevice, SoundSettings, Tone};
 
 const RETRY: Duration = Duration::from_secs(5);
 const SIP_PORT: u16 = 5060;
@@ -322,18 +322,14 @@ impl Owner {
     }
 
     fn choice(&self) -> SoundChoice {
-        let Self { settings, .. } = self;
-        SoundChoice {
-            microphone: settings.microphone.clone(),
-            speaker: settings.speaker.clone(),
-            ringer: settings.ringer.clone(),
-        }
+        let SoundSettings { microphone, speaker, ringer, ring_both, cancel_echo, reduce_noise, level_voice } =
+            self.settings.sound.clone();
+        let processing = Processing { echo: cancel_echo, noise: reduce_noise, gain: level_voice };
+        SoundChoice { microphone, speaker, ringer, ring_both, processing }
     }
 
-    pub(crate) fn choose_sound(&mut self, microphone: Option<String>, speaker: Option<String>, ringer: Option<String>) {
-        self.settings.microphone = microphone;
-        self.settings.speaker = speaker;
-        self.settings.ringer = ringer;
+    pub(crate) fn choose_sound(&mut self, choice: SoundSettings) {
+        self.settings.sound = choice;
         self.save_settings();
         let choice = self.choice();
         self.with_phone(|phone| phone.choose_sound(choice));
@@ -343,8 +339,7 @@ impl Owner {
 
     /// Shows the choice, and asks for the list anew.
     pub(crate) fn show_sound(&mut self) {
-        let SoundChoice { microphone, speaker, ringer } = self.choice();
-        self.view.sound = SoundView { microphone, speaker, ringer, ..self.view.sound.clone() };
+        self.view.sound.choice = self.settings.sound.clone();
         self.list_sound_devices();
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use protocol::DeviceId;
 use serde::{Deserialize, Serialize};
 
+use crate::SoundSettings;
 use crate::secrets::{read_bounded, write_private};
 
 const MAX_FILE: u64 = 1024 * 1024;
@@ -22,9 +23,8 @@ pub(crate) struct Settings {
     pub devices: BTreeMap<String, DeviceId>,
     /// Accepted certificates: SHA-256 fingerprint per `host:port`.
     pub certificates: BTreeMap<String, String>,
-    pub microphone: Option<String>,
-    pub speaker: Option<String>,
-    pub ringer: Option<String>,
+    #[serde(flatten)]
+    pub sound: SoundSettings,
     /// How much of the call log is kept; `None`: as long as there is room.
     pub log_days: Option<u32>,
     pub log_megabytes: u32,
@@ -40,9 +40,7 @@ impl Default for Settings {
             signed_in: false,
             devices: BTreeMap::new(),
             certificates: BTreeMap::new(),
-            microphone: None,
-            speaker: None,
-            ringer: None,
+            sound: SoundSettings::default(),
             log_days: None,
             log_megabytes: 1_000,
             message_speed: 100,
@@ -90,9 +88,15 @@ mod tests {
     fn settings_come_back_and_damaged_ones_are_put_aside() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Settings::load(dir.path()), (Settings::default(), None));
-        let settings = Settings { address: "x:1".into(), speaker: Some("s".into()), ..Settings::default() };
+        let sound = SoundSettings { speaker: Some("s".into()), cancel_echo: false, ..SoundSettings::default() };
+        let settings = Settings { address: "x:1".into(), sound, ..Settings::default() };
         settings.save(dir.path()).unwrap();
         assert_eq!(Settings::load(dir.path()), (settings, None));
+
+        // As earlier versions wrote it.
+        std::fs::write(file(dir.path()), r#"{"address":"x:1","ringer":"r"}"#).unwrap();
+        let (old, _) = Settings::load(dir.path());
+        assert_eq!(old.sound, SoundSettings { ringer: Some("r".into()), ..SoundSettings::default() });
 
         std::fs::write(file(dir.path()), "{ not json").unwrap();
         let (settings, sentence) = Settings::load(dir.path());

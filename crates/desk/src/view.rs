@@ -287,11 +287,38 @@ pub enum NumberAnswer {
 pub struct SoundView {
     pub microphones: Vec<SoundDevice>,
     pub speakers: Vec<SoundDevice>,
-    /// `None` is the system's default.
+    pub choice: SoundSettings,
+    pub trouble: Option<String>,
+}
+
+/// What the person has chosen for sound. Devices are ids; `None` is the system's default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(default)]
+pub struct SoundSettings {
     pub microphone: Option<String>,
     pub speaker: Option<String>,
     pub ringer: Option<String>,
-    pub trouble: Option<String>,
+    /// Calls ring on the speaker too.
+    pub ring_both: bool,
+    /// Takes out what the microphone hears of the speaker.
+    pub cancel_echo: bool,
+    pub reduce_noise: bool,
+    /// Brings a soft or loud voice to a usual level.
+    pub level_voice: bool,
+}
+
+impl Default for SoundSettings {
+    fn default() -> Self {
+        Self {
+            microphone: None,
+            speaker: None,
+            ringer: None,
+            ring_both: false,
+            cancel_echo: true,
+            reduce_noise: true,
+            level_voice: true,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -442,9 +469,7 @@ pub enum Wish {
     },
     CloseDetails,
     ChooseSound {
-        microphone: Option<String>,
-        speaker: Option<String>,
-        ringer: Option<String>,
+        choice: SoundSettings,
     },
     DismissNotice {
         id: u32,

@@ -146,4 +146,19 @@ pub struct SoundChoice {
     pub microphone: Option<String>,
     pub speaker: Option<String>,
     pub ringer: Option<String>,
+    /// Calls ring on the speaker too.
+    pub ring_both: bool,
+    /// What is done to what the microphone hears.
+    pub processing: media::Processing,
+}
+
+impl SoundChoice {
+    /// The speakers to ring on.
+    pub(crate) fn bells(&self) -> Vec<Option<String>> {
+        let mut bells = vec![self.ringer.clone()];
+        if self.ring_both && self.speaker != self.ringer {
+            bells.push(self.speaker.clone());
+        }
+        bells
+    }
 }

@@ -19,7 +19,7 @@ mod voice;
 pub use config::{Account, AnswerMode, Identity, PhoneConfig, Play, Secret, Sound, SoundChoice, Transport};
 pub use event::{CallEvent, CallKey, Ended, HeldBy, PhoneEvent, QualityReport, RegistrationState, WatchedState};
 pub use incoming::{IncomingCall, Recalled, RingKind};
-pub use media::Codec;
+pub use media::{Codec, Processing};
 pub use phone::{Error, Phone, SoundDevice, SoundDevices};
 pub use player::{Player, PlayerError, PlayerEvent};
 pub use sip::{Impairment, Trace, Way};

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use media::Codec;
-use softphone::{CallEvent, HeldBy, Phone, PhoneConfig, PhoneEvent, Play, Sound};
+use softphone::{CallEvent, HeldBy, Phone, PhoneConfig, PhoneEvent, Play};
 
 mod common;
 
@@ -277,37 +277,6 @@ async fn stopping_a_phone_says_goodbye() {
     a.phone.clone().stop().await;
     a.ended(out).await;
     assert_eq!(b.ended(call).await.cause, "hung up by the other side");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn devices_ring_listen_and_play() {
-    let (sound, fake) = audio::Sound::fake();
-    let mut config = PhoneConfig::new("127.0.0.1:0".parse().unwrap());
-    config.sound = Sound::Devices(softphone::SoundChoice::default());
-    config.codecs = vec![Codec::Pcmu];
-    let (phone, events) = Phone::start_on(config, sound).await.unwrap();
-    let (mut a, mut b) = (Desk::speaking().await, Desk { phone, events });
-    let out = a.phone.call(&b.uri());
-    let call = b.rung().await.key;
-    let rings = async {
-        // The ring tone has a thread of its own: it can only be looked for.
-        while fake.ringing().is_none() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, rings).await.expect("it does not ring");
-    assert_eq!(fake.ringing(), Some(media::tones::ring(media::tones::Ring::Outside)));
-    fake.speak(&media::tones::sine(500.0, 20_000, -12.0));
-    b.phone.answer(call);
-    b.hears(call).await;
-    a.hears(out).await;
-    let played = async {
-        while media::level_dbfs(&fake.take_heard()) < -40.0 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, played).await.expect("nothing came out of the speaker");
-    assert_eq!(fake.ringing(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,7 +60,7 @@ impl Owner {
         if !self.opened(call) {
             return;
         }
-        let (devices, speaker, call) = (self.config.devices.clone(), self.settings.speaker.clone(), call.clone());
+        let (devices, speaker, call) = (self.config.devices.clone(), self.settings.sound.speaker.clone(), call.clone());
         self.begin(async move {
             let started = tokio::task::spawn_blocking(move || devices.play(wav, speaker)).await;
             let message = started.unwrap_or_else(|_| Err("The message can't be played. Try again.".into()));
@@ -161,7 +161,7 @@ impl Owner {
 
     /// The person has chosen another speaker.
     pub(crate) fn message_speaker(&mut self) {
-        let speaker = self.settings.speaker.clone();
+        let speaker = self.settings.sound.speaker.clone();
         self.with_message(|playing, _| playing.speaker(speaker));
     }
 

@@ -283,7 +283,7 @@ impl Owner {
 
     fn choose_sound(&self, choice: SoundChoice) {
         if let Some(ringing) = &self.ringing {
-            ringing.device(choice.ringer.clone());
+            ringing.devices(choice.bells());
         }
         self.voice.order(Order::Choose(choice));
     }

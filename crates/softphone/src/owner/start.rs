@@ -158,7 +158,7 @@ fn register(endpoint: &Endpoint, account: Account, registrar: Uri, us: &NameAddr
 
 fn ringing(gear: &Gear, events: &mpsc::UnboundedSender<PhoneEvent>) -> std::io::Result<Option<Ringing>> {
     match gear {
-        Gear::Devices { sound, choice } => Ringing::start(sound, choice.ringer.as_deref(), events.clone()).map(Some),
+        Gear::Devices { sound, choice } => Ringing::start(sound, choice.bells(), events.clone()).map(Some),
         Gear::Files(_) => Ok(None),
     }
 }

@@ -1,17 +1,23 @@
 //! Opening microphone and speaker, on a thread of its own: that may take seconds, and the voice thread has 20 ms.
+//!
+//! While a call needs sound, what is plugged in is looked at again and again: the chosen device is taken up again when it is
+//! back, the system's default is followed, and whatever is there is better than silence.
 
 use std::io;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use audio::{Microphone, Sound, SoundError, Speaker};
+use audio::{Kind, Microphone, Sound, SoundError, Speaker, Watch};
+use media::{Frame, Processor, SILENCE};
 use tokio::sync::mpsc::{UnboundedSender, WeakUnboundedSender};
 
 use super::Order;
 use crate::config::SoundChoice;
 use crate::event::PhoneEvent;
 
-/// Between two tries to open what is wanted and not there.
+/// Between two looks at what is plugged in, where that costs next to nothing.
+const LOOK: Duration = Duration::from_millis(500);
+/// Between two tries to open what is wanted and not there, where looking is dear.
 const RETRY: Duration = Duration::from_secs(2);
 
 pub(super) enum Wish {
@@ -19,7 +25,7 @@ pub(super) enum Wish {
     Wanted(bool),
     Choose(SoundChoice),
     /// The voice thread has lost one.
-    Lost,
+    Lost(Kind),
 }
 
 /// The side that wishes. The thread ends when all are dropped.
@@ -38,7 +44,19 @@ impl Opener {
         events: UnboundedSender<PhoneEvent>,
     ) -> io::Result<Self> {
         let (wishes, inbox) = mpsc::channel();
-        let cupboard = Cupboard { sound, choice, wanted: false, complete: true, trouble: None, voice, events };
+        let watch = sound.watch();
+        let cupboard = Cupboard {
+            sound,
+            watch,
+            choice,
+            wanted: false,
+            microphone: None,
+            speaker: None,
+            complete: true,
+            trouble: None,
+            voice,
+            events,
+        };
         std::thread::Builder::new().name("sound-opener".to_owned()).spawn(move || cupboard.run(&inbox))?;
         Ok(Self { wishes })
     }
@@ -52,8 +70,12 @@ impl Opener {
 /// What the thread owns.
 struct Cupboard {
     sound: Sound,
+    watch: Watch,
     choice: SoundChoice,
     wanted: bool,
+    /// The ids of what is open.
+    microphone: Option<String>,
+    speaker: Option<String>,
     /// All that is wanted is open.
     complete: bool,
     trouble: Option<String>,
@@ -64,31 +86,89 @@ struct Cupboard {
 impl Cupboard {
     fn run(mut self, inbox: &mpsc::Receiver<Wish>) {
         loop {
-            match inbox.recv_timeout(RETRY) {
-                Ok(Wish::Wanted(wanted)) if self.wanted == wanted => continue,
+            let pause = if self.watch.is_cheap() { LOOK } else { RETRY };
+            let wish = match self.wanted {
+                true => inbox.recv_timeout(pause),
+                false => inbox.recv().map_err(mpsc::RecvTimeoutError::from),
+            };
+            match wish {
                 Ok(Wish::Wanted(wanted)) => self.wanted = wanted,
                 Ok(Wish::Choose(choice)) => self.choice = choice,
-                Ok(Wish::Lost) => {}
-                Err(mpsc::RecvTimeoutError::Timeout) if self.complete => continue,
+                Ok(Wish::Lost(kind)) => *self.open(kind) = None,
+                Err(mpsc::RecvTimeoutError::Timeout) if self.complete && !self.watch.is_cheap() => continue,
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
-            self.open();
+            if self.wanted {
+                self.arrange();
+            } else {
+                self.close();
+            }
         }
     }
 
-    fn open(&mut self) {
-        let (mut microphone, mut speaker, mut trouble) = (None, None, None);
-        if self.wanted {
-            microphone = noted(self.sound.microphone(self.choice.microphone.as_deref()), &mut trouble);
-            speaker = noted(self.sound.speaker(self.choice.speaker.as_deref()), &mut trouble);
+    fn open(&mut self, kind: Kind) -> &mut Option<String> {
+        match kind {
+            Kind::Microphone => &mut self.microphone,
+            Kind::Speaker => &mut self.speaker,
+        }
+    }
+
+    fn close(&mut self) {
+        for kind in [Kind::Microphone, Kind::Speaker] {
+            if self.open(kind).take().is_some() {
+                self.hand_over(kind, None);
+            }
+        }
+        self.report(None);
+    }
+
+    /// Opens what is wanted and not open yet.
+    fn arrange(&mut self) {
+        let devices = self.watch.devices();
+        let mut trouble = None;
+        for kind in [Kind::Speaker, Kind::Microphone] {
+            let wanted = match kind {
+                Kind::Microphone => self.choice.microphone.clone(),
+                Kind::Speaker => self.choice.speaker.clone(),
+            };
+            let Some(device) = devices.preferred(kind, wanted.as_deref()) else {
+                // A list that is empty for a moment takes away nothing that works.
+                if self.open(kind).is_none() {
+                    trouble = Some(SoundError::None(kind).to_string());
+                }
+                continue;
+            };
+            let missing = wanted.filter(|wanted| !audio::same(wanted, &device.id));
+            if self.open(kind).as_ref() != Some(&device.id)
+                && let Err(error) = self.take(kind, &device.id)
+            {
+                trouble = Some(error.to_string());
+            } else if let Some(id) = missing {
+                trouble =
+                    Some(format!("{} {:?} is used meanwhile.", SoundError::NotConnected { kind, id }, device.name));
+            }
         }
         self.complete = trouble.is_none();
+        self.report(trouble);
+    }
+
+    /// What was open is let go only when the other is there.
+    fn take(&mut self, kind: Kind, id: &str) -> Result<(), SoundError> {
+        let opened = match kind {
+            Kind::Microphone => Gear::Microphone(self.sound.microphone(Some(id))?),
+            Kind::Speaker => Gear::Speaker(self.sound.speaker(Some(id))?),
+        };
+        *self.open(kind) = Some(id.to_owned());
+        self.hand_over(kind, Some(opened));
+        Ok(())
+    }
+
+    fn hand_over(&self, kind: Kind, gear: Option<Gear>) {
         if let Some(voice) = self.voice.upgrade() {
             // The voice thread ends before we do.
-            let _ended = voice.send(Order::Devices { microphone, speaker });
+            let _ended = voice.send(Order::Device { kind, gear });
         }
-        self.report(trouble);
     }
 
     fn report(&mut self, trouble: Option<String>) {
@@ -100,44 +180,60 @@ impl Cupboard {
     }
 }
 
-fn noted<T>(opened: Result<T, SoundError>, trouble: &mut Option<String>) -> Option<T> {
-    opened.map_err(|error| *trouble = Some(error.to_string())).ok()
+/// A device that was opened.
+pub(crate) enum Gear {
+    Microphone(Microphone),
+    Speaker(Speaker),
 }
 
 /// The open devices, as the voice thread uses them.
-#[derive(Default)]
 pub(super) struct Devices {
     microphone: Option<Microphone>,
     speaker: Option<Speaker>,
+    processor: Processor,
+    /// What the speaker was given last.
+    played: Frame,
 }
 
 impl Devices {
-    pub(super) fn replace(&mut self, microphone: Option<Microphone>, speaker: Option<Speaker>) {
-        *self = Self { microphone, speaker };
+    pub(super) fn new(choice: &SoundChoice) -> Self {
+        Self { microphone: None, speaker: None, processor: Processor::new(choice.processing), played: SILENCE }
     }
 
-    /// Silence while there is no microphone, or it has nothing yet.
-    pub(super) fn listen(&mut self) -> media::Frame {
-        let mut said = media::SILENCE;
+    pub(super) fn choose(&mut self, choice: &SoundChoice) {
+        self.processor.set(choice.processing);
+    }
+
+    pub(super) fn replace(&mut self, kind: Kind, gear: Option<Gear>) {
+        match (kind, gear) {
+            (_, Some(Gear::Microphone(microphone))) => self.microphone = Some(microphone),
+            (_, Some(Gear::Speaker(speaker))) => self.speaker = Some(speaker),
+            (Kind::Microphone, None) => self.microphone = None,
+            (Kind::Speaker, None) => self.speaker = None,
+        }
+    }
+
+    /// What is to be sent: silence while there is no microphone, or it has nothing yet.
+    pub(super) fn listen(&mut self) -> Frame {
+        let mut said = SILENCE;
         if let Some(microphone) = &mut self.microphone {
             microphone.pull(&mut said);
+            self.processor.process(&mut said, &self.played);
         }
         said
     }
 
-    pub(super) fn play(&mut self, heard: &media::Frame) {
+    pub(super) fn play(&mut self, heard: &Frame) {
         if let Some(speaker) = &mut self.speaker {
             speaker.push(heard);
+            self.played = *heard;
         }
     }
 
-    /// Lets go of what was disconnected, and says whether anything was.
-    pub(super) fn drop_lost(&mut self) -> bool {
-        let lost = self.microphone.as_ref().is_some_and(|m| m.trouble().is_some())
-            || self.speaker.as_ref().is_some_and(|s| s.trouble().is_some());
-        if lost {
-            *self = Self::default();
-        }
-        lost
+    /// Lets go of what was disconnected, and says what it was.
+    pub(super) fn drop_lost(&mut self) -> impl Iterator<Item = Kind> {
+        let microphone = self.microphone.take_if(|m| m.trouble().is_some()).map(|_| Kind::Microphone);
+        let speaker = self.speaker.take_if(|s| s.trouble().is_some()).map(|_| Kind::Speaker);
+        microphone.into_iter().chain(speaker)
     }
 }

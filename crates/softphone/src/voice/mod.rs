@@ -21,7 +21,7 @@ use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use audio::{Microphone, Speaker};
+use audio::Kind;
 use media::{FRAME_TIME, Frame, SILENCE, level_dbfs, mix};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -42,8 +42,8 @@ const HOPELESSLY_LATE: Duration = Duration::from_millis(200);
 
 /// Level meters ten times a second.
 const TICKS_PER_LEVEL: u64 = 5;
-/// Lost devices are looked for once a second.
-const TICKS_PER_LOOK: u64 = 50;
+/// Lost devices are noticed within 100 ms.
+const TICKS_PER_LOOK: u64 = 5;
 
 /// The owner's side of the voice thread.
 pub(crate) struct Voice {
@@ -78,10 +78,10 @@ pub(crate) enum Order {
         call: CallKey,
         digits: String,
     },
-    /// What was opened, or `None` for what is not wanted or could not be.
-    Devices {
-        microphone: Option<Microphone>,
-        speaker: Option<Speaker>,
+    /// What was opened, or `None` for what is not wanted any more.
+    Device {
+        kind: Kind,
+        gear: Option<devices::Gear>,
     },
     Choose(SoundChoice),
     /// Last report, end of the recording, and then the event that the call has ended.
@@ -163,8 +163,9 @@ impl Voice {
         let desk = match gear {
             Gear::Files(files) => Desk::Files { files, recordings: 0 },
             Gear::Devices { sound, choice } => {
+                let devices = Devices::new(&choice);
                 let opener = Opener::start(sound, choice, orders.downgrade(), events.clone())?;
-                Desk::Devices { devices: Devices::default(), opener, wanted: false }
+                Desk::Devices { devices: Box::new(devices), opener, wanted: false }
             }
         };
         let thread = std::thread::Builder::new().name("voice".to_owned()).spawn(move || {
@@ -200,7 +201,7 @@ struct Studio {
 
 /// The person's end of the calls.
 enum Desk {
-    Devices { devices: Devices, opener: Opener, wanted: bool },
+    Devices { devices: Box<Devices>, opener: Opener, wanted: bool },
     Files { files: Files, recordings: u32 },
 }
 
@@ -299,7 +300,7 @@ impl Studio {
             Order::Flow { call, flow } => self.on_line(call, |line| line.flow = flow),
             Order::Mute { call, muted } => self.on_line(call, |line| line.muted = muted),
             Order::Press { call, digits } => self.on_line(call, |line| line.press(&digits)),
-            Order::Devices { microphone, speaker } => self.desk.devices(microphone, speaker),
+            Order::Device { kind, gear } => self.desk.device(kind, gear),
             Order::Choose(choice) => self.desk.choose(choice),
             Order::Close { call, ended } => self.close(call, ended),
         }
@@ -387,16 +388,19 @@ impl Desk {
         }
     }
 
-    fn devices(&mut self, microphone: Option<Microphone>, speaker: Option<Speaker>) {
+    fn device(&mut self, kind: Kind, gear: Option<devices::Gear>) {
         match self {
-            Self::Devices { devices, .. } => devices.replace(microphone, speaker),
+            Self::Devices { devices, .. } => devices.replace(kind, gear),
             Self::Files { .. } => {}
         }
     }
 
     fn choose(&mut self, choice: SoundChoice) {
         match self {
-            Self::Devices { opener, .. } => opener.wish(Wish::Choose(choice)),
+            Self::Devices { devices, opener, .. } => {
+                devices.choose(&choice);
+                opener.wish(Wish::Choose(choice));
+            }
             Self::Files { .. } => {}
         }
     }
@@ -415,9 +419,7 @@ impl Desk {
     fn look(&mut self) {
         match self {
             Self::Devices { devices, opener, .. } => {
-                if devices.drop_lost() {
-                    opener.wish(Wish::Lost);
-                }
+                devices.drop_lost().for_each(|kind| opener.wish(Wish::Lost(kind)));
             }
             Self::Files { .. } => {}
         }

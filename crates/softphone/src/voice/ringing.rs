@@ -4,7 +4,7 @@ use std::io;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use audio::{Ringer, Sound};
+use audio::{Ringer, Sound, SoundError};
 use media::{RATE, tones};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -25,7 +25,7 @@ pub(crate) enum Ring {
 enum Order {
     Ring(Option<Ring>),
     Level(f32),
-    Device(Option<String>),
+    Devices(Vec<Option<String>>),
 }
 
 /// The owner's side. The thread ends, and the ringing with it, when this is dropped.
@@ -37,10 +37,14 @@ pub(crate) struct Ringing {
 impl Ringing {
     /// # Errors
     /// If the thread can't be started.
-    pub(crate) fn start(sound: &Sound, id: Option<&str>, events: UnboundedSender<PhoneEvent>) -> io::Result<Self> {
+    pub(crate) fn start(
+        sound: &Sound,
+        wanted: Vec<Option<String>>,
+        events: UnboundedSender<PhoneEvent>,
+    ) -> io::Result<Self> {
         let (orders, inbox) = mpsc::channel();
         let bell =
-            Bell { sound: sound.clone(), ringer: sound.ringer(id), ring: None, level: 1.0, trouble: None, events };
+            Bell { sound: sound.clone(), wanted, ringers: Vec::new(), ring: None, level: 1.0, trouble: None, events };
         std::thread::Builder::new().name("ring".to_owned()).spawn(move || bell.run(&inbox))?;
         Ok(Self { orders, now: None })
     }
@@ -56,8 +60,9 @@ impl Ringing {
         self.order(Order::Level(level));
     }
 
-    pub(crate) fn device(&self, id: Option<String>) {
-        self.order(Order::Device(id));
+    /// Where it rings; `None` is the system's default.
+    pub(crate) fn devices(&self, ids: Vec<Option<String>>) {
+        self.order(Order::Devices(ids));
     }
 
     fn order(&self, order: Order) {
@@ -69,7 +74,9 @@ impl Ringing {
 /// What the thread owns.
 struct Bell {
     sound: Sound,
-    ringer: Ringer,
+    wanted: Vec<Option<String>>,
+    /// What rings.
+    ringers: Vec<Ringer>,
     ring: Option<Ring>,
     level: f32,
     trouble: Option<String>,
@@ -82,27 +89,42 @@ impl Bell {
             match inbox.recv_timeout(LOOK) {
                 Ok(Order::Ring(ring)) => self.ring = ring,
                 Ok(Order::Level(level)) => self.level = level,
-                Ok(Order::Device(id)) => self.ringer = self.sound.ringer(id.as_deref()),
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    if self.ring.is_none() || (self.trouble.is_none() && self.ringer.trouble().is_none()) {
-                        continue;
-                    }
-                }
+                Ok(Order::Devices(ids)) => self.wanted = ids,
+                Err(mpsc::RecvTimeoutError::Timeout) if self.is_well() => continue,
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
             self.sound_it();
         }
     }
 
+    fn is_well(&self) -> bool {
+        let rings = !self.ringers.is_empty() && self.ringers.iter().all(|ringer| ringer.trouble().is_none());
+        self.ring.is_none() || rings
+    }
+
     fn sound_it(&mut self) {
-        let Some(ring) = self.ring else { return self.ringer.stop() };
+        self.ringers.clear();
+        let Some(ring) = self.ring else { return };
         let pcm = tone(ring, self.level);
-        let result = self.ringer.start(&pcm).or_else(|error| {
-            // Better on another device than not at all.
-            self.ringer = self.sound.ringer(None);
-            self.ringer.start(&pcm).map_err(|_| error)
-        });
-        self.report(result.err().map(|error| error.to_string()));
+        let mut failed = None;
+        for id in self.wanted.clone() {
+            if let Err(error) = self.start(id.as_deref(), &pcm) {
+                failed = Some(error);
+            }
+        }
+        // Better on another device than not at all.
+        if self.ringers.is_empty() && self.start(None, &pcm).is_ok() {
+            failed = None;
+        }
+        self.report(failed.map(|error| error.to_string()));
+    }
+
+    fn start(&mut self, id: Option<&str>, pcm: &[i16]) -> Result<(), SoundError> {
+        let mut ringer = self.sound.ringer(id);
+        ringer.start(pcm)?;
+        self.ringers.push(ringer);
+        Ok(())
     }
 
     fn report(&mut self, trouble: Option<String>) {
