@@ -1,12 +1,14 @@
 //! What a window may ask. Each command posts and returns; what becomes of it arrives as a [`ViewChanged`] event.
 
-use desk::{DeskHandle, View, ViewPatch, Wish};
+use desk::{DeskHandle, Levels, View, ViewPatch, Wish};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 use specta_typescript::semantic;
+use tauri::ipc::Channel;
 use tauri::{AppHandle, State};
 use tauri_specta::{Builder, Event, collect_commands, collect_events};
 
+use crate::levels::LevelWatch;
 use crate::screen::Prefill;
 use crate::windows;
 
@@ -49,11 +51,26 @@ pub fn fit_ring(app: AppHandle, width: u32, height: u32) {
     windows::fit_ring(&app, f64::from(width), f64::from(height));
 }
 
+/// Streams how loud microphone and speaker are, until [`unwatch_levels`].
+#[tauri::command]
+#[specta::specta]
+#[allow(clippy::needless_pass_by_value, reason = "tauri hands state over by value")]
+pub fn watch_levels(desk: State<'_, DeskHandle>, watch: State<'_, LevelWatch>, channel: Channel<Levels>) {
+    watch.start(desk.levels(), channel);
+}
+
+#[tauri::command]
+#[specta::specta]
+#[allow(clippy::needless_pass_by_value, reason = "tauri hands state over by value")]
+pub fn unwatch_levels(watch: State<'_, LevelWatch>) {
+    watch.stop();
+}
+
 /// The commands and events, typed for both sides.
 #[must_use]
 pub fn bindings() -> Builder<tauri::Wry> {
     Builder::<tauri::Wry>::new()
-        .commands(collect_commands![view, wish, sign_in, fit_ring])
+        .commands(collect_commands![view, wish, sign_in, fit_ring, watch_levels, unwatch_levels])
         .events(collect_events![ViewChanged])
         .constant("MAX_NOTE_CHARS", protocol::MAX_NOTE_CHARS)
         .disable_serde_phases()

@@ -9,6 +9,7 @@ use desk::{Desk, DeskConfig, DeskHandle, Wish};
 use tauri::{App, AppHandle, Manager, RunEvent, WindowEvent};
 use tracing_subscriber::EnvFilter;
 
+use crate::levels::LevelWatch;
 use crate::screen::{Prefill, Windows};
 use crate::{Options, commands, link, tray, windows};
 
@@ -62,6 +63,7 @@ fn set_up(app: &mut App, options: &Options) -> anyhow::Result<()> {
         desk.wish(Wish::OpenDetails { call });
     }
     app.manage(desk);
+    app.manage(LevelWatch::default());
     windows::build(app, options.hidden)?;
     quit_on_signals(handle);
     Ok(())

@@ -2,6 +2,7 @@
 
 pub mod commands;
 pub mod compose;
+mod levels;
 mod link;
 mod notify;
 mod screen;

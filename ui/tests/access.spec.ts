@@ -42,6 +42,10 @@ const screens: Record<string, { view: View; ready: string; steps?: string[]; pag
   offline: { view: office.offline(), ready: "offline-banner" },
   presence: { view: busy, ready: "presence", steps: ["presence"] },
   settings: { view: busy, ready: "nav-settings", steps: ["nav-settings"] },
+  "sound test": { view: { ...busy, sound: { ...busy.sound, test: { stage: "done", verdicts: [
+    { tone: "bad", sentence: "The microphone is silent." }, { tone: "good", sentence: "The speaker plays: the microphone heard it." },
+  ] } } }, ready: "nav-settings", steps: ["nav-settings"] },
+  "sound test running": { view: { ...busy, sound: { ...busy.sound, test: { stage: "listening", verdicts: [] } } }, ready: "nav-settings", steps: ["nav-settings"] },
   help: { view: busy, ready: "nav-help", steps: ["nav-help"] },
   "long names": { view: office.long(), ready: "live-widget" },
   "ring window, consult": { view: office.view({ rings: [office.consultRing] }), ready: "ring", page: "ring.html" },

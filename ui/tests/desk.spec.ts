@@ -1,6 +1,7 @@
 // The rest of the desk: sign-in, live calls in numbers, the phone, rings, logs.
 import { expect, test } from "./desk";
 import * as office from "./office";
+import type { SoundTestStage, SoundVerdict } from "../src/bindings";
 
 test("sign-in sends what was typed once, and waits at the password", async ({ desk, page }) => {
   await desk.open(office.signedOut());
@@ -212,4 +213,45 @@ test("presence, sound, light and dark", async ({ desk, page }) => {
   ]);
   await page.getByTestId("theme-dark").check();
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+});
+
+test("hear yourself: each stage in words, the meters, what is wrong, and not during a call", async ({ desk, page }) => {
+  const { sound, phone } = office.view();
+  const at = (stage: SoundTestStage, verdicts: SoundVerdict[] = []) => desk.push({ sound: { ...sound, test: { stage, verdicts } } });
+  await desk.open(office.view());
+  await page.getByTestId("nav-settings").click();
+  await page.getByTestId("sound-test-start").click();
+  await expect.poll(() => desk.wishes()).toEqual([{ kind: "test_sound" }]);
+  const words = page.getByTestId("sound-test-words");
+  for (const [stage, said] of [
+    ["opening", "Opening microphone and speaker…"], ["beep", "Listen: the speaker beeps."],
+    ["listening", "Now speak"], ["playing", "This is how callers hear you."],
+  ] as const) {
+    await at(stage);
+    await expect(words).toContainText(said);
+  }
+  await desk.levels(-30, -100);
+  await expect(page.getByTestId("meter-microphone")).toHaveAttribute("aria-valuenow", "50");
+  await expect(page.getByTestId("meter-speaker")).toHaveAttribute("aria-valuetext", "silent");
+  await desk.levels(-2, -100);
+  await expect(page.getByTestId("meter-microphone")).toHaveAttribute("aria-valuetext", "very loud");
+  await page.getByTestId("sound-test-stop").click();
+  await expect.poll(async () => (await desk.wishes()).at(-1)).toEqual({ kind: "end_sound_test" });
+  await at("done", [
+    { tone: "bad", sentence: "The microphone is silent. Is it muted, on the headset or in the system's sound settings?" },
+    { tone: "plain", sentence: "The speaker takes the sound." },
+  ]);
+  await expect(words.getByRole("listitem")).toHaveCount(2);
+  await expect(page.getByTestId("meter-microphone")).toHaveCount(0);
+  await expect(page.getByTestId("sound-test-start")).toHaveText("Test again");
+
+  await desk.push({ sound, phone: { ...phone, calls: [office.ownCall] } });
+  await expect(page.getByTestId("sound-test")).toContainText("Not during a call.");
+  await expect(page.getByTestId("meter-microphone")).toBeVisible();
+  const before = (await desk.wishes()).length;
+  await page.getByTestId("sound-test-start").click({ force: true });
+  expect((await desk.wishes()).length).toBe(before);
+  // Whoever leaves the page does not watch any more.
+  await page.getByTestId("nav-logs").click();
+  await expect.poll(async () => (await desk.calls("unwatch_levels")).length).toBeGreaterThan(0);
 });

@@ -17,6 +17,8 @@ export const emptyPatch: ViewPatch = {
 interface Mocked {
   calls: { command: string; args: Record<string, unknown> }[];
   emit: (event: string, payload: unknown) => void;
+  /** Sends the next message of the channel that was given to `command` last. */
+  stream: (command: string, message: unknown) => void;
 }
 declare global {
   interface Window {
@@ -57,6 +59,11 @@ export class Desk {
     }
   }
 
+  /** How loud it is, as long as the page wants to know. */
+  async levels(microphone: number, speaker: number): Promise<void> {
+    await this.page.evaluate((levels) => window.mocked.stream("watch_levels", levels), { microphone, speaker });
+  }
+
   async calls(command: string): Promise<Record<string, unknown>[]> {
     const calls = await this.page.evaluate(() => window.mocked.calls);
     return calls.filter((call) => call.command === command).map((call) => call.args);
@@ -71,6 +78,7 @@ export class Desk {
 // Runs inside the page, before its scripts.
 function mockTauri(view: View): void {
   const callbacks = new Map<number, (message: unknown) => void>();
+  const sent = new Map<number, number>();
   const listeners: { event: string; handler: number }[] = [];
   let next = 1;
   const answers: Record<string, (args: Record<string, unknown>) => unknown> = {
@@ -84,6 +92,11 @@ function mockTauri(view: View): void {
       for (const listener of listeners.filter((each) => each.event === event)) {
         callbacks.get(listener.handler)?.({ event, id: listener.handler, payload });
       }
+    },
+    stream: (command, message) => {
+      const channel = window.mocked.calls.filter((call) => call.command === command).at(-1)?.args.channel as { id: number };
+      sent.set(channel.id, (sent.get(channel.id) ?? -1) + 1);
+      callbacks.get(channel.id)?.({ index: sent.get(channel.id), message });
     },
   };
   Object.assign(window, {

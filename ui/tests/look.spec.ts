@@ -68,6 +68,22 @@ for (const [way, prepare] of Object.entries(ways)) {
     await desk.page.getByTestId("nav-help").click();
     await desk.page.screenshot({ path: `${folder}/help-${way}.png` });
   });
+  test(`sound ${way}`, async ({ desk }) => {
+    await prepare(desk);
+    const sound = { ...widget.sound, choice: { ...widget.sound.choice, microphone: "gone" }, remembered: [{ id: "gone", name: "Headset of the night shift" }] };
+    await desk.open({ ...widget, sound: { ...sound, test: { stage: "listening", verdicts: [] } } });
+    await desk.page.getByTestId("nav-settings").click();
+    await desk.page.getByTestId("sound-test").scrollIntoViewIfNeeded();
+    await desk.levels(-28, -100);
+    await desk.page.waitForTimeout(200); // the meter moves
+    await desk.page.screenshot({ path: `${folder}/sound-listening-${way}.png` });
+    await desk.push({ sound: { ...sound, test: { stage: "done", verdicts: [
+      { tone: "bad", sentence: "The microphone is silent. Is it muted, on the headset or in the system's sound settings?" },
+      { tone: "plain", sentence: "The speaker takes the sound. If you heard nothing, turn it up, or choose another; a headset's microphone does not hear it." },
+    ] } } });
+    await desk.page.getByTestId("sound-test").scrollIntoViewIfNeeded();
+    await desk.page.screenshot({ path: `${folder}/sound-done-${way}.png` });
+  });
   test(`ring ${way}`, async ({ desk }) => {
     await prepare(desk);
     await desk.page.setViewportSize({ width: 384, height: 342 });

@@ -21,6 +21,7 @@ struct State {
     heard: BTreeMap<String, Vec<i16>>,
     ringing: BTreeMap<String, Vec<i16>>,
     unplugged: bool,
+    jammed: bool,
     echo: Option<Echo>,
 }
 
@@ -43,6 +44,7 @@ impl Default for State {
             heard: BTreeMap::new(),
             ringing: BTreeMap::new(),
             unplugged: false,
+            jammed: false,
             echo: None,
         }
     }
@@ -94,6 +96,11 @@ impl FakeDevices {
     /// Takes all devices away, or gives them back.
     pub fn unplug(&self, unplugged: bool) {
         self.state().unplugged = unplugged;
+    }
+
+    /// Makes the speakers take no sound.
+    pub fn jam(&self) {
+        self.state().jammed = true;
     }
 
     /// Another device, which is not the default.
@@ -161,15 +168,16 @@ pub(crate) struct FakeSink {
 }
 
 impl FakeSink {
-    pub(crate) fn push(&mut self, pcm: &[i16]) {
+    pub(crate) fn push(&mut self, pcm: &[i16]) -> bool {
         let state = &mut *self.devices.state();
-        if !state.is_there(Kind::Speaker, &self.id) {
-            return;
+        if state.jammed || !state.is_there(Kind::Speaker, &self.id) {
+            return false;
         }
         state.heard.entry(self.id.clone()).or_default().extend_from_slice(pcm);
         if let Some(echo) = &mut state.echo {
             echo.on_its_way.extend(pcm.iter().map(|&sample| (f32::from(sample) * echo.gain) as i16));
         }
+        true
     }
 
     pub(crate) fn trouble(&self) -> Option<SoundError> {

@@ -38,8 +38,8 @@ struct Playing {
 }
 
 impl Speaker {
-    /// Queues mono sound at 48 kHz. Never blocks.
-    pub fn push(&mut self, pcm: &[i16]) {
+    /// Queues mono sound at 48 kHz. Never blocks. False if it was left out, since too much waits already.
+    pub fn push(&mut self, pcm: &[i16]) -> bool {
         match &mut self.0 {
             Inner::Device(playing) => playing.ring.push(pcm),
             Inner::Fake(sink) => sink.push(pcm),
@@ -156,10 +156,10 @@ impl Queue {
         (self.ring.buffer().capacity() - self.ring.slots()) * 1000 / self.rate
     }
 
-    fn push(&mut self, pcm: &[i16]) {
+    fn push(&mut self, pcm: &[i16]) -> bool {
         let waiting = self.queued_ms();
         if waiting > TOO_MUCH_MS {
-            return;
+            return false;
         }
         self.pcm.clear();
         self.pcm.extend_from_slice(pcm);
@@ -179,6 +179,7 @@ impl Queue {
                 break;
             }
         }
+        true
     }
 }
 

@@ -2,7 +2,10 @@
 
 use futures::future::BoxFuture;
 use protocol::CallId;
-use softphone::{CallKey, Error, Phone, PhoneConfig, PhoneEvent, Player, PlayerEvent, SoundChoice, SoundDevices};
+use softphone::{
+    CallKey, Error, Phone, PhoneConfig, PhoneEvent, Player, PlayerEvent, SoundChoice, SoundDevices, SoundTest,
+    SoundTestEvent,
+};
 use tokio::sync::mpsc;
 
 /// What the desk asks of a phone. Nothing waits; what becomes of it arrives as [`PhoneEvent`]s.
@@ -33,12 +36,24 @@ pub trait DeviceMaker: Send + Sync + 'static {
     /// The machine's sound devices. May block for a while.
     fn sound_devices(&self) -> SoundDevices;
 
+    /// Tests microphone and speaker: "hear yourself".
+    ///
+    /// # Errors
+    /// A sentence, if that can't be begun.
+    fn test_sound(
+        &self,
+        choice: SoundChoice,
+    ) -> Result<(TrialOfSound, mpsc::UnboundedReceiver<SoundTestEvent>), String>;
+
     /// Plays a message (a WAV file) on a speaker; `None`: the system's default. A sentence if that can't be.
     ///
     /// # Errors
     /// A sentence, if that is no sound.
     fn play(&self, wav: Vec<u8>, speaker: Option<String>) -> Result<Message, String>;
 }
+
+/// A test of the sound that runs; it ends when this is dropped.
+pub type TrialOfSound = Box<dyn Send + Sync>;
 
 /// A message that plays, and what happens with it.
 pub type Message = (Box<dyn Playing>, mpsc::UnboundedReceiver<PlayerEvent>);
@@ -67,6 +82,15 @@ impl DeviceMaker for Softphones {
 
     fn sound_devices(&self) -> SoundDevices {
         Phone::sound_devices()
+    }
+
+    fn test_sound(
+        &self,
+        choice: SoundChoice,
+    ) -> Result<(TrialOfSound, mpsc::UnboundedReceiver<SoundTestEvent>), String> {
+        let (test, events) = SoundTest::start(choice)
+            .map_err(|error| format!("The test can't be begun ({error}). Close other programs and try again."))?;
+        Ok((Box::new(test), events))
     }
 
     fn play(&self, wav: Vec<u8>, speaker: Option<String>) -> Result<Message, String> {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::owner::{Input, Owner};
-use crate::{DeviceMaker, Keyring, Screen, Softphones, SystemKeyring, View, Wish};
+use crate::{DeviceMaker, Keyring, Levels, Screen, Softphones, SystemKeyring, View, Wish};
 
 /// What a desk needs to start.
 pub struct DeskConfig {
@@ -59,9 +59,10 @@ impl Desk {
             .map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })?;
         let (inbox, arriving) = mpsc::unbounded_channel();
         let view = Arc::new(Mutex::new(View::empty()));
-        let owner = Owner::new(config, inbox.clone(), Arc::clone(&view));
+        let (tell, levels) = watch::channel(Levels::SILENCE);
+        let owner = Owner::new(config, inbox.clone(), Arc::clone(&view), tell);
         tokio::spawn(owner.run(arriving));
-        Ok(DeskHandle { inbox, view })
+        Ok(DeskHandle { inbox, view, levels })
     }
 }
 
@@ -78,6 +79,7 @@ fn make_private(dir: &std::path::Path) -> std::io::Result<()> {
 pub struct DeskHandle {
     inbox: mpsc::UnboundedSender<Input>,
     view: Arc<Mutex<View>>,
+    levels: watch::Receiver<Levels>,
 }
 
 impl DeskHandle {
@@ -95,6 +97,12 @@ impl DeskHandle {
     #[must_use]
     pub fn view(&self) -> View {
         self.view.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How loud it is in a call or a sound test, as it changes.
+    #[must_use]
+    pub fn levels(&self) -> watch::Receiver<Levels> {
+        self.levels.clone()
     }
 
     /// Ends calls, unregisters, closes files. At most about three seconds.

@@ -25,11 +25,12 @@ mod screen;
 mod secrets;
 mod session;
 mod settings;
+mod sound;
 mod steps;
 mod view;
 
 pub use address::{Address, BadAddress};
-pub use device::{Device, DeviceMaker, Message, Playing, Softphones, Started};
+pub use device::{Device, DeviceMaker, Message, Playing, Softphones, Started, TrialOfSound};
 pub use handle::{Desk, DeskConfig, DeskHandle, StartError};
 pub use logs::{
     DetailsView, ExportView, LogsHead, LogsPatch, LogsView, PlayerState, PlayerView, RowsPatch, SummaryView, SyncView,

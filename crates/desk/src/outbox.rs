@@ -33,6 +33,8 @@ impl View {
                 microphones: Vec::new(),
                 speakers: Vec::new(),
                 choice: crate::SoundSettings::default(),
+                remembered: Vec::new(),
+                test: None,
                 trouble: None,
             },
             notices: Vec::new(),

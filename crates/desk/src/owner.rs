@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use protocol::{CallId, Session, Timestamp, TransferAccepted, TransferId, TransferRequest, TransferTargets};
-use softphone::{PhoneEvent, SoundDevices};
-use tokio::sync::{mpsc, oneshot};
+use softphone::{PhoneEvent, SoundDevices, SoundTestEvent};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
@@ -20,8 +20,9 @@ use crate::outbox::Outbox;
 use crate::secrets::{Found, Vault};
 use crate::session::State;
 use crate::settings::Settings;
+use crate::sound::SoundTestSlot;
 use crate::steps::Step;
-use crate::{DeskConfig, SessionView, Tone, View, Wish};
+use crate::{DeskConfig, Levels, SessionView, Tone, View, Wish};
 
 /// Everything that can happen to a desk.
 pub(crate) enum Input {
@@ -32,6 +33,8 @@ pub(crate) enum Input {
         password: String,
     },
     SoundDevices(SoundDevices),
+    /// Of the test with this number.
+    SoundTest(u32, SoundTestEvent),
     /// Of the session with this number.
     Session(u32, Box<Happening>),
     Stop(oneshot::Sender<()>),
@@ -97,11 +100,18 @@ pub(crate) struct Owner {
     pub(crate) taken_back: HashSet<TransferId>,
     /// Transfers whose offer to undo was dismissed.
     pub(crate) undo_dismissed: HashSet<TransferId>,
+    pub(crate) sound_test: SoundTestSlot,
+    pub(crate) levels: watch::Sender<Levels>,
     outbox: Outbox,
 }
 
 impl Owner {
-    pub(crate) fn new(config: DeskConfig, inbox: mpsc::UnboundedSender<Input>, published: Arc<Mutex<View>>) -> Self {
+    pub(crate) fn new(
+        config: DeskConfig,
+        inbox: mpsc::UnboundedSender<Input>,
+        published: Arc<Mutex<View>>,
+        levels: watch::Sender<Levels>,
+    ) -> Self {
         let (settings, fault) = Settings::load(&config.data_dir);
         let mut owner = Self {
             outbox: Outbox::new(Arc::clone(&config.screen), published),
@@ -120,6 +130,8 @@ impl Owner {
             heard: Timestamp::default(),
             taken_back: HashSet::new(),
             undo_dismissed: HashSet::new(),
+            sound_test: SoundTestSlot::default(),
+            levels,
         };
         if let Some(sentence) = fault {
             owner.note(Tone::Bad, sentence);
@@ -149,6 +161,7 @@ impl Owner {
             }
             self.match_phone_to_live();
             self.hush_message();
+            self.yield_sound_test();
             self.outbox.flush(&self.view);
         }
     }
@@ -158,6 +171,7 @@ impl Owner {
             Input::Wish(wish) => self.wish(wish),
             Input::SignIn { address, user, password } => self.sign_in(&address, &user, password),
             Input::SoundDevices(devices) => self.sound_devices(devices),
+            Input::SoundTest(number, event) => self.sound_test_event(number, event),
             Input::Session(number, happening) if number == self.session => self.happened(*happening),
             Input::Session(..) | Input::Stop(_) => {}
         }
@@ -205,6 +219,8 @@ impl Owner {
             Wish::OpenDetails { call } => self.open_details(call),
             Wish::CloseDetails => self.view.details = None,
             Wish::ChooseSound { choice } => self.choose_sound(choice),
+            Wish::TestSound => self.test_sound(),
+            Wish::EndSoundTest => self.end_sound_test(),
             Wish::DismissNotice { id } => self.dismiss(id),
         }
     }
@@ -273,6 +289,7 @@ impl Owner {
     }
 
     async fn stop(&mut self) {
+        self.end_sound_test();
         self.close().await;
         while self.farewells.join_next().await.is_some() {}
     }

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use protocol::{CallId, Direction, LiveRow, Party, SipAccount};
 use softphone::{
-    Account, CallEvent, CallKey, Codec, Ended, HeldBy, PhoneConfig, PhoneEvent, Processing, RegistrationState, Secret,
-    Sound, SoundChoice, SoundDevices, Transport,
+    Account, CallEvent, CallKey, Codec, Ended, HeldBy, PhoneConfig, PhoneEvent, RegistrationState, Secret, Sound,
+    Transport,
 };
 
 use crate::consult;
 use crate::device::{Device, Started};
-use crate::owner::{Happening, Input, Owner};
+use crate::owner::{Happening, Owner};
 use crate::rings::name;
 use crate::session::State;
-use crate::{LinkState, PhoneCall, PhoneCallId, PhoneCallState, RingKind, SoundDevice, SoundSettings, Tone};
+use crate::{Levels, LinkState, PhoneCall, PhoneCallId, PhoneCallState, RingKind, Tone};
 
 const RETRY: Duration = Duration::from_secs(5);
 const SIP_PORT: u16 = 5060;
@@ -70,14 +70,15 @@ impl Owner {
     pub(crate) fn phone_started(&mut self, result: Result<Started, String>) {
         match result {
             Ok((device, mut events)) => {
-                let post = self.poster();
+                let (post, levels) = (self.poster(), self.levels.clone());
                 let State::In(session) = &mut self.state else { return };
                 session.phone.device = Some(device);
                 self.view.phone.trouble = None;
                 self.tasks.spawn(async move {
                     while let Some(event) = events.recv().await {
-                        // Meters come 25 times a second and are no part of the view.
-                        if !matches!(event, PhoneEvent::Call { event: CallEvent::Level { .. }, .. }) {
+                        if let PhoneEvent::Call { event: CallEvent::Level { microphone, speaker }, .. } = event {
+                            levels.send_replace(Levels::new(microphone, speaker));
+                        } else {
                             post(Happening::Phone(event));
                         }
                     }
@@ -315,51 +316,6 @@ impl Owner {
 
     fn is_my_extension(&self, number: &str, me: &protocol::UserId) -> bool {
         self.view.directory.users.iter().any(|user| user.id == *me && user.extension == number)
-    }
-
-    fn sound(&self) -> Sound {
-        if self.config.sound { Sound::Devices(self.choice()) } else { Sound::SILENT }
-    }
-
-    fn choice(&self) -> SoundChoice {
-        let SoundSettings { microphone, speaker, ringer, ring_both, cancel_echo, reduce_noise, level_voice } =
-            self.settings.sound.clone();
-        let processing = Processing { echo: cancel_echo, noise: reduce_noise, gain: level_voice };
-        SoundChoice { microphone, speaker, ringer, ring_both, processing }
-    }
-
-    pub(crate) fn choose_sound(&mut self, choice: SoundSettings) {
-        self.settings.sound = choice;
-        self.save_settings();
-        let choice = self.choice();
-        self.with_phone(|phone| phone.choose_sound(choice));
-        self.message_speaker();
-        self.show_sound();
-    }
-
-    /// Shows the choice, and asks for the list anew.
-    pub(crate) fn show_sound(&mut self) {
-        self.view.sound.choice = self.settings.sound.clone();
-        self.list_sound_devices();
-    }
-
-    fn list_sound_devices(&self) {
-        if !self.config.sound {
-            return;
-        }
-        let (devices, inbox) = (std::sync::Arc::clone(&self.config.devices), self.inbox.clone());
-        tokio::task::spawn_blocking(move || {
-            // The desk that is gone shows no list.
-            let _gone = inbox.send(Input::SoundDevices(devices.sound_devices()));
-        });
-    }
-
-    pub(crate) fn sound_devices(&mut self, devices: SoundDevices) {
-        let shown = |list: Vec<softphone::SoundDevice>| {
-            list.into_iter().map(|device| SoundDevice { id: device.id, name: device.name }).collect()
-        };
-        self.view.sound.microphones = shown(devices.microphones);
-        self.view.sound.speakers = shown(devices.speakers);
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub certificates: BTreeMap<String, String>,
     #[serde(flatten)]
     pub sound: SoundSettings,
+    /// Names of chosen devices, by id, for when they are not plugged in.
+    pub sound_names: BTreeMap<String, String>,
     /// How much of the call log is kept; `None`: as long as there is room.
     pub log_days: Option<u32>,
     pub log_megabytes: u32,
@@ -41,6 +43,7 @@ impl Default for Settings {
             devices: BTreeMap::new(),
             certificates: BTreeMap::new(),
             sound: SoundSettings::default(),
+            sound_names: BTreeMap::new(),
             log_days: None,
             log_megabytes: 1_000,
             message_speed: 100,

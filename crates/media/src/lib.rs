@@ -16,6 +16,7 @@ mod quality;
 mod resample;
 pub mod rtcp;
 pub mod rtp;
+mod sound_check;
 pub mod stretch;
 pub mod tones;
 pub mod wav;
@@ -28,6 +29,7 @@ pub use processing::{Processing, Processor};
 pub use quality::{Quality, quality};
 pub use resample::Resampler;
 pub use rtp::{ReceiverConfig, RtpError, RtpReceiver, RtpSender, SenderConfig, Stats};
+pub use sound_check::{MicrophoneCheck, MicrophoneVerdict, SpeakerCheck, SpeakerVerdict};
 pub use wsola::Wsola;
 
 /// Sample rate of all sound between rooms, in hertz.

@@ -2,7 +2,7 @@
 //!
 //! [`Phone::start`] gives the handle and the stream of everything that happens. Commands return at once; what becomes
 //! of them arrives as a [`PhoneEvent`]. One task owns all state (`owner`), one thread moves all sound (`voice`).
-//! [`Player`] plays recorded messages, apart from all that.
+//! [`Player`] plays recorded messages and [`SoundTest`] tries the devices, apart from all that.
 
 mod answers;
 mod call;
@@ -14,12 +14,15 @@ mod owner;
 mod phone;
 mod player;
 mod session;
+mod sound_test;
 mod voice;
 
+pub use audio::same as same_device;
 pub use config::{Account, AnswerMode, Identity, PhoneConfig, Play, Secret, Sound, SoundChoice, Transport};
 pub use event::{CallEvent, CallKey, Ended, HeldBy, PhoneEvent, QualityReport, RegistrationState, WatchedState};
 pub use incoming::{IncomingCall, Recalled, RingKind};
-pub use media::{Codec, Processing};
+pub use media::{Codec, MicrophoneVerdict, Processing, SpeakerVerdict};
 pub use phone::{Error, Phone, SoundDevice, SoundDevices};
 pub use player::{Player, PlayerError, PlayerEvent};
 pub use sip::{Impairment, Trace, Way};
+pub use sound_test::{SoundTest, SoundTestEvent};

@@ -43,6 +43,7 @@ export const paths = {
   missed: "M2.5 4 8 9.5 13.5 4M2.5 4v4M2.5 4h4",
   announced: "M3 6.5v3h2.5L10 13V3L5.5 6.5ZM12.5 6a3 3 0 0 1 0 4",
   failed: "M8 2 14.5 13.5h-13ZM8 6.5v3.5M8 12h.01",
+  speaker: "M3 6v4h2.5L9 13V3L5.5 6ZM11.5 6a3 3 0 0 1 0 4",
   check: "M3 8.5 6.5 12 13 4.5",
   note: "M3 2.5h10v8l-3 3H3ZM13 10.5h-3v3M5.5 5.5h5M5.5 8h3",
 } as const;

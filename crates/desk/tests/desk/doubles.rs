@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use desk::{Device, DeviceMaker, Keyring, Message, Notice, Playing, RingView, Screen, View, ViewPatch};
 use futures::future::BoxFuture;
-use softphone::{CallKey, Error, PhoneConfig, PhoneEvent, PlayerEvent, SoundChoice, SoundDevices};
+use softphone::{CallKey, Error, PhoneConfig, PhoneEvent, PlayerEvent, SoundChoice, SoundDevices, SoundTestEvent};
 use tokio::sync::{mpsc, watch};
 
 /// Nothing here takes long; this only ends a test that would hang.
@@ -82,6 +82,8 @@ struct PhoneState {
     config: Option<PhoneConfig>,
     events: Option<mpsc::UnboundedSender<PhoneEvent>>,
     player: Option<mpsc::UnboundedSender<PlayerEvent>>,
+    test: Option<mpsc::UnboundedSender<SoundTestEvent>>,
+    plugged: SoundDevices,
     asked: Vec<String>,
     dialled: u32,
 }
@@ -115,6 +117,17 @@ impl FakePhones {
         events.send(event).unwrap();
     }
 
+    /// Lets the sound test report something.
+    pub async fn test(&self, event: SoundTestEvent) {
+        let events = self.until(|state| state.test.clone()).await;
+        events.send(event).unwrap();
+    }
+
+    /// What can be chosen from now on.
+    pub fn plug(&self, plugged: SoundDevices) {
+        self.state.lock().unwrap().plugged = plugged;
+    }
+
     /// Waits until the phone has been asked this.
     pub async fn asked(&self, what: &str) {
         self.until(|state| state.asked.iter().any(|asked| asked == what).then_some(())).await;
@@ -142,7 +155,18 @@ impl DeviceMaker for FakePhones {
     }
 
     fn sound_devices(&self) -> SoundDevices {
-        SoundDevices::default()
+        self.state.lock().unwrap().plugged.clone()
+    }
+
+    fn test_sound(
+        &self,
+        choice: SoundChoice,
+    ) -> Result<(desk::TrialOfSound, mpsc::UnboundedReceiver<SoundTestEvent>), String> {
+        let (events, stream) = mpsc::unbounded_channel();
+        let phone = FakePhone { state: Arc::clone(&self.state), news: Arc::clone(&self.news) };
+        phone.note(format!("test {:?}", choice.microphone));
+        self.state.lock().unwrap().test = Some(events);
+        Ok((Box::new(phone), stream))
     }
 
     fn play(&self, wav: Vec<u8>, speaker: Option<String>) -> Result<Message, String> {
@@ -219,7 +243,7 @@ impl Device for FakePhone {
         self.note("register".into());
     }
     fn choose_sound(&self, choice: SoundChoice) {
-        self.note(format!("sound {:?}", choice.speaker));
+        self.note(format!("sound {:?} {:?}", choice.speaker, choice.processing));
     }
     fn stop(self: Box<Self>) -> BoxFuture<'static, ()> {
         self.note("stop".into());

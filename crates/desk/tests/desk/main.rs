@@ -9,6 +9,7 @@ mod messages;
 mod notes;
 mod ringing;
 mod signing_in;
+mod sound;
 mod steps;
 mod transferring;
 
@@ -40,7 +41,7 @@ impl Rig {
             screen: Arc::<Recorder>::clone(&screen),
             keyring: keys.map(|keys| keys as Arc<dyn desk::Keyring>),
             device_name: "test".into(),
-            sound: false,
+            sound: true,
             devices: Arc::<FakePhones>::clone(&phones),
             downloads: dir.path().join("downloads"),
         })
