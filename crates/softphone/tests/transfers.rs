@@ -44,9 +44,8 @@ impl Far {
 
     async fn incoming(&mut self) -> Incoming {
         loop {
-            match self.next().await {
-                Event::Incoming(incoming) => return *incoming,
-                _ => {}
+            if let Event::Incoming(incoming) = self.next().await {
+                return *incoming;
             }
         }
     }
