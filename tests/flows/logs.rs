@@ -5,13 +5,13 @@ use std::sync::Arc;
 use anyhow::Result;
 use audio::{FakeDevices, Sound};
 use call_log::{RemarksMark, VoicemailMark};
-use desk::{DetailsView, DeviceMaker, LinkState, Message, PlayerState, Softphones, Started, View, Wish};
+use desk::{DetailsView, DeviceMaker, LinkState, Message, PlayerState, Softphones, SoundTrial, Started, View, Wish};
 use flows::line::Line;
 use flows::office::{Office, SUPPORT, of};
 use flows::seat::Seat;
 use futures::future::BoxFuture;
 use protocol::{CallId, CallState, DispositionId};
-use softphone::{PhoneConfig, Player, SoundDevices};
+use softphone::{PhoneConfig, Player, SoundChoice, SoundDevices};
 
 use crate::scene::{PRIYA, Scene, answering, office, office_with, sounds};
 
@@ -105,6 +105,10 @@ impl DeviceMaker for Remembering {
 
     fn sound_devices(&self) -> SoundDevices {
         SoundDevices::default()
+    }
+
+    fn test_sound(&self, choice: SoundChoice) -> Result<SoundTrial, String> {
+        Softphones.test_sound(choice)
     }
 
     fn play(&self, wav: Vec<u8>, speaker: Option<String>) -> Result<Message, String> {

@@ -40,10 +40,7 @@ pub trait DeviceMaker: Send + Sync + 'static {
     ///
     /// # Errors
     /// A sentence, if that can't be begun.
-    fn test_sound(
-        &self,
-        choice: SoundChoice,
-    ) -> Result<(TrialOfSound, mpsc::UnboundedReceiver<SoundTestEvent>), String>;
+    fn test_sound(&self, choice: SoundChoice) -> Result<SoundTrial, String>;
 
     /// Plays a message (a WAV file) on a speaker; `None`: the system's default. A sentence if that can't be.
     ///
@@ -52,8 +49,8 @@ pub trait DeviceMaker: Send + Sync + 'static {
     fn play(&self, wav: Vec<u8>, speaker: Option<String>) -> Result<Message, String>;
 }
 
-/// A test of the sound that runs; it ends when this is dropped.
-pub type TrialOfSound = Box<dyn Send + Sync>;
+/// A test of the sound that runs, until its first half is dropped, and what happens in it.
+pub type SoundTrial = (Box<dyn Send + Sync>, mpsc::UnboundedReceiver<SoundTestEvent>);
 
 /// A message that plays, and what happens with it.
 pub type Message = (Box<dyn Playing>, mpsc::UnboundedReceiver<PlayerEvent>);
@@ -84,10 +81,7 @@ impl DeviceMaker for Softphones {
         Phone::sound_devices()
     }
 
-    fn test_sound(
-        &self,
-        choice: SoundChoice,
-    ) -> Result<(TrialOfSound, mpsc::UnboundedReceiver<SoundTestEvent>), String> {
+    fn test_sound(&self, choice: SoundChoice) -> Result<SoundTrial, String> {
         let (test, events) = SoundTest::start(choice)
             .map_err(|error| format!("The test can't be begun ({error}). Close other programs and try again."))?;
         Ok((Box::new(test), events))

@@ -30,7 +30,7 @@ mod steps;
 mod view;
 
 pub use address::{Address, BadAddress};
-pub use device::{Device, DeviceMaker, Message, Playing, Softphones, Started, TrialOfSound};
+pub use device::{Device, DeviceMaker, Message, Playing, Softphones, SoundTrial, Started};
 pub use handle::{Desk, DeskConfig, DeskHandle, StartError};
 pub use logs::{
     DetailsView, ExportView, LogsHead, LogsPatch, LogsView, PlayerState, PlayerView, RowsPatch, SummaryView, SyncView,

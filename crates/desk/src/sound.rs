@@ -7,9 +7,7 @@ use softphone::{
 };
 
 use crate::owner::{Input, Owner};
-use crate::{
-    Levels, PhoneCallState, SoundDevice, SoundSettings, SoundTestStage, SoundTestView, SoundVerdict, Tone, TrialOfSound,
-};
+use crate::{Levels, PhoneCallState, SoundDevice, SoundSettings, SoundTestStage, SoundTestView, SoundVerdict, Tone};
 
 /// The test that runs, if one does.
 #[derive(Default)]
@@ -17,7 +15,7 @@ pub(crate) struct SoundTestSlot {
     /// What an earlier test still says is let go.
     number: u32,
     /// Ends when dropped.
-    running: Option<TrialOfSound>,
+    running: Option<Box<dyn Send + Sync>>,
 }
 
 impl Owner {

@@ -158,10 +158,7 @@ impl DeviceMaker for FakePhones {
         self.state.lock().unwrap().plugged.clone()
     }
 
-    fn test_sound(
-        &self,
-        choice: SoundChoice,
-    ) -> Result<(desk::TrialOfSound, mpsc::UnboundedReceiver<SoundTestEvent>), String> {
+    fn test_sound(&self, choice: SoundChoice) -> Result<desk::SoundTrial, String> {
         let (events, stream) = mpsc::unbounded_channel();
         let phone = FakePhone { state: Arc::clone(&self.state), news: Arc::clone(&self.news) };
         phone.note(format!("test {:?}", choice.microphone));
