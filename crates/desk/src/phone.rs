@@ -154,6 +154,7 @@ impl Owner {
             }
             CallEvent::Following { call, to, .. } => self.calling(PhoneCallId(call.0), to),
             CallEvent::Quality(report) => self.change(id, |call| call.quality = Some(report.words)),
+            CallEvent::Identity { party } => self.identity(id, party),
             CallEvent::Trouble { sentence } => self.note(Tone::Bad, sentence),
             CallEvent::Ended(ended) => self.ended(id, &ended),
             CallEvent::TransferProgress { .. }
@@ -161,6 +162,15 @@ impl Owner {
             | CallEvent::FirstAudio
             | CallEvent::Recording { .. }
             | CallEvent::Level { .. } => {}
+        }
+    }
+
+    /// Somebody else is at the other end now: they transferred us, or their system says who answered.
+    fn identity(&mut self, id: PhoneCallId, party: Party) {
+        if let Some(ring) = self.view.rings.iter_mut().find(|ring| ring.id == id) {
+            ring.caller = party;
+        } else {
+            self.change(id, |call| call.with = party);
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{
     auth::{Challenger, Verdict},
     endpoint::{LegOrder, Order},
     io::{Io, RUN, random_tag},
-    leg::Leg,
+    leg::{self, Leg},
     message::{Message, split_list},
     net::{Net, NetEvent},
     registrar,
@@ -387,6 +387,15 @@ impl Core {
         if method == Method::Cancel {
             return self.cancel(tx, &request);
         }
+        let unsupported = request.unsupported().join(", ");
+        // A BYE ends the call, whatever it requires besides.
+        if !unsupported.is_empty() && method != Method::Bye && request.get("Replaces").is_none() {
+            self.io.respond(tx, 420, &random_tag(), |mut m| {
+                m.add("Unsupported", unsupported);
+                m
+            });
+            return;
+        }
         if !request.tag_of_to().is_empty() {
             return match self.dialog_of(&request) {
                 Some(key) => {
@@ -403,13 +412,13 @@ impl Core {
             Method::Options => self.options(tx),
             Method::Invite => self.invite(tx, flow, &request),
             Method::Register => self.register(tx, flow, &request),
-            Method::Bye | Method::Info | Method::Update => self.io.refuse(tx, 481),
+            Method::Bye | Method::Info | Method::Update | Method::PRack => self.io.refuse(tx, 481),
             Method::Notify => {
                 let from_registrar = self.registrations.values().any(|r| r.is_from(flow.remote.ip()));
                 subscription::unsolicited(tx, &request, from_registrar, &mut self.io);
             }
             Method::Refer => self.io.refuse(tx, 403),
-            Method::Ack | Method::Cancel | Method::Message | Method::PRack | Method::Publish | Method::Subscribe => {
+            Method::Ack | Method::Cancel | Method::Message | Method::Publish | Method::Subscribe => {
                 self.io.refuse(tx, 405);
             }
         }
@@ -458,11 +467,7 @@ impl Core {
         if let Some(value) = request.get("Replaces") {
             return self.replace(tx, value);
         }
-        if let Some(required) = request.get("Require").filter(|r| !r.is_empty()) {
-            self.io.respond(tx, 420, &random_tag(), |mut m| {
-                m.add("Unsupported", required);
-                m
-            });
+        if leg::refuses_as_too_brief(tx, request, &mut self.io) {
             return;
         }
         let key = LegKey(self.keys.fetch_add(1, Ordering::Relaxed));

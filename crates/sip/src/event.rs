@@ -136,6 +136,10 @@ pub enum LegEvent {
     ReferProgress {
         status: u16,
     },
+    /// Somebody else is at the other end now, or it has got a name: they transferred, or their system says who answered.
+    Identity {
+        who: NameAddr,
+    },
     /// DTMF by SIP INFO (`application/dtmf-relay` or `application/dtmf`).
     Dtmf {
         digit: char,

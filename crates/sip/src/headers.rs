@@ -14,7 +14,7 @@ const MAX_VALUE: usize = 1024;
 /// and as valid UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CallHeaders {
-    /// P-Asserted-Identity (RFC 3325).
+    /// P-Asserted-Identity (RFC 3325), or Remote-Party-ID of older systems. Not read if Privacy (RFC 3323) withholds it.
     pub asserted_identity: Option<NameAddr>,
     /// Referred-By (RFC 3892).
     pub referred_by: Option<NameAddr>,
@@ -42,7 +42,7 @@ impl CallHeaders {
         let text = |name| m.get(name).filter(|v| !v.is_empty() && v.len() <= MAX_VALUE).map(str::to_owned);
         let alert = m.get("Alert-Info").map(|v| v.trim_start_matches('<').split('>').next().unwrap_or_default());
         Self {
-            asserted_identity: m.name_addr("P-Asserted-Identity"),
+            asserted_identity: presented(m),
             referred_by: m.name_addr("Referred-By"),
             diversion: m.name_addr("Diversion"),
             alert_info: alert.filter(|v| !v.is_empty() && v.len() <= MAX_VALUE).map(str::to_owned),
@@ -95,6 +95,19 @@ impl CallHeaders {
             m.add(name, value.clone());
         }
     }
+}
+
+/// Whom a message presents: P-Asserted-Identity (RFC 3325), or what older systems say instead. Nobody, if that is to be
+/// kept private.
+pub(crate) fn presented(m: &Message) -> Option<NameAddr> {
+    let asserted = m.name_addr("P-Asserted-Identity").filter(|_| !is_private(m));
+    asserted.or_else(|| m.name_addr("Remote-Party-ID").filter(|r| matches!(r.param("privacy"), None | Some("off"))))
+}
+
+/// RFC 3323 section 4.2 and RFC 3325 section 9.3.
+fn is_private(m: &Message) -> bool {
+    let private = |p: &str| ["id", "user", "header"].iter().any(|w| p.trim().eq_ignore_ascii_case(w));
+    m.all("Privacy").any(|value| value.split([';', ',']).any(private))
 }
 
 fn is_auto(answer_mode: &str) -> bool {

@@ -7,7 +7,10 @@ use rsipstack::sip::{Header, Method, StatusCode, headers::make_header};
 use crate::{NameAddr, ReasonHeader, Uri, address::unquote};
 
 /// Methods we answer; everything else gets 405 with this list.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, REFER, NOTIFY, INFO, UPDATE";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, REFER, NOTIFY, INFO, UPDATE, PRACK";
+
+/// Option tags that may be required of us.
+const SUPPORTED: [&str; 2] = ["100rel", "timer"];
 
 #[derive(Clone, Debug)]
 pub(crate) enum Start {
@@ -130,6 +133,12 @@ impl Message {
 
     pub fn name_addr(&self, name: &str) -> Option<NameAddr> {
         first_of_list(self.get(name)?).parse().ok()
+    }
+
+    /// The option tags that a request requires and we do not have (RFC 3261 section 8.2.2.3).
+    pub fn unsupported(&self) -> Vec<&str> {
+        let known = |tag: &&str| !SUPPORTED.iter().any(|s| s.eq_ignore_ascii_case(tag));
+        self.all("Require").flat_map(split_list).filter(known).collect()
     }
 
     /// The remote target that a Contact names.

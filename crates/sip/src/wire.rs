@@ -113,13 +113,24 @@ fn read_head(head: &[u8]) -> Result<Head, Garbage> {
             return Err(Garbage::TooLarge);
         }
         if let Some((name, value)) = text.split_once(':') {
-            open = Some((name.trim().to_owned(), value.trim().to_owned()));
+            open = Some((long_name(name.trim()).to_owned(), value.trim().to_owned()));
         }
     }
     if let Some((name, value)) = open {
         headers.push(make_header(&name, value));
     }
     Ok((start, headers))
+}
+
+/// The long form of a compact name that rsipstack does not know (RFC 3515, 3892, 4028, 6665).
+fn long_name(name: &str) -> &str {
+    match name {
+        "r" | "R" => "Refer-To",
+        "b" | "B" => "Referred-By",
+        "x" | "X" => "Session-Expires",
+        "u" | "U" => "Allow-Events",
+        other => other,
+    }
 }
 
 /// A line as text: not UTF-8 means Latin-1 (old devices write names so); control characters go.

@@ -66,7 +66,7 @@ async fn strange_requests_get_the_answer_they_deserve() {
         ("NOTIFY", "Event: message-summary\r\n", "481"),
         ("NOTIFY", "Event: check-sync\r\n", "489"),
         ("REFER", "Refer-To: <sip:x@y>\r\n", "403"),
-        ("INVITE", "Require: 100rel\r\n", "420"),
+        ("INVITE", "Require: 100rel, teleport\r\n", "420"),
         ("CANCEL", "", "481"),
         ("REGISTER", "Contact: *\r\n", "400"),
     ];

@@ -107,6 +107,10 @@ pub enum CallEvent {
         to: Party,
         referred_by: Option<Party>,
     },
+    /// Somebody else is at the other end now, or it has got a name.
+    Identity {
+        party: Party,
+    },
     /// The far side pressed a key.
     Dtmf {
         digit: char,

@@ -1,7 +1,7 @@
 //! Calls that come in at this device.
 
 use desk::{PhoneCallId, PhoneCallState, RingKind, Wish};
-use protocol::Reason;
+use protocol::{Party, Reason};
 use softphone::{CallEvent, CallKey, Ended, IncomingCall, PhoneEvent, Recalled};
 
 use crate::Rig;
@@ -58,6 +58,22 @@ async fn a_transfer_rings_in_the_ring_window_before_anything_else_and_becomes_a_
     assert!(
         matches!(rig.screen.shown().iter().rfind(|s| matches!(s, Shown::Ring(_))), Some(Shown::Ring(r)) if r.is_empty())
     );
+    rig.end().await;
+}
+
+/// The far end transfers, while it rings here and again in the call.
+#[tokio::test]
+async fn whoever_is_at_the_other_end_now_is_shown() {
+    let exchange = FakeExchange::start();
+    let rig = Rig::online(&exchange).await;
+    let event = |event| PhoneEvent::Call { call: CallKey(1), event };
+    let named = |name: &str| Party { name: name.into(), number: "300".into() };
+    rig.phones.report(PhoneEvent::Incoming(incoming(1))).await;
+    rig.phones.report(event(CallEvent::Identity { party: named("Zoe") })).await;
+    rig.screen.until("Zoe rings", |view| view.rings.iter().any(|ring| ring.caller == named("Zoe"))).await;
+    rig.phones.report(event(CallEvent::Answered { codec: softphone::Codec::Opus })).await;
+    rig.phones.report(event(CallEvent::Identity { party: named("Tom") })).await;
+    rig.screen.until("Tom talks", |view| view.phone.calls.iter().any(|call| call.with == named("Tom"))).await;
     rig.end().await;
 }
 

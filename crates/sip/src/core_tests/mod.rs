@@ -3,8 +3,11 @@
 
 mod calls;
 mod registrations;
+mod reliable;
+mod sessions;
 mod subscriptions;
 mod timers;
+mod updates;
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -268,6 +271,22 @@ impl World {
         }
     }
 
+    /// 0 calls 1, which the test plays from now on; gives the leg and the INVITE.
+    fn call_1(&mut self) -> (LegKey, String) {
+        self.play_1();
+        let out = self.endpoint(0).invite(self.invite(0, 1));
+        (out, self.last())
+    }
+
+    /// 1, which the test plays, calls 0; `more` are header lines.
+    fn call_0(&mut self, more: &str) -> (LegKey, String) {
+        self.play_1();
+        let invite = request("INVITE", "theirs", 1, "", more, OFFER);
+        self.says(&invite);
+        let call = self.incoming(0).leg;
+        (call, invite)
+    }
+
     /// 0 calls 1, who answers: the caller's leg and the callee's.
     fn talk(&mut self) -> (LegKey, LegKey) {
         let out = self.endpoint(0).invite(self.invite(0, 1));
@@ -285,12 +304,37 @@ fn header<'a>(text: &'a str, name: &str) -> &'a str {
     text.lines().find_map(|l| l.strip_prefix(&prefix)).unwrap_or_default()
 }
 
+/// A request of node 1, which the test plays. `to_tag` is empty outside of a dialog.
+fn request(method: &str, from_tag: &str, number: u32, to_tag: &str, more: &str, body: &str) -> String {
+    let to_tag = if to_tag.is_empty() { String::new() } else { format!(";tag={to_tag}") };
+    format!(
+        "{method} sip:alice@10.0.0.1:5060 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{method}{number}\n\
+         Max-Forwards: 70\nFrom: \"Bob\" <sip:bob@10.0.0.2>;tag={from_tag}\nTo: <sip:alice@10.0.0.1>{to_tag}\n\
+         Call-ID: played\nCSeq: {number} {method}\nContact: <sip:bob@10.0.0.2:5060>\n{more}\n{body}"
+    )
+}
+
+/// A request of node 1 within a dialog that 0 made by `invite`.
+fn within(invite: &str, method: &str, number: u32, more: &str, body: &str) -> String {
+    let (from, to) = (header(invite, "From"), header(invite, "To"));
+    let text = request(method, "theirs", number, "", more, body);
+    text.replace("From: \"Bob\" <sip:bob@10.0.0.2>", &format!("From: {to}"))
+        .replace("To: <sip:alice@10.0.0.1>", &format!("To: {from}"))
+        .replace("Call-ID: played", &format!("Call-ID: {}", header(invite, "Call-ID")))
+}
+
+fn tag(text: &str, name: &str) -> String {
+    header(text, name).split(";tag=").nth(1).unwrap_or_default().to_owned()
+}
+
 /// An answer to a request of node 0, with more header lines if wanted.
 fn answer(request: &str, status: &str, more: &str) -> String {
     let copy = |name| format!("{name}: {}\n", header(request, name));
     let to = header(request, "To");
     let to = if to.contains(";tag=") { to.to_owned() } else { format!("{to};tag=theirs") };
-    format!("SIP/2.0 {status}\n{}{}{}{}To: {to}\n{more}\n", copy("Via"), copy("From"), copy("Call-ID"), copy("CSeq"))
+    // A body follows after the header lines.
+    let end = if more.contains("\n\n") { "" } else { "\n" };
+    format!("SIP/2.0 {status}\n{}{}{}{}To: {to}\n{more}{end}", copy("Via"), copy("From"), copy("Call-ID"), copy("CSeq"))
 }
 
 impl Node {

@@ -1,9 +1,10 @@
 //! Being called: the INVITE that arrives, ringing, answering, refusing, and its CANCEL.
 
-use super::{Leg, Modify, ReferIn, State};
+use super::{Leg, Modify, ReferIn, State, has_option, identity::Far};
 use crate::{
     CallHeaders, EndCause, EndedBy, Event, Flow, Incoming, LegKey, ReasonHeader, Transport, Uri,
     address::parse_host_port,
+    headers::presented,
     io::{Io, random_tag},
     message::Message,
 };
@@ -26,6 +27,7 @@ impl Leg {
         };
         let remote_tag = request.tag_of_from().to_owned();
         from.params.retain(|(n, _)| n != "tag");
+        let far = Far::new(presented(request).unwrap_or_else(|| from.clone()), from.clone());
         let mut leg = Self {
             key,
             call_id: request.call_id().to_owned(),
@@ -52,8 +54,13 @@ impl Leg {
             turns: super::Turns::default(),
             refer_out: None,
             refer_in: ReferIn::None,
+            expiry: super::Expiry::new(),
+            heard: Default::default(),
+            said: None,
+            far,
             told_end: false,
         };
+        leg.expiry.learn_allow(request);
         leg.learn_routes(request, io);
         leg.learn_target(request, io);
         io.respond(tx, 100, "", |m| m);
@@ -72,9 +79,16 @@ impl Leg {
     }
 
     pub(super) fn ring(&mut self, io: &mut Io) {
-        let State::Arriving { tx, .. } = self.state else { return };
-        let Some((_, flow)) = io.txs.pending(tx) else { return };
+        let State::Arriving { tx, offered } = self.state else { return };
+        let Some((request, flow)) = io.txs.pending(tx) else { return };
+        let (cseq, reliably) = (request.cseq().0, has_option(request, "Require", "100rel"));
         let contact = io.contact(&self.local_user, &flow);
+        match (reliably, offered, &self.said) {
+            (true, true, None) => return self.ring_reliably(tx, cseq, contact, io),
+            // Without an offer, the first reliable answer would have to bring ours (RFC 3261 section 13.2.1).
+            (true, _, _) => return,
+            (false, _, _) => {}
+        }
         let tag = self.local_tag.clone();
         io.respond(tx, 180, &tag, |mut m| {
             m.add("Contact", contact);

@@ -18,6 +18,7 @@ impl Leg {
         to_uri.params.retain(|(n, _)| n != "transport");
         to_uri.headers = None;
         let to = crate::NameAddr::new(invite.to_display.as_deref(), to_uri);
+        let far = super::identity::Far::new(to.clone(), to.clone());
         let mut leg = Self {
             key,
             call_id: random_tag() + &random_tag(),
@@ -44,6 +45,10 @@ impl Leg {
             turns: super::Turns::default(),
             refer_out: None,
             refer_in: ReferIn::None,
+            expiry: super::Expiry::new(),
+            heard: Default::default(),
+            said: None,
+            far,
             told_end: false,
         };
         let to = invite.to.clone();
@@ -69,10 +74,11 @@ impl Leg {
         }
         let mut m = self.new_request(Method::Invite, io);
         m.add("Allow", crate::message::ALLOW);
+        self.wish_session(&mut m);
         invite.headers.write(&mut m);
         let m = m.with_sdp(invite.sdp);
         if let Some(tx) = self.send(m, io) {
-            self.state = State::Calling { tx, rang: false, early: None };
+            self.state = State::Calling { tx, rang: false, early: None, agreed: false };
         }
     }
 
@@ -87,11 +93,16 @@ impl Leg {
 
     fn provisional(&mut self, outcome: &Outcome, io: &mut Io) {
         let (response, key) = (&outcome.response, self.key);
+        let reliable = response.get("RSeq").is_some();
+        if response.status() > 100 && !self.heard_reliably(response, io) {
+            return;
+        }
         match &mut self.state {
-            State::Calling { rang, early, .. } => {
+            State::Calling { rang, early, agreed, .. } => {
                 if response.status() == 100 {
                     return io.leg_event(key, LegEvent::Trying);
                 }
+                self.expiry.learn_allow(response);
                 response.tag_of_to().clone_into(&mut self.early_tag);
                 // Where its dialog's requests would go; the answer says it again.
                 if let Some(contact) = response.contact() {
@@ -100,12 +111,14 @@ impl Leg {
                 if !std::mem::replace(rang, true) {
                     io.leg_event(key, LegEvent::Ringing);
                 }
-                if let Some(sdp) = response.sdp()
-                    && early.as_deref() != Some(sdp)
-                {
-                    *early = Some(sdp.to_owned());
-                    io.leg_event(key, LegEvent::EarlyMedia { sdp: sdp.to_owned() });
+                if let Some(sdp) = response.sdp() {
+                    *agreed |= reliable;
+                    if early.as_deref() != Some(sdp) {
+                        *early = Some(sdp.to_owned());
+                        io.leg_event(key, LegEvent::EarlyMedia { sdp: sdp.to_owned() });
+                    }
                 }
+                self.learn_identity(response, io);
             }
             State::Cancelling { tx, reason, sent } => {
                 if !std::mem::replace(sent, true) {
@@ -144,12 +157,16 @@ impl Leg {
         self.learn_routes(response, io);
         self.learn_target(response, io);
         self.acknowledge(outcome, io);
+        self.session_answered(response, io);
         // A 200 that crossed our CANCEL: the call stands, so it is ended as one (RFC 3261 section 9.1).
         if let Some(reason) = cancelled {
             return self.bye(reason, io);
         }
         match response.sdp().map(str::to_owned).or(early) {
-            Some(sdp) => io.leg_event(self.key, LegEvent::Answered { sdp }),
+            Some(sdp) => {
+                io.leg_event(self.key, LegEvent::Answered { sdp });
+                self.learn_identity(response, io);
+            }
             None => {
                 self.bye(None, io);
                 self.tell_end(EndCause::new(EndedBy::Us, Some(488), None), io);
@@ -192,6 +209,24 @@ impl Leg {
         self.send_ack(outcome, ack, io);
         if let Some(flow) = self.flow {
             io.send(Owner::Nobody, flow, bye);
+        }
+    }
+
+    /// 422: the session timer is too short for somebody on the way (RFC 4028 section 7.3).
+    pub(super) fn call_again(&mut self, outcome: &Outcome, io: &mut Io) -> bool {
+        let ours = matches!(self.state, State::Calling { tx, .. } if tx == outcome.tx);
+        let Some(mut again) = outcome.request.clone().filter(|_| ours && self.raise_session(&outcome.response)) else {
+            return false;
+        };
+        self.local_cseq += 1;
+        again.set("CSeq", format!("{} INVITE", self.local_cseq));
+        self.wish_session(&mut again);
+        match self.send(again, io) {
+            Some(tx) => {
+                self.transaction_replaced(outcome.tx, tx);
+                true
+            }
+            None => false,
         }
     }
 

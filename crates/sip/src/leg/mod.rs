@@ -3,8 +3,11 @@
 mod arrive;
 mod call;
 mod end;
+mod identity;
 mod modify;
 mod refer;
+mod refresh;
+mod reliable;
 mod turn;
 
 use bytes::Bytes;
@@ -22,6 +25,8 @@ use crate::{
 };
 use modify::Modify;
 use refer::{ReferIn, ReferOut};
+use refresh::{Asked, Expiry, Granted};
+pub(crate) use refresh::{has_option, refuses_as_too_brief};
 use turn::{Retry, Turns};
 
 pub(crate) struct Leg {
@@ -59,6 +64,11 @@ pub(crate) struct Leg {
     turns: Turns,
     refer_out: Option<ReferOut>,
     refer_in: ReferIn,
+    expiry: Expiry,
+    /// Reliable provisional answers to our INVITE, and ours to theirs.
+    heard: reliable::Heard,
+    said: Option<reliable::Said>,
+    far: identity::Far,
     told_end: bool,
 }
 
@@ -69,6 +79,9 @@ enum State {
         tx: u64,
         rang: bool,
         early: Option<String>,
+        /// `early` came reliably: offer and answer are complete, and either side may change the session by UPDATE (RFC
+        /// 3311 section 5.1).
+        agreed: bool,
     },
     /// We gave up; waiting for the 487, or a 200 that crossed the CANCEL. A CANCEL may only follow a provisional answer.
     Cancelling {
@@ -172,8 +185,8 @@ impl Leg {
 
     /// A request within the dialog.
     pub fn request(&mut self, tx: u64, method: Method, (request, replaced): (&Message, Option<LegKey>), io: &mut Io) {
-        let early = self.remote_tag.is_empty();
-        if !early && request.tag_of_from() != self.remote_tag {
+        let theirs = self.tag_of_theirs();
+        if !theirs.is_empty() && request.tag_of_from() != theirs {
             return io.refuse(tx, 481);
         }
         let number = request.cseq().0;
@@ -192,13 +205,10 @@ impl Leg {
             Method::Notify => self.notified(tx, request, io),
             Method::Info => self.info_received(tx, request, io),
             Method::Options => self.reply(tx, 200, io),
-            Method::Ack
-            | Method::Cancel
-            | Method::Message
-            | Method::PRack
-            | Method::Publish
-            | Method::Register
-            | Method::Subscribe => self.reply(tx, 405, io),
+            Method::PRack => self.prack_received(tx, request, io),
+            Method::Ack | Method::Cancel | Method::Message | Method::Publish | Method::Register | Method::Subscribe => {
+                self.reply(tx, 405, io);
+            }
         }
     }
 
@@ -220,7 +230,9 @@ impl Leg {
             };
         }
         match method.as_str() {
-            "INVITE" if self.modify.is_ours(outcome.tx) => self.offer_outcome(outcome, io),
+            "INVITE" | "UPDATE" if self.modify.is_ours(outcome.tx) => self.offer_outcome(outcome, io),
+            "INVITE" if status == 422 && self.call_again(outcome, io) => return,
+            "UPDATE" if status >= 200 => self.update_answered(outcome, io),
             "INVITE" => self.invite_outcome(outcome, io),
             "BYE" if status >= 200 => self.state = State::Over,
             "REFER" if status >= 200 => self.refer_outcome(outcome, io),
@@ -246,6 +258,8 @@ impl Leg {
         }
         self.glare_over(due, io);
         self.refer_timed_out(due, io);
+        self.reliable_due(due, io);
+        self.expiry_due(due, io);
         self.given_up(due, io);
     }
 
@@ -274,12 +288,14 @@ impl Leg {
     /// Sends a 2xx to an INVITE and keeps sending it.
     fn confirm(&mut self, tx: u64, sdp: String, first: bool, answer_in_ack: bool, io: &mut Io) -> bool {
         let Some((request, flow)) = io.txs.pending(tx) else { return false };
-        let cseq = request.cseq().0;
+        let (cseq, asked) = (request.cseq().0, Asked::read(request));
         let contact = io.contact(&self.local_user, &flow);
         let tag = self.local_tag.clone();
         self.local_sdp.clone_from(&sdp);
+        let granted = self.grant_session(asked, io);
         let sent = io.respond(tx, 200, &tag, |mut m| {
             m.add("Contact", contact);
+            Granted::write(granted.as_ref(), &mut m);
             m.with_sdp(sdp)
         });
         let Some(bytes) = sent else { return false };

@@ -1,4 +1,5 @@
-//! Changing a standing session: re-INVITE out and in, UPDATE in, glare (RFC 3261 section 14, RFC 3311).
+//! Changing a session: re-INVITE and UPDATE out and in, glare (RFC 3261 section 14, RFC 3311). A standing one is changed
+//! by re-INVITE, which everybody knows; one that still rings can only be by UPDATE.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use rand::Rng;
 use rsipstack::sip::Method;
 use tokio::time::Instant;
 
-use super::{Leg, State};
+use super::{Granted, Leg, State, refresh};
 use crate::{LegEvent, io::Io, message::Message, timer::Timer, transaction::Outcome};
 
 /// How often an offer is tried again after glare.
@@ -54,6 +55,10 @@ impl Leg {
                 self.next_offer = Some(sdp);
                 self.try_next_offer(io);
             }
+            State::Calling { agreed: true, .. } if self.expiry.takes_update() => {
+                self.next_offer = Some(sdp);
+                self.try_next_offer(io);
+            }
             State::Resolving(_) | State::Calling { .. } | State::Arriving { .. } => {
                 self.tell(LegEvent::OfferFailed { status: 491 }, io);
             }
@@ -63,7 +68,7 @@ impl Leg {
 
     /// Sends the offer that waits, if nothing is under way.
     pub(super) fn try_next_offer(&mut self, io: &mut Io) {
-        let free = matches!(self.state, State::Up)
+        let free = matches!(self.state, State::Up | State::Calling { agreed: true, .. })
             && matches!(self.modify, Modify::Idle)
             && self.confirming.is_none()
             && self.turns.is_free();
@@ -73,10 +78,14 @@ impl Leg {
     }
 
     fn send_offer(&mut self, sdp: String, tries: u8, io: &mut Io) {
-        let m = self.new_request(Method::Invite, io);
+        let up = matches!(self.state, State::Up);
+        let mut m = self.new_request(if up { Method::Invite } else { Method::Update }, io);
+        m.add("Allow", crate::message::ALLOW);
+        self.wish_session(&mut m);
         let m = m.with_sdp(sdp.clone());
         match self.send(m, io) {
             Some(tx) => self.modify = Modify::Ours { tx, sdp, tries },
+            None if self.expiry.not_sent() => {}
             None => self.tell(LegEvent::OfferFailed { status: 503 }, io),
         }
     }
@@ -89,15 +98,19 @@ impl Leg {
         let Modify::Ours { sdp, tries, .. } = std::mem::replace(&mut self.modify, Modify::Idle) else { return };
         if status < 300 {
             self.learn_target(&outcome.response, io);
-            self.acknowledge(outcome, io);
+            if outcome.response.cseq().1 == "INVITE" {
+                self.acknowledge(outcome, io);
+            }
+            self.session_answered(&outcome.response, io);
         }
-        if !matches!(self.state, State::Up) {
+        if !matches!(self.state, State::Up | State::Calling { .. }) {
             return;
         }
         match status {
             200..300 => {
                 self.local_sdp = sdp;
                 let answer = outcome.response.sdp().unwrap_or_default().to_owned();
+                self.now_early(&answer);
                 self.tell(LegEvent::OfferAnswered { sdp: answer }, io);
             }
             491 if tries < GLARE_TRIES => {
@@ -108,6 +121,8 @@ impl Leg {
                 self.modify = Modify::Glare { until, sdp, tries: tries + 1 };
                 return;
             }
+            422 if self.raise_session(&outcome.response) => return self.send_offer(sdp, tries, io),
+            _ if status != 481 && self.refresh_failed(status, &outcome.response, io) => {}
             // The peer knows no such dialog, or is gone (RFC 3261 section 12.2.1.2).
             408 | 481 => return self.dialog_lost(status, io),
             _ => self.tell(LegEvent::OfferFailed { status }, io),
@@ -128,11 +143,36 @@ impl Leg {
         }
     }
 
+    /// While it still rings, what they say now is what their answer would say.
+    fn now_early(&mut self, sdp: &str) {
+        if let State::Calling { early, .. } = &mut self.state
+            && !sdp.is_empty()
+        {
+            *early = Some(sdp.to_owned());
+        }
+    }
+
     /// A re-INVITE or UPDATE.
     pub(super) fn offered(&mut self, tx: u64, method: Method, request: &Message, io: &mut Io) {
         let invite = method == Method::Invite;
-        if !matches!(self.state, State::Up) {
-            return self.reply(tx, if invite || request.sdp().is_some() { 491 } else { 200 }, io);
+        if refresh::Asked::read(request).too_brief() {
+            return refresh::refuse_too_brief(tx, &self.local_tag.clone(), io);
+        }
+        self.expiry.learn_allow(request);
+        let changes = invite || request.sdp().is_some();
+        match self.state {
+            State::Up | State::Calling { agreed: true, .. } => {}
+            // Our answer to their first offer is due (RFC 3311 section 5.2).
+            State::Arriving { .. } if changes => return self.not_now(tx, 500, io),
+            State::Calling { .. } | State::Cancelling { .. } if changes => return self.reply(tx, 491, io),
+            State::Arriving { .. } | State::Calling { .. } => {
+                self.learn_target(request, io);
+                self.accept_update(tx, None, io);
+                return self.learn_identity(request, io);
+            }
+            State::Resolving(_) | State::Cancelling { .. } | State::HangUpLater(_) | State::Closing | State::Over => {
+                return self.reply(tx, 481, io);
+            }
         }
         let busy = match &self.modify {
             Modify::Ours { .. } => Some(491),
@@ -140,15 +180,8 @@ impl Leg {
             Modify::Theirs { .. } => Some(500),
             Modify::Idle | Modify::Glare { .. } => self.confirming.as_ref().map(|_| 491),
         };
-        if let Some(status) = busy.filter(|_| invite || request.sdp().is_some()) {
-            let tag = self.local_tag.clone();
-            io.respond(tx, status, &tag, |mut m| {
-                if status == 500 {
-                    m.add("Retry-After", "1");
-                }
-                m
-            });
-            return;
+        if let Some(status) = busy.filter(|_| changes) {
+            return self.not_now(tx, status, io);
         }
         self.learn_target(request, io);
         match request.sdp() {
@@ -156,6 +189,7 @@ impl Leg {
                 if let Modify::Glare { sdp, .. } = std::mem::replace(&mut self.modify, Modify::Theirs { tx, invite }) {
                     self.next_offer.get_or_insert(sdp);
                 }
+                self.now_early(sdp);
                 self.tell(LegEvent::Offer { sdp: sdp.to_owned() }, io);
             }
             // They ask for our offer: what we have stands; their answer comes with the ACK.
@@ -163,8 +197,36 @@ impl Leg {
                 let sdp = self.local_sdp.clone();
                 self.confirm(tx, sdp, false, true, io);
             }
-            None => self.reply(tx, 200, io),
+            None => self.accept_update(tx, None, io),
         }
+        self.learn_identity(request, io);
+    }
+
+    /// 491 for what crossed ours, 500 for what came too early.
+    fn not_now(&mut self, tx: u64, status: u16, io: &mut Io) {
+        let tag = self.local_tag.clone();
+        io.respond(tx, status, &tag, |mut m| {
+            if status == 500 {
+                m.add("Retry-After", "1");
+            }
+            m
+        });
+    }
+
+    /// 200 to an UPDATE, with our answer if it had an offer.
+    fn accept_update(&mut self, tx: u64, sdp: Option<String>, io: &mut Io) {
+        let Some((request, flow)) = io.txs.pending(tx) else { return };
+        let asked = refresh::Asked::read(request);
+        let granted = if matches!(self.state, State::Up) { self.grant_session(asked, io) } else { None };
+        let (tag, contact) = (self.local_tag.clone(), io.contact(&self.local_user, &flow));
+        io.respond(tx, 200, &tag, |mut m| {
+            m.add("Contact", contact);
+            Granted::write(granted.as_ref(), &mut m);
+            match sdp {
+                Some(sdp) => m.with_sdp(sdp),
+                None => m,
+            }
+        });
     }
 
     pub(super) fn answer_offer(&mut self, answer: Result<String, u16>, io: &mut Io) {
@@ -175,13 +237,8 @@ impl Leg {
                 self.confirm(tx, sdp, false, false, io);
             }
             Ok(sdp) => {
-                let tag = self.local_tag.clone();
                 self.local_sdp.clone_from(&sdp);
-                let contact = self.flow.map(|f| io.contact(&self.local_user, &f)).unwrap_or_default();
-                io.respond(tx, 200, &tag, |mut m| {
-                    m.add("Contact", contact);
-                    m.with_sdp(sdp)
-                });
+                self.accept_update(tx, Some(sdp), io);
             }
             Err(status) => self.reply(tx, if (300..700).contains(&status) { status } else { 488 }, io),
         }

@@ -82,6 +82,7 @@ impl Leg {
                 }
                 Some(_) => return self.hurry(io),
                 None if method == Method::Refer => self.refer_over(503, io),
+                None if method == Method::Update => _ = self.expiry.not_sent(),
                 None => {}
             }
         }

@@ -5,7 +5,7 @@ use sip::{EndCause, EndedBy, Incoming, LegEvent};
 use super::{Asked, Line, MAX_CALLS, Owner};
 use crate::call::{Call, Input, State};
 use crate::event::{CallEvent, CallKey, PhoneEvent};
-use crate::incoming::IncomingCall;
+use crate::incoming::{IncomingCall, party};
 
 /// No codec in common, or no SDP that can be read (RFC 3261 section 21.4.26).
 const NOT_ACCEPTABLE_HERE: u16 = 488;
@@ -67,6 +67,7 @@ impl Owner {
                     self.endpoint.accept_refer(line.leg, false);
                 }
             }
+            LegEvent::Identity { who } => self.tell_call(call, CallEvent::Identity { party: party(&who) }),
             LegEvent::ReferProgress { status } => self.input(call, Input::TransferProgress { status }),
             LegEvent::Dtmf { digit } => self.tell_call(call, CallEvent::Dtmf { digit }),
             LegEvent::Ended { cause } => self.ended(call, &cause),

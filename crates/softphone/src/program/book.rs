@@ -51,6 +51,7 @@ impl Book {
             | CallEvent::TransferProgress { .. }
             | CallEvent::TransferFailed { .. }
             | CallEvent::Following { .. }
+            | CallEvent::Identity { .. }
             | CallEvent::Dtmf { .. }
             | CallEvent::Recording { .. }
             | CallEvent::FirstAudio

@@ -55,7 +55,8 @@ impl Core {
 
     pub fn leg_event(&mut self, id: LegId, event: LegEvent) {
         match event {
-            LegEvent::Trying | LegEvent::ReferProgress { .. } => {}
+            // Who a trunk says has answered is not shown: the switchboard knows whom it called.
+            LegEvent::Trying | LegEvent::ReferProgress { .. } | LegEvent::Identity { .. } => {}
             // The sound of an unanswered leg is not bridged: the switchboard decides what a caller hears.
             LegEvent::Ringing | LegEvent::EarlyMedia { .. } => self.ringing(id),
             LegEvent::Answered { sdp } => self.answered(id, &sdp),
