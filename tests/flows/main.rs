@@ -14,6 +14,7 @@ mod killed;
 mod kinds;
 mod link;
 mod logs;
+mod plugging;
 mod purity;
 mod refused;
 mod rights;

@@ -59,9 +59,28 @@ impl Rig {
 
     /// Listens to what the speaker plays, until dropped.
     pub fn tap_speaker(&self) -> Result<Tap> {
+        self.tap("spk")
+    }
+
+    /// Listens to what this sink plays, until dropped.
+    pub fn tap(&self, sink: &str) -> Result<Tap> {
         let mut command = self.command("parec");
-        command.args(["--device=spk.monitor", "--latency-msec=10", "--rate=48000", "--channels=1", "--format=s16le"]);
+        command.arg(format!("--device={sink}.monitor"));
+        command.args(["--latency-msec=10", "--rate=48000", "--channels=1", "--format=s16le"]);
         Tap::start(command)
+    }
+
+    /// Plugs in something: a module of the sound server. Gives its number.
+    pub async fn plug_in(&self, module: &[&str]) -> Result<String> {
+        let output = self.command("pactl").arg("load-module").args(module).output().await?;
+        if !output.status.success() {
+            bail!("pactl: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    pub async fn pull_out(&self, module: &str) -> Result<()> {
+        self.run("pactl", &["unload-module", module]).await
     }
 
     /// Plays a WAV into the virtual microphone, three times or until dropped: a machine that hiccups spoils one of them.

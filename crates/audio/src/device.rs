@@ -3,7 +3,7 @@
 use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{BufferSize, SampleFormat, StreamConfig, SupportedStreamConfigRange};
 
-use crate::{Kind, SoundError, Source};
+use crate::{Kind, SoundError, Source, pulse::Server};
 
 /// A device that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -14,6 +14,9 @@ pub struct Device {
     pub name: String,
     /// Whether it is the system's default.
     pub default: bool,
+    /// Another when it was plugged in anew, where the system tells.
+    #[serde(skip)]
+    pub instance: u32,
 }
 
 /// All devices that can be chosen.
@@ -63,12 +66,12 @@ fn bluetooth_address(id: &str) -> Option<&str> {
 /// Looks again and again what is plugged in, over one connection to the sound server.
 pub struct Watch {
     source: Source,
-    host: Option<cpal::Host>,
+    server: Option<Server>,
 }
 
 impl Watch {
     pub(crate) fn new(source: Source) -> Self {
-        Self { source, host: None }
+        Self { source, server: None }
     }
 
     /// What can be chosen from now; nothing if the sound server is gone. Blocks for some milliseconds.
@@ -76,12 +79,12 @@ impl Watch {
         match &self.source {
             Source::Fake(fake) => fake.list(),
             Source::System => {
-                let devices = list(self.host.get_or_insert_with(cpal::default_host));
-                if devices == Devices::default() {
-                    // The server may have been started anew: so the next look begins.
-                    self.host = None;
-                }
-                devices
+                let told = self.server.as_ref().and_then(Server::devices).or_else(|| {
+                    // The server may have been started anew.
+                    self.server = Server::connect();
+                    self.server.as_ref().and_then(Server::devices)
+                });
+                told.unwrap_or_else(|| list(&cpal::default_host()))
             }
         }
     }
@@ -89,7 +92,10 @@ impl Watch {
     /// Whether looking costs next to nothing. ALSA opens every device to answer, which may disturb the one that plays.
     #[must_use]
     pub fn is_cheap(&self) -> bool {
-        self.host.as_ref().is_none_or(|host| !host.id().to_string().eq_ignore_ascii_case("alsa"))
+        match &self.source {
+            Source::Fake(_) => true,
+            Source::System => self.server.is_some(),
+        }
     }
 }
 
@@ -100,7 +106,7 @@ pub(crate) fn list(host: &cpal::Host) -> Devices {
         let entries = all.iter().filter(|device| is(kind, device)).filter_map(|device| {
             let id = id(device)?;
             let name = device.description().map_or_else(|_| id.clone(), |description| description.name().to_owned());
-            Some(Device { default: Some(&id) == default.as_ref(), id, name })
+            Some(Device { default: Some(&id) == default.as_ref(), id, name, instance: 0 })
         });
         entries.filter(|device| device.default || is_worth_choosing(&device.id)).collect()
     };
@@ -141,7 +147,7 @@ fn is(kind: Kind, device: &cpal::Device) -> bool {
 }
 
 /// What a speaker plays is no microphone, and ALSA lists each card a dozen times: one plain entry is enough.
-fn is_worth_choosing(id: &str) -> bool {
+pub(crate) fn is_worth_choosing(id: &str) -> bool {
     match id.split_once(':') {
         Some(("alsa", pcm)) => pcm.starts_with("plughw:") || matches!(pcm, "default" | "pulse" | "pipewire"),
         Some(_) | None => !id.ends_with(".monitor"),
@@ -194,7 +200,7 @@ mod tests {
     use super::*;
 
     fn speakers(ids: &[&str], default: &str) -> Devices {
-        let device = |id: &&str| Device { id: (*id).into(), name: (*id).into(), default: *id == default };
+        let device = |id: &&str| Device { id: (*id).into(), name: (*id).into(), default: *id == default, instance: 0 };
         Devices { microphones: Vec::new(), speakers: ids.iter().map(device).collect() }
     }
 

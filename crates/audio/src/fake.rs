@@ -20,6 +20,7 @@ struct State {
     /// What the speakers played.
     heard: BTreeMap<String, Vec<i16>>,
     ringing: BTreeMap<String, Vec<i16>>,
+    instances: u32,
     unplugged: bool,
     jammed: bool,
     echo: Option<Echo>,
@@ -33,7 +34,8 @@ struct Echo {
 
 impl Default for State {
     fn default() -> Self {
-        let device = |id: &str, name: &str| vec![Device { id: id.into(), name: name.into(), default: true }];
+        let device =
+            |id: &str, name: &str| vec![Device { id: id.into(), name: name.into(), default: true, instance: 0 }];
         let plugged = Devices {
             microphones: device(MICROPHONE, "Made-up microphone"),
             speakers: device(SPEAKER, "Made-up speaker"),
@@ -43,6 +45,7 @@ impl Default for State {
             spoken: VecDeque::new(),
             heard: BTreeMap::new(),
             ringing: BTreeMap::new(),
+            instances: 0,
             unplugged: false,
             jammed: false,
             echo: None,
@@ -105,7 +108,10 @@ impl FakeDevices {
 
     /// Another device, which is not the default.
     pub fn plug_in(&self, kind: Kind, id: &str) {
-        self.state().of(kind).push(Device { id: id.into(), name: format!("Made-up {id}"), default: false });
+        let mut state = self.state();
+        state.instances += 1;
+        let device = Device { id: id.into(), name: format!("Made-up {id}"), default: false, instance: state.instances };
+        state.of(kind).push(device);
     }
 
     pub fn pull_out(&self, kind: Kind, id: &str) {

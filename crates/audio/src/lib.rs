@@ -7,6 +7,7 @@
 mod device;
 mod fake;
 mod microphone;
+mod pulse;
 mod ringer;
 mod speaker;
 mod stream;

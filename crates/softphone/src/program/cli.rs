@@ -104,6 +104,15 @@ struct Raw {
     /// Percent of SIP datagrams, both ways, that are lost, doubled or overtaken: loss=5,dup=5,reorder=5,seed=7
     #[arg(long, value_name = "SPEC")]
     impair: Option<Impairment>,
+    /// Microphone by its id: `pulseaudio:` and the name that `pactl list sources short` shows; else the system's default
+    #[arg(long, value_name = "ID")]
+    microphone: Option<String>,
+    /// Speaker by its id
+    #[arg(long, value_name = "ID")]
+    speaker: Option<String>,
+    /// What rings, by its id
+    #[arg(long, value_name = "ID")]
+    ringer: Option<String>,
     /// Touch no sound device (implied by --play, --record and --loopback)
     #[arg(long)]
     no_audio_device: bool,
@@ -193,7 +202,8 @@ fn password(file: &Path) -> Result<Secret, String> {
 
 fn sound(raw: &Raw) -> Sound {
     if raw.play.is_none() && raw.record.is_none() && !raw.loopback && !raw.no_audio_device {
-        return Sound::Devices(SoundChoice::default());
+        let (microphone, speaker, ringer) = (raw.microphone.clone(), raw.speaker.clone(), raw.ringer.clone());
+        return Sound::Devices(SoundChoice { microphone, speaker, ringer, ..SoundChoice::default() });
     }
     let play = match &raw.play {
         None => Play::Silence,

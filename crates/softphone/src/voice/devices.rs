@@ -16,7 +16,7 @@ use crate::config::SoundChoice;
 use crate::event::PhoneEvent;
 
 /// Between two looks at what is plugged in, where that costs next to nothing.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(200);
 /// Between two tries to open what is wanted and not there, where looking is dear.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -73,14 +73,22 @@ struct Cupboard {
     watch: Watch,
     choice: SoundChoice,
     wanted: bool,
-    /// The ids of what is open.
-    microphone: Option<String>,
-    speaker: Option<String>,
+    /// What is open.
+    microphone: Option<Opened>,
+    speaker: Option<Opened>,
     /// All that is wanted is open.
     complete: bool,
     trouble: Option<String>,
     voice: WeakUnboundedSender<Order>,
     events: UnboundedSender<PhoneEvent>,
+}
+
+/// Which device, and the how manieth time that it was plugged in: a stream whose device was gone for a moment goes on
+/// elsewhere.
+#[derive(PartialEq, Eq)]
+struct Opened {
+    id: String,
+    instance: u32,
 }
 
 impl Cupboard {
@@ -107,7 +115,7 @@ impl Cupboard {
         }
     }
 
-    fn open(&mut self, kind: Kind) -> &mut Option<String> {
+    fn open(&mut self, kind: Kind) -> &mut Option<Opened> {
         match kind {
             Kind::Microphone => &mut self.microphone,
             Kind::Speaker => &mut self.speaker,
@@ -140,8 +148,9 @@ impl Cupboard {
                 continue;
             };
             let missing = wanted.filter(|wanted| !audio::same(wanted, &device.id));
-            if self.open(kind).as_ref() != Some(&device.id)
-                && let Err(error) = self.take(kind, &device.id)
+            let there = Opened { id: device.id.clone(), instance: device.instance };
+            if self.open(kind).as_ref() != Some(&there)
+                && let Err(error) = self.take(kind, there)
             {
                 trouble = Some(error.to_string());
             } else if let Some(id) = missing {
@@ -154,13 +163,14 @@ impl Cupboard {
     }
 
     /// What was open is let go only when the other is there.
-    fn take(&mut self, kind: Kind, id: &str) -> Result<(), SoundError> {
-        let opened = match kind {
-            Kind::Microphone => Gear::Microphone(self.sound.microphone(Some(id))?),
-            Kind::Speaker => Gear::Speaker(self.sound.speaker(Some(id))?),
+    fn take(&mut self, kind: Kind, there: Opened) -> Result<(), SoundError> {
+        let id = Some(there.id.as_str());
+        let gear = match kind {
+            Kind::Microphone => Gear::Microphone(self.sound.microphone(id)?),
+            Kind::Speaker => Gear::Speaker(self.sound.speaker(id)?),
         };
-        *self.open(kind) = Some(id.to_owned());
-        self.hand_over(kind, Some(opened));
+        *self.open(kind) = Some(there);
+        self.hand_over(kind, Some(gear));
         Ok(())
     }
 
