@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use protocol::{CallId, Direction, LiveRow, Party, SipAccount};
 use softphone::{
-    Account, CallEvent, CallKey, Codec, Ended, HeldBy, PhoneConfig, PhoneEvent, RegistrationState, Secret, Sound,
-    Transport,
+    Account, CallEvent, CallKey, Codec, Ended, Fingerprint, HeldBy, PhoneConfig, PhoneEvent, RegistrationState, Secret,
+    Sound, Transport, Trust,
 };
 
 use crate::consult;
@@ -18,6 +18,7 @@ use crate::{Levels, LinkState, PhoneCall, PhoneCallId, PhoneCallState, RingKind,
 
 const RETRY: Duration = Duration::from_secs(5);
 const SIP_PORT: u16 = 5060;
+const SIPS_PORT: u16 = 5061;
 const MAX_NUMBER_CHARS: usize = 200;
 
 /// The phone of a session.
@@ -42,13 +43,15 @@ impl Owner {
             LinkState::Down { since, why, .. } => LinkState::Down { since: *since, why: why.clone(), retry_at: None },
             LinkState::Off | LinkState::Connecting | LinkState::Up => LinkState::Connecting,
         };
-        let registrar = Registrar::of(&session.sip, session.control.address().host());
+        let exchange = session.control.address();
+        let registrar = Registrar::of(&session.sip, exchange.host());
+        let accepted = self.settings.certificates.get(&exchange.host_port()).and_then(|f| f.parse().ok());
         let (sip, sound) = (session.sip.clone(), self.sound());
         let devices = std::sync::Arc::clone(&self.config.devices);
         let display = self.view_name();
         self.begin(async move {
             Happening::PhoneStarted(match registrar {
-                Ok(registrar) => match registrar.config(sip, display, sound).await {
+                Ok(registrar) => match registrar.config(sip, display, sound, accepted).await {
                     Ok(config) => devices.start(config).await.map_err(|error| error.to_string()),
                     Err(why) => Err(why),
                 },
@@ -122,7 +125,7 @@ impl Owner {
                 }
                 self.view.link.registration = LinkState::Up;
             }
-            RegistrationState::Down { why, retry_in } => {
+            RegistrationState::Down { why, retry_in, fingerprint: _ } => {
                 let sentence = format!("Calls can't reach this phone: {}.", why.trim_end_matches('.'));
                 self.registration_down(sentence, retry_in);
             }
@@ -361,31 +364,45 @@ impl Registrar {
         let bad = || "the exchange named a registrar that can't be read; ask whoever runs it".to_owned();
         let rest = sip.registrar.strip_prefix("sip:").unwrap_or(&sip.registrar);
         let (place, params) = rest.split_once(';').unwrap_or((rest, ""));
-        let tcp = params.split(';').any(|param| param.eq_ignore_ascii_case("transport=tcp"));
+        let over = |wanted: &str| params.split(';').any(|param| param.eq_ignore_ascii_case(wanted));
+        let transport = match (over("transport=tls"), over("transport=tcp")) {
+            (true, _) => Transport::Tls,
+            (false, true) => Transport::Tcp,
+            (false, false) => Transport::Udp,
+        };
         // The last colon outside brackets parts host and port.
         let (host, port) = match place.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, port.parse().map_err(|_| bad())?),
+            Some(_) | None if transport == Transport::Tls => (place, SIPS_PORT),
             Some(_) | None => (place, SIP_PORT),
         };
         let host = if host.is_empty() { control_host } else { host };
         if host.is_empty() || host.contains(['@', '<', '>', ' ']) {
             return Err(bad());
         }
-        Ok(Self { host: host.to_owned(), port, transport: if tcp { Transport::Tcp } else { Transport::Udp } })
+        Ok(Self { host: host.to_owned(), port, transport })
     }
 
-    /// The phone's configuration, with the address by which this machine reaches the registrar.
-    async fn config(self, sip: SipAccount, display: Option<String>, sound: Sound) -> Result<PhoneConfig, String> {
+    /// The phone's configuration, with the address by which this machine reaches the registrar. Over TLS it must show the certificate that the person `accepted` of the control API, if they had to.
+    async fn config(
+        self,
+        sip: SipAccount,
+        display: Option<String>,
+        sound: Sound,
+        accepted: Option<Fingerprint>,
+    ) -> Result<PhoneConfig, String> {
         let Self { host, port, transport } = self;
         let listen = local_address(&host, port).await.map_err(|error| format!("{host} is not reachable ({error})"))?;
         let account = Account {
             registrar: format!("sip:{host}:{port}"),
+            outbound_proxy: None,
             user: sip.user,
             auth_user: Some(sip.auth_user),
             password: Secret::new(sip.password),
             display,
         };
-        Ok(PhoneConfig { transport, account: Some(account), sound, ..PhoneConfig::new(listen) })
+        let trust = accepted.map_or(Trust::System, Trust::Pinned);
+        Ok(PhoneConfig { transport, trust, account: Some(account), sound, ..PhoneConfig::new(listen) })
     }
 }
 
@@ -423,6 +440,7 @@ mod tests {
         assert_eq!(of("sip:192.0.2.1:5070"), is("192.0.2.1", 5070, Transport::Udp));
         assert_eq!(of("sip:pbx.example;transport=tcp"), is("pbx.example", 5060, Transport::Tcp));
         assert_eq!(of("sip::5070;transport=tcp"), is("desk.example", 5070, Transport::Tcp));
+        assert_eq!(of("sip:pbx.example;transport=tls"), is("pbx.example", 5061, Transport::Tls));
         assert_eq!(of("sip:[2001:db8::1]:5070"), is("[2001:db8::1]", 5070, Transport::Udp));
         assert_eq!(of("sip:[2001:db8::1]"), is("[2001:db8::1]", 5060, Transport::Udp));
         assert!(of("sip:host:port").is_err());

@@ -239,7 +239,8 @@ fn device(file: &Path, user: Option<String>, name: &str, revoke: Option<String>)
     let now = exchange::brain::Clock::start().now();
     let credentials = devices::issue(&connection, &user, name, None, now)?;
     let first = |list: &[std::net::SocketAddr]| list.first().copied();
-    let mut registrar = serve::registrar(&config, first(&config.sip.udp), first(&config.sip.tcp));
+    let (udp, tcp, tls) = (first(&config.sip.udp), first(&config.sip.tcp), first(&config.sip.tls));
+    let mut registrar = serve::registrar(&config, serve::SipAddresses { udp, tcp, tls });
     // A running exchange knows which free port it was given.
     if let Some(uri) = store::registrar(&connection)? {
         registrar.uri = uri;

@@ -16,7 +16,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use crate::{
     api::{Api, Registrar, Serving},
     brain::Brain,
-    config::{Config, Trunk},
+    config::{Config, Tls, Trunk},
     engine::{
         Engine,
         embedded::{Embedded, EmbeddedConfig, EngineError, Transport, TrunkConfig},
@@ -32,6 +32,7 @@ pub struct Ready {
     pub api: String,
     pub sip_udp: Option<SocketAddr>,
     pub sip_tcp: Option<SocketAddr>,
+    pub sip_tls: Option<SocketAddr>,
     /// Of the certificate, for comparing at the first sign-in.
     pub fingerprint: Option<String>,
 }
@@ -55,6 +56,14 @@ fn remedy(cause: &io::Error) -> &'static str {
         io::ErrorKind::AddrNotAvailable => "this machine has no such address; change `bind` in [api]",
         _ => "change `bind` in [api]",
     }
+}
+
+/// Where SIP is heard, the first address of each kind.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SipAddresses {
+    pub udp: Option<SocketAddr>,
+    pub tcp: Option<SocketAddr>,
+    pub tls: Option<SocketAddr>,
 }
 
 /// After a minute without a single packet a leg is asked whether it still lives.
@@ -82,11 +91,15 @@ impl Exchange {
         let secrets = Arc::new(Devices::new(&store, active.collect::<HashSet<_>>())?);
         let (seen, events) = mpsc::unbounded_channel();
         let engine = Embedded::start(embedded(&config, &store), secrets, seen).await?;
-        let sip = (engine.local_sip(Transport::Udp), engine.local_sip(Transport::Tcp));
+        let sip = SipAddresses {
+            udp: engine.local_sip(Transport::Udp),
+            tcp: engine.local_sip(Transport::Tcp),
+            tls: engine.local_sip(Transport::Tls),
+        };
         Self::assemble(config, store, Arc::new(engine), events, listener, sip).await
     }
 
-    /// Puts an exchange together around any engine; `sip` is where it hears SIP over UDP and over TCP.
+    /// Puts an exchange together around any engine; `sip` is where it hears SIP.
     ///
     /// # Errors
     /// As [`Exchange::start`]; the engine is stopped then.
@@ -96,7 +109,7 @@ impl Exchange {
         engine: Arc<dyn Engine>,
         events: mpsc::UnboundedReceiver<EngineEvent>,
         listener: TcpListener,
-        sip: (Option<SocketAddr>, Option<SocketAddr>),
+        sip: SipAddresses,
     ) -> Result<Self, ServeError> {
         let around = engine.clone();
         let started = Self::around(config, store, around, events, listener, sip).await;
@@ -112,9 +125,9 @@ impl Exchange {
         engine: Arc<dyn Engine>,
         events: mpsc::UnboundedReceiver<EngineEvent>,
         listener: TcpListener,
-        (sip_udp, sip_tcp): (Option<SocketAddr>, Option<SocketAddr>),
+        sip: SipAddresses,
     ) -> Result<Self, ServeError> {
-        let registrar = registrar(&config, sip_udp, sip_tcp);
+        let registrar = registrar(&config, sip);
         let uri = registrar.uri.clone();
         if let Err(error) = store.write(move |c| crate::store::set_registrar(c, &uri)).await {
             // `device` on the command line will name the address of the last time.
@@ -133,8 +146,9 @@ impl Exchange {
         let ready = Ready {
             ready: true,
             api: format!("{scheme}://{}", serving.address),
-            sip_udp,
-            sip_tcp,
+            sip_udp: sip.udp,
+            sip_tcp: sip.tcp,
+            sip_tls: sip.tls,
             fingerprint: tls.map(|t| t.fingerprint.clone()),
         };
         Ok(Self { ready, store, brain, steering, engine, api: serving })
@@ -179,6 +193,8 @@ fn embedded(config: &Config, store: &Store) -> EmbeddedConfig {
     EmbeddedConfig {
         udp: config.sip.udp.clone(),
         tcp: config.sip.tcp.clone(),
+        tls: config.sip.tls.clone(),
+        certificate: config.api.tls.as_ref().map(sip_certificate),
         advertised: config.sip.advertised,
         rtp_ports: config.rtp.ports.clone(),
         rtp_bind: config.rtp.bind,
@@ -194,12 +210,20 @@ fn embedded(config: &Config, store: &Store) -> EmbeddedConfig {
     }
 }
 
-/// Where phones register: UDP if there is any, else TCP.
+/// The API's certificate, without the protocols that are spoken over it there.
+fn sip_certificate(tls: &Tls) -> Arc<rustls::ServerConfig> {
+    let mut config = rustls::ServerConfig::clone(&tls.config);
+    config.alpn_protocols.clear();
+    Arc::new(config)
+}
+
+/// Where phones register: TLS if there is any, else UDP, else TCP.
 #[must_use]
-pub fn registrar(config: &Config, udp: Option<SocketAddr>, tcp: Option<SocketAddr>) -> Registrar {
-    let (address, transport) = match (udp, tcp) {
-        (Some(udp), _) => (Some(udp), ""),
-        (None, tcp) => (tcp, ";transport=tcp"),
+pub fn registrar(config: &Config, sip: SipAddresses) -> Registrar {
+    let (address, transport) = match sip {
+        SipAddresses { tls: Some(tls), .. } => (Some(tls), ";transport=tls"),
+        SipAddresses { udp: Some(udp), .. } => (Some(udp), ""),
+        SipAddresses { tcp, .. } => (tcp, ";transport=tcp"),
     };
     let port = address.map_or(5060, |a| a.port());
     let bound = address.map(|a| a.ip()).filter(|ip| !ip.is_unspecified());

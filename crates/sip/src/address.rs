@@ -15,16 +15,42 @@ const MAX_LEN: usize = 1024;
 pub enum Transport {
     Udp,
     Tcp,
+    /// TLS over TCP.
+    Tls,
 }
 
 impl Transport {
-    /// As in a Via: `UDP`, `TCP`.
+    /// As in a Via: `UDP`, `TCP`, `TLS`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
         }
+    }
+
+    /// Where SIP is heard if nothing else is said.
+    #[must_use]
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+        }
+    }
+
+    /// The value of `;transport=`; none for UDP, which is meant if there is none.
+    fn param(self) -> Option<&'static str> {
+        match self {
+            Self::Udp => None,
+            Self::Tcp => Some("tcp"),
+            Self::Tls => Some("tls"),
+        }
+    }
+
+    /// Whether it carries a stream of bytes over a connection: nothing is lost or sent again.
+    pub(crate) fn is_stream(self) -> bool {
+        self != Self::Udp
     }
 }
 
@@ -80,14 +106,20 @@ impl Uri {
         Self { scheme: Scheme::Sip, user, host, port, params: Vec::new(), headers: None }
     }
 
-    /// `sip:user@ip:port`, with `;transport=tcp` for TCP.
+    /// `sip:user@ip:port`, with `;transport=tcp` for TCP and `;transport=tls` for TLS: deprecated (RFC 3261 section
+    /// 26.2.2), and what everybody writes and reads.
     #[must_use]
     pub fn at(user: &str, address: SocketAddr, transport: Transport) -> Self {
-        let mut uri = Self::sip(user, Host::Ip(address.ip()), Some(address.port()));
-        if transport == Transport::Tcp {
-            uri.params.push(("transport".into(), Some("tcp".into())));
+        Self::sip(user, Host::Ip(address.ip()), Some(address.port())).over(transport)
+    }
+
+    /// The same with `;transport=`, unless it asks for one already.
+    #[must_use]
+    pub fn over(mut self, transport: Transport) -> Self {
+        if let Some(value) = transport.param().filter(|_| self.param("transport").is_none()) {
+            self.params.push(("transport".into(), Some(value.into())));
         }
-        uri
+        self
     }
 
     /// The user part, or an empty text.
@@ -110,13 +142,26 @@ impl Uri {
         named.next().map(|(_, value)| unescape(value))
     }
 
-    /// The transport that `;transport=` asks for; UDP if it asks for none or for one we do not have.
+    /// The transport that the scheme or `;transport=` asks for; UDP if they ask for none or for one we do not have.
     #[must_use]
     pub fn transport(&self) -> Transport {
-        match self.param("transport") {
-            Some(t) if t.eq_ignore_ascii_case("tcp") => Transport::Tcp,
-            Some(_) | None => Transport::Udp,
+        self.wanted_transport().unwrap_or(Transport::Udp)
+    }
+
+    /// The same, if one is asked for. `sips:` means TLS whatever the parameter says (RFC 3261 section 26.2.2).
+    #[must_use]
+    pub fn wanted_transport(&self) -> Option<Transport> {
+        if self.scheme == Scheme::Sips {
+            return Some(Transport::Tls);
         }
+        let named = |t: &Transport| self.param("transport").is_some_and(|p| p.eq_ignore_ascii_case(t.as_str()));
+        [Transport::Udp, Transport::Tcp, Transport::Tls].into_iter().find(named)
+    }
+
+    /// The port, or the one of its transport.
+    #[must_use]
+    pub fn port_or_default(&self) -> u16 {
+        self.port.unwrap_or_else(|| self.transport().default_port())
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Impairment, Secrets, Trace};
+use crate::{Impairment, Secrets, Trace, Trust};
 
 /// Where an endpoint listens and how it presents itself.
 #[derive(Clone, Default)]
@@ -13,6 +13,12 @@ pub struct EndpointConfig {
     pub udp: Vec<SocketAddr>,
     /// TCP addresses to listen on. TCP connections can be opened outwards even if this is empty.
     pub tcp: Vec<SocketAddr>,
+    /// TLS addresses to listen on, with the `certificate`. As with TCP, none is needed for connections outwards.
+    pub tls: Vec<SocketAddr>,
+    /// What to show to whoever connects by TLS.
+    pub certificate: Option<Arc<rustls::ServerConfig>>,
+    /// Which certificates to accept of servers that we connect to by TLS.
+    pub trust: Trust,
     /// Value of the User-Agent and Server headers.
     pub user_agent: String,
     /// What to write into Contact and Via instead of the local address, e.g. when bound to 0.0.0.0 behind a NAT.
@@ -30,6 +36,8 @@ impl fmt::Debug for EndpointConfig {
         f.debug_struct("EndpointConfig")
             .field("udp", &self.udp)
             .field("tcp", &self.tcp)
+            .field("tls", &self.tls)
+            .field("trust", &self.trust)
             .field("user_agent", &self.user_agent)
             .field("advertised", &self.advertised)
             .field("challenge", &self.challenge.is_some())

@@ -73,7 +73,8 @@ impl Core {
             timers.at(now + Challenger::forget_every(), Timer::Nonces);
         }
         let (user_agent, run) = (config.user_agent, random_tag());
-        let io = Io { net, txs: Transactions::default(), timers, now, user_agent, run, events, inbox };
+        let io =
+            Io { net, txs: Transactions::default(), timers, now, user_agent, run, events, inbox, ways: HashMap::new() };
         Self {
             io,
             legs: HashMap::new(),
@@ -297,8 +298,11 @@ impl Core {
                     client.connection_closed(connection, &mut self.io);
                 }
             }
-            NetEvent::Resolved { owner, transport, address } => {
-                let hop = address.and_then(|a| self.io.net.flow_to(transport, a));
+            NetEvent::Unconnected { connection, why } => {
+                self.registrations.values_mut().for_each(|client| client.unconnected(connection, &why));
+            }
+            NetEvent::Resolved { owner, hop } => {
+                let hop = hop.and_then(|hop| self.io.net.flow_to(&hop));
                 match owner {
                     Owner::Leg(key) => self.with_leg(key, |leg, io| leg.resolved(hop, io)),
                     Owner::Registration(key) => {

@@ -22,6 +22,7 @@ pub struct Endpoint {
     keys: Arc<AtomicU64>,
     udp: Option<SocketAddr>,
     tcp: Option<SocketAddr>,
+    tls: Option<SocketAddr>,
 }
 
 pub(crate) enum Order {
@@ -59,7 +60,7 @@ impl Endpoint {
     /// Opens the sockets and starts the task.
     ///
     /// # Errors
-    /// If an address cannot be listened on, or none was given.
+    /// If an address cannot be listened on, or TLS has no certificate.
     pub async fn bind(config: EndpointConfig) -> Result<(Self, mpsc::UnboundedReceiver<Event>), Error> {
         let (net, inbox, from_net) = Net::bind(&config).await?;
         let (orders, ordered) = mpsc::unbounded_channel();
@@ -70,6 +71,7 @@ impl Endpoint {
             keys: keys.clone(),
             udp: net.local_addr(Transport::Udp),
             tcp: net.local_addr(Transport::Tcp),
+            tls: net.local_addr(Transport::Tls),
         };
         let core = Core::new(config, net, inbox, events, keys);
         tokio::spawn(core.run(ordered, from_net));
@@ -80,7 +82,7 @@ impl Endpoint {
     #[cfg(test)]
     pub(crate) fn loose(keys: Arc<AtomicU64>) -> (Self, mpsc::UnboundedReceiver<Order>) {
         let (orders, ordered) = mpsc::unbounded_channel();
-        (Self { orders, keys, udp: None, tcp: None }, ordered)
+        (Self { orders, keys, udp: None, tcp: None, tls: None }, ordered)
     }
 
     /// The first address listened on.
@@ -89,6 +91,7 @@ impl Endpoint {
         match transport {
             Transport::Udp => self.udp,
             Transport::Tcp => self.tcp,
+            Transport::Tls => self.tls,
         }
     }
 

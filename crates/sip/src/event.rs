@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use crate::{CallHeaders, MessageSummary, NameAddr, ReasonHeader, Replaces, Transport, Uri, WatchedDialog};
+use crate::{
+    CallHeaders, ConnectError, MessageSummary, NameAddr, ReasonHeader, Replaces, Transport, Uri, WatchedDialog,
+};
 
 /// Names one call leg of one endpoint. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,7 +22,7 @@ pub struct SubscriptionKey(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RegisterKey(pub u64);
 
-/// The way back to a peer: the address packets came from and, for TCP, the very connection. A request sent over the
+/// The way back to a peer: the address packets came from and, for TCP and TLS, the very connection. A request sent over the
 /// flow of a REGISTER reaches a device behind a NAT (RFC 5626, RFC 3581).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Flow {
@@ -29,7 +31,7 @@ pub struct Flow {
     pub local: SocketAddr,
     /// Source address of the packet.
     pub remote: SocketAddr,
-    /// Which connection, for TCP; unique within the endpoint. 0 for UDP.
+    /// Which connection, for TCP and TLS; unique within the endpoint. 0 for UDP.
     pub connection: u64,
 }
 
@@ -192,8 +194,8 @@ pub enum RegistrationState {
     /// Good for `expires` seconds; refreshed by itself.
     Registered { expires: u32 },
     /// The registrar refused (wrong password: 401/403) or could not be reached (408/503); tried again in
-    /// `retry_in_seconds`, unless that is `None`.
-    Failed { status: u16, retry_in_seconds: Option<u32> },
+    /// `retry_in_seconds`, unless that is `None`. `why` tells more of a 503 if no connection came about.
+    Failed { status: u16, retry_in_seconds: Option<u32>, why: Option<ConnectError> },
     /// Ended by [`crate::Endpoint::unregister`]; the last state.
     Unregistered,
 }

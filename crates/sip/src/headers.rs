@@ -1,7 +1,7 @@
 use std::fmt;
 
 use crate::{
-    Credentials, Flow, NameAddr, Replaces, Uri,
+    Credentials, Flow, NameAddr, RegistrationKey, Replaces, Uri,
     address::quote,
     auth::hex,
     message::{Message, first_of_list, param_of},
@@ -173,8 +173,10 @@ pub struct Invite {
     pub to_display: Option<String>,
     /// The offer.
     pub sdp: String,
-    /// Send over this flow (of a registration, or to an outbound proxy) instead of to the host of `to`.
+    /// Send over this flow (of a REGISTER that was received) instead of to the host of `to`.
     pub via_flow: Option<Flow>,
+    /// Send the way that this registration of ours goes: its connection, outbound proxy and Service-Route (RFC 3608).
+    pub through: Option<RegistrationKey>,
     /// For a 401 or 407.
     pub credentials: Option<Credentials>,
     pub headers: CallHeaders,
@@ -183,8 +185,10 @@ pub struct Invite {
 /// A registration to keep.
 #[derive(Debug, Clone)]
 pub struct Registration {
-    /// `sip:host:port`, with `;transport=tcp` if not UDP.
+    /// `sip:host:port`, with `;transport=tcp` or `;transport=tls` if not UDP.
     pub registrar: Uri,
+    /// Where requests of the account go first, written as the registrar.
+    pub outbound_proxy: Option<Uri>,
     /// Address of record; goes into From and To.
     pub aor: NameAddr,
     pub credentials: Option<Credentials>,
@@ -200,6 +204,8 @@ pub struct Subscription {
     /// Who wants it: an address of record.
     pub from: NameAddr,
     pub package: Package,
+    /// As [`Invite::through`].
+    pub through: Option<RegistrationKey>,
     /// For a 401 or 407.
     pub credentials: Option<Credentials>,
     /// Wanted lifetime, seconds.

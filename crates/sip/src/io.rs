@@ -1,16 +1,19 @@
 //! What every call and registration needs to act: sockets, transactions, timers, and the owner's ear.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+};
 
 use bytes::Bytes;
 use rsipstack::sip::headers::make_header;
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    Event, Flow, Host, LegEvent, LegKey, Transport, Uri,
+    Event, Flow, Host, LegEvent, LegKey, RegistrationKey, Transport, Uri,
     auth::hex,
     message::{ALLOW, Message},
-    net::{Net, NetEvent},
+    net::{Hop, Net, NetEvent},
     timer::{GIVE_UP, Timer, Timers},
     transaction::{Owner, Transactions},
 };
@@ -29,6 +32,18 @@ pub(crate) struct Io {
     pub run: String,
     pub events: mpsc::UnboundedSender<Event>,
     pub inbox: mpsc::Sender<NetEvent>,
+    /// How requests of our accounts go.
+    pub ways: HashMap<RegistrationKey, Way>,
+}
+
+/// How requests of an account go.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Way {
+    /// The one that the registration uses.
+    pub flow: Option<Flow>,
+    /// Route headers.
+    pub routes: Vec<String>,
+    pub proxy: Option<Uri>,
 }
 
 /// Where a request has to go.
@@ -41,6 +56,13 @@ pub(crate) enum NextHop {
 }
 
 impl Io {
+    /// How a request of this account goes now.
+    pub fn way(&self, account: Option<RegistrationKey>) -> Way {
+        let mut way = account.and_then(|account| self.ways.get(&account)).cloned().unwrap_or_default();
+        way.flow = way.flow.filter(|flow| self.net.is_open(flow));
+        way
+    }
+
     pub fn leg_event(&self, leg: LegKey, event: LegEvent) {
         // Nobody listens any more: the owner is going away, and the endpoint with it.
         let _ = self.events.send(Event::Leg { leg, event });
@@ -119,26 +141,28 @@ impl Io {
 
     /// The flow towards a URI, looking its name up if it has one.
     pub fn next_hop(&mut self, owner: Owner, uri: &Uri) -> NextHop {
-        let port = uri.port.unwrap_or(5060);
+        let (transport, port) = (uri.transport(), uri.port_or_default());
         match &uri.host {
-            Host::Ip(ip) => self.hop(uri.transport(), SocketAddr::new(*ip, port)),
+            Host::Ip(ip) => self.hop(&Hop::new(transport, SocketAddr::new(*ip, port))),
             Host::Name(name) if name.is_empty() => NextHop::Unreachable,
             Host::Name(name) => {
-                let (name, transport, inbox) = (name.clone(), uri.transport(), self.inbox.clone());
+                let (name, inbox) = (name.clone(), self.inbox.clone());
                 let v4 = self.net.local_addr(Transport::Udp).is_none_or(|a| a.is_ipv4());
                 tokio::spawn(async move {
                     let found = tokio::net::lookup_host((name.as_str(), port)).await;
                     let all: Vec<SocketAddr> = found.map(Iterator::collect).unwrap_or_default();
                     let address = all.iter().find(|a| a.is_ipv4() == v4).or(all.first()).copied();
-                    let _ = inbox.send(NetEvent::Resolved { owner, transport, address }).await;
+                    let name = Some(name).filter(|_| transport == Transport::Tls);
+                    let hop = address.map(|address| Hop { transport, address, name });
+                    let _ = inbox.send(NetEvent::Resolved { owner, hop }).await;
                 });
                 NextHop::Pending
             }
         }
     }
 
-    pub fn hop(&mut self, transport: Transport, remote: SocketAddr) -> NextHop {
-        self.net.flow_to(transport, remote).map_or(NextHop::Unreachable, NextHop::Flow)
+    pub fn hop(&mut self, hop: &Hop) -> NextHop {
+        self.net.flow_to(hop).map_or(NextHop::Unreachable, NextHop::Flow)
     }
 }
 

@@ -46,7 +46,7 @@ pub use auth::{Credentials, Secrets};
 pub use config::EndpointConfig;
 pub use dialog_info::{DialogState, WatchedDialog};
 pub use endpoint::Endpoint;
-pub use error::Error;
+pub use error::{ConnectError, Error};
 pub use event::{
     ContactBinding, EndCause, EndedBy, Event, Flow, Incoming, LegEvent, LegKey, Register, RegisterKey, RegistrationKey,
     RegistrationState, Replaced, SubscriptionEvent, SubscriptionKey,
@@ -54,6 +54,7 @@ pub use event::{
 pub use headers::{CallHeaders, Invite, Package, ReasonHeader, Registration, Subscription};
 pub use impair::{Impairment, ImpairmentError};
 pub use message_summary::{MessageCount, MessageSummary};
+pub use net::{Fingerprint, Trust};
 pub use replaces::Replaces;
 pub use trace::{Trace, Way};
 

@@ -1,29 +1,37 @@
 //! Sockets. They know bytes and frames, nothing of SIP's states.
 
+mod connect;
 mod ear;
+mod tls;
+mod udp;
 
 use std::{
     collections::HashMap,
-    io,
+    fmt, io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
 };
 
 use bytes::Bytes;
 use tokio::{
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, UdpSocket},
     sync::mpsc,
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{EndpointConfig, Error, Flow, Trace, Transport, Way, impair::Impaired, transaction::Owner, wire::Received};
-use ear::{Ear, accept, read_udp, run_tcp};
+use crate::{
+    ConnectError, EndpointConfig, Error, Flow, Trace, Transport, Way, impair::Impaired, transaction::Owner,
+    wire::Received,
+};
+use ear::{Ear, accept, read_udp};
+use tls::TlsClient;
+pub use tls::{Fingerprint, Trust};
 
 /// Messages waiting to be worked on. When the endpoint cannot keep up, UDP loses packets (and is retransmitted) and TCP
 /// pushes back: memory stays bounded.
 const INBOX: usize = 1024;
-/// Messages waiting to be written to one TCP connection; a peer that does not read loses the connection.
+/// Messages waiting to be written to one connection; a peer that does not read loses the connection.
 const OUTBOX: usize = 512;
 pub(crate) enum NetEvent {
     Received {
@@ -35,23 +43,53 @@ pub(crate) enum NetEvent {
         writer: mpsc::Sender<Bytes>,
         stop: CancellationToken,
     },
+    /// A connection that we wanted did not come about; [`NetEvent::Closed`] follows.
+    Unconnected {
+        connection: u64,
+        why: ConnectError,
+    },
     Closed {
         connection: u64,
     },
     /// A name was looked up; `None` if it has no address.
     Resolved {
         owner: Owner,
-        transport: Transport,
-        address: Option<SocketAddr>,
+        hop: Option<Hop>,
     },
+}
+
+/// A server, and how to reach it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Hop {
+    pub transport: Transport,
+    pub address: SocketAddr,
+    /// For TLS: the name that its certificate must be of; the address itself if there is none.
+    pub name: Option<String>,
+}
+
+impl Hop {
+    pub fn new(transport: Transport, address: SocketAddr) -> Self {
+        Self { transport, address, name: None }
+    }
+}
+
+impl fmt::Display for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{name} ({})", self.address),
+            None => write!(f, "{}", self.address),
+        }
+    }
 }
 
 pub(crate) struct Net {
     udp: Vec<Arc<UdpSocket>>,
     udp_addrs: Vec<SocketAddr>,
     tcp_addrs: Vec<SocketAddr>,
+    tls_addrs: Vec<SocketAddr>,
     connections: HashMap<u64, Connection>,
-    by_remote: HashMap<SocketAddr, u64>,
+    by_hop: HashMap<Hop, u64>,
+    tls: TlsClient,
     advertised: Option<IpAddr>,
     /// Local address by peer, when listening on all of them.
     routes: HashMap<IpAddr, IpAddr>,
@@ -68,7 +106,10 @@ pub(crate) struct Net {
 
 struct Connection {
     writer: mpsc::Sender<Bytes>,
-    remote: Option<SocketAddr>,
+    /// Where we opened it to.
+    hop: Option<Hop>,
+    /// Our end of one that we opened.
+    local: Option<SocketAddr>,
     stop: CancellationToken,
 }
 
@@ -86,39 +127,25 @@ impl Net {
     pub async fn bind(
         config: &EndpointConfig,
     ) -> Result<(Self, mpsc::Sender<NetEvent>, mpsc::Receiver<NetEvent>), Error> {
-        if config.udp.is_empty() && config.tcp.is_empty() {
-            return Err(Error::NoSocket);
+        if config.certificate.is_none() && !config.tls.is_empty() {
+            return Err(Error::NoCertificate);
         }
         let (inbox, events) = mpsc::channel(INBOX);
-        let mut net = Self {
-            udp: Vec::new(),
-            udp_addrs: Vec::new(),
-            tcp_addrs: Vec::new(),
-            connections: HashMap::new(),
-            by_remote: HashMap::new(),
-            advertised: config.advertised,
-            routes: HashMap::new(),
-            inbox: inbox.clone(),
-            ids: Ids::default(),
-            stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-            trace: config.trace.clone(),
-            impaired: config.impairment.map(|how| Impaired::new(how, 0)),
-            #[cfg(test)]
-            caught: None,
-        };
+        let mut net = Self::unbound(config, inbox.clone());
         for address in &config.udp {
             let failed = |source| Error::Bind { transport: "UDP", address: *address, source };
-            let socket = Arc::new(bind_udp(*address).map_err(failed)?);
+            let socket = Arc::new(udp::bind(*address).map_err(failed)?);
             net.udp_addrs.push(socket.local_addr().map_err(failed)?);
             net.udp.push(socket);
         }
         let mut listeners = Vec::new();
-        for address in &config.tcp {
-            let failed = |source| Error::Bind { transport: "TCP", address: *address, source };
+        for (transport, address) in config.tcp.iter().map(|a| ("TCP", a)).chain(config.tls.iter().map(|a| ("TLS", a))) {
+            let failed = |source| Error::Bind { transport, address: *address, source };
             let listener = TcpListener::bind(address).await.map_err(failed)?;
-            net.tcp_addrs.push(listener.local_addr().map_err(failed)?);
-            listeners.push(listener);
+            let acceptor = config.certificate.clone().filter(|_| transport == "TLS").map(TlsAcceptor::from);
+            let bound = if acceptor.is_some() { &mut net.tls_addrs } else { &mut net.tcp_addrs };
+            bound.push(listener.local_addr().map_err(failed)?);
+            listeners.push((listener, acceptor));
         }
         for (stream, (socket, local)) in (1..).zip(net.udp.iter().zip(&net.udp_addrs)) {
             let impaired = config.impairment.map(|how| Impaired::new(how, stream));
@@ -132,26 +159,35 @@ impl Net {
         Ok((net, inbox, events))
     }
 
+    fn unbound(config: &EndpointConfig, inbox: mpsc::Sender<NetEvent>) -> Self {
+        Self {
+            udp: Vec::new(),
+            udp_addrs: Vec::new(),
+            tcp_addrs: Vec::new(),
+            tls_addrs: Vec::new(),
+            connections: HashMap::new(),
+            by_hop: HashMap::new(),
+            tls: TlsClient::new(config.trust.clone()),
+            advertised: config.advertised,
+            routes: HashMap::new(),
+            inbox,
+            ids: Ids::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            trace: config.trace.clone(),
+            impaired: config.impairment.map(|how| Impaired::new(how, 0)),
+            #[cfg(test)]
+            caught: None,
+        }
+    }
+
     /// Sends nothing: what would be sent can be taken out of `caught`.
     #[cfg(test)]
     pub fn caught_at(address: SocketAddr) -> (Self, mpsc::Sender<NetEvent>) {
         let (inbox, _) = mpsc::channel(1);
-        let net = Self {
-            udp: Vec::new(),
-            udp_addrs: vec![address],
-            tcp_addrs: Vec::new(),
-            connections: HashMap::new(),
-            by_remote: HashMap::new(),
-            advertised: None,
-            routes: HashMap::new(),
-            inbox: inbox.clone(),
-            ids: Ids::default(),
-            stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-            trace: None,
-            impaired: None,
-            caught: Some(Vec::new()),
-        };
+        let mut net = Self::unbound(&EndpointConfig::default(), inbox.clone());
+        net.udp_addrs.push(address);
+        net.caught = Some(Vec::new());
         (net, inbox)
     }
 
@@ -163,22 +199,20 @@ impl Net {
         match transport {
             Transport::Udp => self.udp_addrs.first().copied(),
             Transport::Tcp => self.tcp_addrs.first().copied(),
+            Transport::Tls => self.tls_addrs.first().copied(),
         }
     }
 
-    /// The flow to a peer that is not known yet: the UDP socket of its address family, or a TCP connection, opened if
-    /// there is none.
-    pub fn flow_to(&mut self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
-        match transport {
-            Transport::Udp => {
-                let local = self.udp_addrs.iter().find(|a| a.is_ipv4() == remote.is_ipv4())?;
-                Some(Flow { transport, local: *local, remote, connection: 0 })
-            }
-            Transport::Tcp => {
-                let connection = self.by_remote.get(&remote).copied().unwrap_or_else(|| self.connect(remote));
-                Some(Flow { transport, local: self.local_to(remote), remote, connection })
-            }
+    /// The flow to a peer that is not known yet: the UDP socket of its address family, or a connection, opened if there
+    /// is none.
+    pub fn flow_to(&mut self, hop: &Hop) -> Option<Flow> {
+        let (transport, remote) = (hop.transport, hop.address);
+        if transport == Transport::Udp {
+            let local = *self.udp_addrs.iter().find(|a| a.is_ipv4() == remote.is_ipv4())?;
+            return Some(Flow { transport, local, remote, connection: 0 });
         }
+        let connection = self.by_hop.get(hop).copied().unwrap_or_else(|| self.connect(hop));
+        Some(Flow { transport, local: self.local_of(connection, hop), remote, connection })
     }
 
     /// Sends over a flow.
@@ -199,13 +233,14 @@ impl Net {
                 let at = self.udp_addrs.iter().position(|a| *a == flow.local);
                 let socket = at.and_then(|i| self.udp.get(i)).ok_or(io::ErrorKind::NotFound)?;
                 match &mut self.impaired {
-                    None => send_udp(socket, bytes, flow.remote),
-                    Some(network) => {
-                        network.fate().into_iter().try_for_each(|delay| send_later(socket, bytes, flow.remote, delay))
-                    }
+                    None => udp::send(socket, bytes, flow.remote),
+                    Some(network) => network
+                        .fate()
+                        .into_iter()
+                        .try_for_each(|delay| udp::send_later(socket, bytes, flow.remote, delay)),
                 }
             }
-            Transport::Tcp => {
+            Transport::Tcp | Transport::Tls => {
                 let connection = self.connections.get(&flow.connection).ok_or(io::ErrorKind::NotConnected)?;
                 let sent = connection.writer.try_send(bytes.clone());
                 // Ended, and not told yet; or it does not take any more, and ends now.
@@ -219,12 +254,12 @@ impl Net {
     }
 
     pub fn is_open(&self, flow: &Flow) -> bool {
-        flow.transport == Transport::Udp || self.connections.contains_key(&flow.connection)
+        !flow.transport.is_stream() || self.connections.contains_key(&flow.connection)
     }
 
     /// Where a connection leads that we opened, so that it could be opened again.
-    pub fn opened_to(&self, flow: &Flow) -> Option<SocketAddr> {
-        self.connections.get(&flow.connection)?.remote
+    pub fn opened_to(&self, flow: &Flow) -> Option<Hop> {
+        self.connections.get(&flow.connection)?.hop.clone()
     }
 
     /// Gives a connection up that seems dead; [`NetEvent::Closed`] follows.
@@ -236,15 +271,15 @@ impl Net {
     }
 
     pub fn accepted(&mut self, connection: u64, writer: mpsc::Sender<Bytes>, stop: CancellationToken) {
-        self.connections.insert(connection, Connection { writer, remote: None, stop });
+        self.connections.insert(connection, Connection { writer, hop: None, local: None, stop });
     }
 
     pub fn closed(&mut self, connection: u64) {
         if let Some(gone) = self.connections.remove(&connection)
-            && let Some(remote) = gone.remote
-            && self.by_remote.get(&remote) == Some(&connection)
+            && let Some(hop) = gone.hop
+            && self.by_hop.get(&hop) == Some(&connection)
         {
-            self.by_remote.remove(&remote);
+            self.by_hop.remove(&hop);
         }
     }
 
@@ -273,30 +308,30 @@ impl Net {
         self.tasks.wait().await;
     }
 
-    /// What we call ourselves on a TCP connection that we open: the address that we listen on.
-    fn local_to(&self, remote: SocketAddr) -> SocketAddr {
-        let listening = self.tcp_addrs.iter().find(|a| a.is_ipv4() == remote.is_ipv4());
-        listening.copied().unwrap_or(SocketAddr::new(unspecified(remote.ip()), 0))
+    /// What we call ourselves on a connection that we open: the address that we listen on, or else its own end.
+    fn local_of(&self, connection: u64, hop: &Hop) -> SocketAddr {
+        let listening = if hop.transport == Transport::Tls { &self.tls_addrs } else { &self.tcp_addrs };
+        let listening = listening.iter().find(|a| a.is_ipv4() == hop.address.is_ipv4()).copied();
+        let own_end = || self.connections.get(&connection).and_then(|c| c.local);
+        listening.or_else(own_end).unwrap_or(SocketAddr::new(unspecified(hop.address.ip()), 0))
     }
 
-    fn connect(&mut self, remote: SocketAddr) -> u64 {
+    fn connect(&mut self, hop: &Hop) -> u64 {
         let connection = self.ids.next();
-        let flow = Flow { transport: Transport::Tcp, local: self.local_to(remote), remote, connection };
+        let (socket, local) = match connect::socket_to(hop.address) {
+            Ok((socket, local)) => (Ok(socket), Some(local)),
+            Err(error) => (Err(error), None),
+        };
         let (writer, outbox) = mpsc::channel(OUTBOX);
         let stop = self.stop.child_token();
-        let entry = Connection { writer, remote: Some(remote), stop: stop.clone() };
+        let entry = Connection { writer, hop: Some(hop.clone()), local, stop: stop.clone() };
         self.connections.insert(connection, entry);
-        self.by_remote.insert(remote, connection);
-        let (inbox, ear) = (self.inbox.clone(), self.ear());
-        self.tasks.spawn(until(stop.clone(), {
-            async move {
-                match TcpStream::connect(remote).await {
-                    Ok(stream) => run_tcp(stream, flow, outbox, ear).await,
-                    Err(error) => tracing::debug!(%remote, %error, "TCP connection refused"),
-                }
-            }
-        }));
-        self.tasks.spawn(report_closed(stop, self.stop.clone(), connection, inbox));
+        self.by_hop.insert(hop.clone(), connection);
+        let local = self.local_of(connection, hop);
+        let flow = Flow { transport: hop.transport, local, remote: hop.address, connection };
+        let run = connect::run(socket, hop.clone(), flow, outbox, (self.tls.clone(), self.ear()));
+        self.tasks.spawn(until(stop.clone(), run));
+        self.tasks.spawn(report_closed(stop, self.stop.clone(), connection, self.inbox.clone()));
         connection
     }
 }
@@ -318,47 +353,6 @@ async fn report_closed(
 async fn until(stop: CancellationToken, run: impl Future<Output = ()>) {
     stop.run_until_cancelled(run).await;
     stop.cancel();
-}
-
-fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = socket2::Socket::new(
-        socket2::Domain::for_address(address),
-        socket2::Type::DGRAM,
-        Some(socket2::Protocol::UDP),
-    )?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // A burst of calls must not be lost while one message is worked on; the system may give less.
-    let _ = socket.set_recv_buffer_size(1 << 20);
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    UdpSocket::from_std(socket.into())
-}
-
-fn send_udp(socket: &UdpSocket, bytes: &[u8], remote: SocketAddr) -> io::Result<()> {
-    // Not by tokio's `try_send_to`: that refuses until the reactor has seen the socket, and the first packet, most often
-    // our REGISTER, would be lost for half a second.
-    let send = || socket2::SockRef::from(socket).send_to(bytes, &remote.into());
-    match send() {
-        // A full send buffer is a lost packet: retransmission answers it.
-        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
-        // Linux reports an earlier ICMP here, perhaps of another peer: the next try is clean.
-        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => send().map(drop),
-        sent => sent.map(drop),
-    }
-}
-
-fn send_later(socket: &Arc<UdpSocket>, bytes: &Bytes, remote: SocketAddr, delay: Duration) -> io::Result<()> {
-    if delay.is_zero() {
-        return send_udp(socket, bytes, remote);
-    }
-    let (socket, bytes) = (socket.clone(), bytes.clone());
-    tokio::spawn(async move {
-        tokio::time::sleep(delay).await;
-        let _lost = send_udp(&socket, &bytes, remote);
-    });
-    Ok(())
 }
 
 fn unspecified(like: IpAddr) -> IpAddr {

@@ -8,9 +8,9 @@ use rsipstack::sip::Method;
 use tokio::time::Instant;
 
 use crate::{
-    Event, Flow, Registration, RegistrationKey, RegistrationState, Transport,
+    ConnectError, Event, Flow, Registration, RegistrationKey, RegistrationState, Uri,
     auth::answer_challenge,
-    io::{Io, NextHop, RUN, random_tag},
+    io::{Io, NextHop, RUN, Way, random_tag},
     message::{Message, split_list},
     timer::Timer,
     transaction::{Outcome, Owner},
@@ -27,6 +27,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const PING: Duration = Duration::from_secs(6);
 /// Longest Min-Expires that we follow, seconds.
 const MAX_EXPIRES: u32 = 86_400;
+/// Longest Service-Route that we follow.
+const MAX_ROUTES: usize = 8;
 
 pub(crate) struct Client {
     key: RegistrationKey,
@@ -35,8 +37,12 @@ pub(crate) struct Client {
     tag: String,
     cseq: u32,
     flow: Option<Flow>,
+    /// What requests of the account have to pass, as the registrar said (RFC 3608).
+    service_route: Vec<String>,
     state: State,
     failures: u32,
+    /// What kept us from connecting last.
+    unconnected: Option<ConnectError>,
     /// What we ask for: at first as ordered, after a 423 as the registrar wants.
     expires: u32,
     pings: Pings,
@@ -69,6 +75,15 @@ enum State {
     Over,
 }
 
+/// A Route header for a loose router (RFC 3261 section 16.12).
+fn route_of(proxy: &Uri) -> String {
+    let mut proxy = proxy.clone();
+    if proxy.param("lr").is_none() {
+        proxy.params.push(("lr".into(), None));
+    }
+    format!("<{proxy}>")
+}
+
 impl Client {
     pub fn start(key: RegistrationKey, registration: Registration, io: &mut Io) -> Self {
         let expires = registration.expires.clamp(1, MAX_EXPIRES);
@@ -79,13 +94,16 @@ impl Client {
             tag: random_tag(),
             cseq: 0,
             flow: None,
+            service_route: Vec::new(),
             state: State::Asking,
             failures: 0,
+            unconnected: None,
             expires,
             pings: Pings::Untried,
             run: None,
         };
         client.tell(io, RegistrationState::Registering);
+        client.note_way(io);
         client.ask(io);
         client
     }
@@ -134,10 +152,31 @@ impl Client {
 
     /// The connection that the registrar would call us over is gone: a new one is needed.
     pub fn connection_closed(&mut self, connection: u64, io: &mut Io) {
-        let ours = self.flow.is_some_and(|f| f.transport == Transport::Tcp && f.connection == connection);
-        if ours && matches!(self.state, State::Registered { .. }) {
+        if self.uses(connection) && matches!(self.state, State::Registered { .. }) {
             self.fail(503, io);
         }
+    }
+
+    /// The connection that we wanted did not come about; that it has closed is told next.
+    pub fn unconnected(&mut self, connection: u64, why: &ConnectError) {
+        if self.uses(connection) {
+            self.unconnected = Some(why.clone());
+        }
+    }
+
+    fn uses(&self, connection: u64) -> bool {
+        self.flow.is_some_and(|f| f.transport.is_stream() && f.connection == connection)
+    }
+
+    /// Where requests of the account go from now on.
+    fn note_way(&self, io: &mut Io) {
+        let proxy = self.registration.outbound_proxy.clone();
+        let routes = if self.service_route.is_empty() {
+            proxy.iter().map(route_of).collect()
+        } else {
+            self.service_route.clone()
+        };
+        io.ways.insert(self.key, Way { flow: self.flow, routes, proxy });
     }
 
     /// Registers anew at once.
@@ -207,6 +246,7 @@ impl Client {
             match hop {
                 Some(flow) => {
                     self.flow = Some(flow);
+                    self.note_way(io);
                     self.send(flow, self.expires, io);
                 }
                 None => self.fail(503, io),
@@ -218,7 +258,8 @@ impl Client {
         if let Some(flow) = self.flow.filter(|f| io.net.is_open(f)) {
             return self.send(flow, self.expires, io);
         }
-        match io.next_hop(Owner::Registration(self.key), &self.registration.registrar) {
+        let first = self.registration.outbound_proxy.as_ref().unwrap_or(&self.registration.registrar);
+        match io.next_hop(Owner::Registration(self.key), first) {
             NextHop::Flow(flow) => self.resolved(Some(flow), io),
             NextHop::Pending => {}
             NextHop::Unreachable => self.resolved(None, io),
@@ -229,12 +270,16 @@ impl Client {
         let mut m = Message::request(Method::Register, self.request_uri());
         let aor = &self.registration.aor;
         let contact = io.contact(aor.uri.user(), &flow);
+        if let Some(proxy) = &self.registration.outbound_proxy {
+            m.add("Route", route_of(proxy));
+        }
         m.add("Max-Forwards", "70");
         m.add("From", format!("{aor};tag={}", self.tag));
         m.add("To", aor.to_string());
         m.add("Call-ID", self.call_id.clone());
         m.add("Contact", format!("{contact};expires={expires}"));
         m.add("Expires", expires.to_string());
+        m.add("Supported", "path");
         self.number(&mut m);
         io.send(Owner::Registration(self.key), flow, m);
     }
@@ -290,6 +335,10 @@ impl Client {
 
     fn registered(&mut self, response: &Message, io: &mut Io) {
         self.failures = 0;
+        self.unconnected = None;
+        let routes = response.all("Service-Route").flat_map(split_list);
+        self.service_route = routes.take(MAX_ROUTES).map(str::to_owned).collect();
+        self.note_way(io);
         self.run = response.get(RUN).map(str::to_owned);
         let expires = self.granted(response, io).clamp(1, MAX_EXPIRES);
         let refresh = Duration::from_secs(u64::from(expires)) / 2;
@@ -333,11 +382,13 @@ impl Client {
         let until = io.timer(pause, Timer::Registration(self.key));
         self.state = State::Pausing { until };
         let retry_in_seconds = Some(pause.as_secs_f64().ceil() as u32);
-        self.tell(io, RegistrationState::Failed { status, retry_in_seconds });
+        let why = self.unconnected.take().filter(|_| status == 503);
+        self.tell(io, RegistrationState::Failed { status, retry_in_seconds, why });
     }
 
     fn end(&mut self, io: &mut Io) {
         self.state = State::Over;
+        io.ways.remove(&self.key);
         self.tell(io, RegistrationState::Unregistered);
     }
 

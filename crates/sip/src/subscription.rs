@@ -167,8 +167,12 @@ impl Subscriber {
         if self.flow.is_some_and(|f| io.net.is_open(&f)) {
             return self.send(self.expires, io);
         }
+        let way = io.way(self.subscription.through);
+        if way.flow.is_some() {
+            return self.resolved(way.flow, io);
+        }
         let first_route = self.dialog.routes.first().and_then(|r| r.parse::<NameAddr>().ok()).map(|r| r.uri);
-        let to = first_route.unwrap_or_else(|| self.subscription.to.clone());
+        let to = first_route.or(way.proxy).unwrap_or_else(|| self.subscription.to.clone());
         match io.next_hop(Owner::Subscription(self.key), &to) {
             NextHop::Flow(flow) => self.resolved(Some(flow), io),
             NextHop::Pending => {}
@@ -193,7 +197,9 @@ impl Subscriber {
         resource.params.retain(|(name, _)| name != "transport");
         let target = self.dialog.target.as_ref().unwrap_or(to).to_string();
         let mut m = Message::request(Method::Subscribe, target);
-        for route in &self.dialog.routes {
+        let account_routes =
+            if self.dialog.remote_tag.is_empty() { io.way(self.subscription.through).routes } else { vec![] };
+        for route in self.dialog.routes.iter().chain(&account_routes) {
             m.add("Route", route.clone());
         }
         m.add("Max-Forwards", "70");

@@ -7,7 +7,7 @@ use rsipstack::sip::{Header, Method};
 use tokio::time::Instant;
 
 use crate::{
-    Flow, LegKey, RegistrationKey, SubscriptionKey, Transport,
+    Flow, LegKey, RegistrationKey, SubscriptionKey,
     message::{Message, Start},
     net::Net,
     timer::{GIVE_UP, T1, T2, T4, Timer, Timers},
@@ -138,7 +138,7 @@ impl Transactions {
         let method = request.method().unwrap_or(Method::Options);
         let bytes = Bytes::from(request.to_bytes());
         let sent = net.send(&flow, &bytes);
-        let udp = flow.transport == Transport::Udp;
+        let udp = !flow.transport.is_stream();
         let key = client_key(request.branch(), &method.to_string());
         self.client_keys.insert(key.clone(), id);
         let wait = if sent.is_ok() { GIVE_UP } else { Duration::ZERO };
@@ -193,7 +193,7 @@ impl Transactions {
         let client = self.clients.get_mut(&id)?;
         let invite = client.request.method() == Some(Method::Invite);
         let status = response.status();
-        let udp = client.flow.transport == Transport::Udp;
+        let udp = !client.flow.transport.is_stream();
         match client.state {
             ClientState::Completed | ClientState::Accepted => {
                 let tag = if client.state == ClientState::Accepted { response.tag_of_to() } else { "" };
@@ -304,7 +304,7 @@ impl Transactions {
                 ServerState::Completed => {
                     server.state = ServerState::Confirmed;
                     server.resend_at = None;
-                    let linger = if server.flow.transport == Transport::Udp { T4 } else { Duration::ZERO };
+                    let linger = if server.flow.transport.is_stream() { Duration::ZERO } else { T4 };
                     server.end_at = Some(timers.at(now + linger, Timer::ServerEnd(*id)));
                     return Arrived::Again;
                 }
@@ -373,7 +373,7 @@ impl Transactions {
             return Some(bytes);
         }
         server.request = None;
-        let udp = server.flow.transport == Transport::Udp;
+        let udp = !server.flow.transport.is_stream();
         let wait = match (server.method == Method::Invite, status < 300) {
             (true, true) => {
                 server.state = ServerState::Accepted;

@@ -6,7 +6,7 @@ mod common;
 use common::{ANSWER, OFFER, Peer, both, talk};
 use sip::{CallHeaders, EndCause, EndedBy, LegEvent, NameAddr, ReasonHeader, Transport};
 
-const EACH: [Transport; 2] = [Transport::Udp, Transport::Tcp];
+const EACH: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
 fn ended(by: EndedBy) -> EndCause {
     EndCause::new(by, None, None)

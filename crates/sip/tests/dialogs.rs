@@ -6,7 +6,7 @@ mod common;
 use common::{ANSWER, Peer, both, talk};
 use sip::{CallHeaders, EndedBy, LegEvent, LegKey, Replaced, Replaces, Transport};
 
-const EACH: [Transport; 2] = [Transport::Udp, Transport::Tcp];
+const EACH: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
 async fn replaced(peer: &mut Peer, leg: LegKey) -> Replaced {
     match peer.of(leg).await {

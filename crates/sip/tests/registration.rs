@@ -6,7 +6,7 @@ mod common;
 use common::{ANSWER, Peer};
 use sip::{ContactBinding, Credentials, EndedBy, LegEvent, RegistrationState, Transport};
 
-const EACH: [Transport; 2] = [Transport::Udp, Transport::Tcp];
+const EACH: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
 fn right() -> Option<Credentials> {
     Some(Credentials { user: "ravi-desk".into(), password: "right".into() })
@@ -40,7 +40,8 @@ async fn a_wrong_password_fails_and_is_tried_again_later() {
     let (exchange, mut phone) = (Peer::exchange(Transport::Udp).await, Peer::open(Transport::Udp).await);
     let _ = phone.endpoint.register(phone.registration(&exchange, "wrong"));
     assert_eq!(phone.registration_state().await, RegistrationState::Registering);
-    let RegistrationState::Failed { status: 401, retry_in_seconds: Some(_) } = phone.registration_state().await else {
+    let RegistrationState::Failed { status: 401, retry_in_seconds: Some(_), .. } = phone.registration_state().await
+    else {
         panic!("not refused")
     };
     assert_eq!(phone.registration_state().await, RegistrationState::Registering);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use media::Codec;
-use sip::{Impairment, Trace};
+use sip::{Impairment, Trace, Trust};
 
 /// What a phone needs to know before it starts.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct PhoneConfig {
     /// After so long without a packet the far end of a call, talking or ringing, is asked whether it is still there; if
     /// it is not, or does not answer for 8 s, the call ends.
     pub patience: Duration,
+    /// Which certificates to accept of servers, over TLS.
+    pub trust: Trust,
     /// Is shown every SIP message.
     pub trace: Option<Trace>,
     /// Makes SIP over UDP as bad as this, both ways. For tests.
@@ -52,24 +54,32 @@ impl PhoneConfig {
             sound: Sound::SILENT,
             answer_mode: AnswerMode::default(),
             patience: Duration::from_secs(10),
+            trust: Trust::System,
             trace: None,
             impairment: None,
         }
     }
 }
 
+/// How SIP goes out. Over TCP and UDP it is also heard on [`PhoneConfig::listen`]; over TLS, calls come over the
+/// connection that the phone keeps to its registrar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Transport {
     #[default]
     Udp,
     Tcp,
+    Tls,
+    /// What the registrar's DNS records, or its address, ask for (RFC 3263); UDP if they ask for nothing.
+    Auto,
 }
 
 /// An account at a registrar. Its calls go through the registrar too.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// `sip:host[:port]` or `host[:port]`.
+    /// `sip:host[:port]` or `host[:port]`; `sips:` means TLS.
     pub registrar: String,
+    /// Where requests of the account go first, written as the registrar.
+    pub outbound_proxy: Option<String>,
     /// User part of the address of record.
     pub user: String,
     /// User name for digest authentication; `user` if absent.

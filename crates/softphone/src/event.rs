@@ -62,6 +62,8 @@ pub enum RegistrationState {
     Down {
         why: String,
         retry_in: Option<Duration>,
+        /// If it is for the server's certificate: its fingerprint, which a person may allow ([`crate::Trust::Pinned`]).
+        fingerprint: Option<String>,
     },
     /// Unregistered on our own wish.
     Off,

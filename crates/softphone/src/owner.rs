@@ -88,7 +88,8 @@ pub(crate) struct Owner {
     us: NameAddr,
     /// Where calls reach us directly.
     listen: SocketAddr,
-    transport: sip::Transport,
+    /// What addresses without a transport are meant to have.
+    transport: Option<sip::Transport>,
     account: Option<Registered>,
     /// Whether the registrar has us, as far as was told.
     is_registered: bool,
@@ -102,6 +103,7 @@ pub(crate) struct Owner {
 struct Registered {
     key: RegistrationKey,
     registrar: Uri,
+    has_proxy: bool,
     credentials: Credentials,
 }
 
@@ -225,9 +227,10 @@ impl Owner {
             sip::RegistrationState::Registering => RegistrationState::Registering,
             sip::RegistrationState::Registered { .. } => RegistrationState::Registered,
             sip::RegistrationState::Unregistered => RegistrationState::Off,
-            sip::RegistrationState::Failed { status, retry_in_seconds } => RegistrationState::Down {
-                why: refused(*status, &registrar),
+            sip::RegistrationState::Failed { status, retry_in_seconds, why } => RegistrationState::Down {
+                why: why.as_ref().map_or_else(|| refused(*status, &registrar), |why| format!("{why}.")),
                 retry_in: retry_in_seconds.map(|s| Duration::from_secs(s.into())),
+                fingerprint: why.as_ref().and_then(sip::ConnectError::fingerprint).map(str::to_owned),
             },
         }));
     }

@@ -291,6 +291,7 @@ async fn a_ring_card_travels_whole_and_a_call_answered_elsewhere_is_not_missed()
         sdp: "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
             .into(),
         via_flow: None,
+        through: None,
         credentials: None,
         headers: sip::CallHeaders {
             asserted_identity: Some(from),
@@ -329,6 +330,7 @@ async fn a_phone_registers_and_unregisters() {
     let mut config = PhoneConfig::new("127.0.0.1:0".parse().unwrap());
     config.account = Some(softphone::Account {
         registrar: format!("sip:{registrar}"),
+        outbound_proxy: None,
         user: "ravi".into(),
         auth_user: None,
         password: softphone::Secret::new("x"),

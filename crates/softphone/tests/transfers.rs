@@ -84,6 +84,7 @@ impl Far {
             to_display: None,
             sdp: sdp("sendrecv"),
             via_flow: None,
+            through: None,
             credentials: None,
             headers,
         })
@@ -314,6 +315,7 @@ async fn a_call_whose_exchange_was_restarted_ends_and_the_device_registers_again
     let address = exchange.address();
     let account = Account {
         registrar: format!("sip:{address}"),
+        outbound_proxy: None,
         user: "ravi".into(),
         auth_user: None,
         password: Secret::new("s3cret"),

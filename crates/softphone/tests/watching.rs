@@ -92,6 +92,7 @@ async fn at(system: &System) -> Desk {
     Desk::with(|config| {
         config.account = Some(Account {
             registrar,
+            outbound_proxy: None,
             user: "ravi".into(),
             auth_user: None,
             password: Secret::new("s3cret"),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use exchange::config;
 use exchange::engine::Engine;
-use exchange::serve::{Exchange, listen};
+use exchange::serve::{Exchange, SipAddresses, listen};
 use exchange::store::Store;
 use flows::exchange::http;
 use flows::story::now_ms;
@@ -180,7 +180,7 @@ impl Office {
         let (said, rung) = mpsc::unbounded_channel();
         let engine = Arc::new(Perfect { rung: said, events: events.clone() });
         let (listener, store) = (listen(&config)?, Store::open(&config.data)?);
-        let exchange = Exchange::assemble(config, store, engine, inbox, listener, (None, None)).await?;
+        let exchange = Exchange::assemble(config, store, engine, inbox, listener, SipAddresses::default()).await?;
         for agent in 0..teams * TEAM {
             let (user, device) = (format!("u{agent}").as_str().into(), format!("d{agent}").as_str().into());
             events.send(EngineEvent::DeviceRegistered { user, device })?;

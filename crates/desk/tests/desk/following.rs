@@ -129,7 +129,7 @@ async fn registration_is_told_in_words() {
     let rig = Rig::online(&exchange).await;
     rig.phones.report(PhoneEvent::Registration(RegistrationState::Registered)).await;
     rig.screen.until("registered", |view| view.link.registration == LinkState::Up).await;
-    let down = RegistrationState::Down { why: "no answer".into(), retry_in: None };
+    let down = RegistrationState::Down { why: "no answer".into(), retry_in: None, fingerprint: None };
     rig.phones.report(PhoneEvent::Registration(down)).await;
     rig.screen
         .until("down", |view| {

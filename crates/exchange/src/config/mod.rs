@@ -60,6 +60,8 @@ pub struct Api {
 pub struct Sip {
     pub udp: Vec<SocketAddr>,
     pub tcp: Vec<SocketAddr>,
+    /// With the certificate of the API.
+    pub tls: Vec<SocketAddr>,
     /// What Contact and Via say. Given whenever a listener is bound to an unspecified address.
     pub advertised: Option<IpAddr>,
     pub realm: String,

@@ -45,18 +45,20 @@ pub(super) fn api(mut section: Section<'_, '_>, dir: &Path, found: &mut Found) -
 pub(super) fn sip(mut section: Section<'_, '_>, found: &mut Found) -> Option<Spanned<Sip>> {
     let udp = section.get_or::<Vec<Spanned<SocketAddr>>>(found, "udp", Vec::new());
     let tcp = section.get_or::<Vec<Spanned<SocketAddr>>>(found, "tcp", Vec::new());
+    let tls = section.get_or::<Vec<Spanned<SocketAddr>>>(found, "tls", Vec::new());
     let advertised = section.get::<IpAddr>(found, "advertised");
     let realm = section.get_or::<String>(found, "realm", "patchcord".into());
     let at = section.span.clone();
     section.finish(found);
-    if udp.get_ref().is_empty() && tcp.get_ref().is_empty() {
+    let all = [udp.get_ref(), tcp.get_ref(), tls.get_ref()];
+    if all.iter().all(|list| list.is_empty()) {
         let what = "[sip] listens nowhere";
         found.say(&at, what, "add a line: udp = [\"127.0.0.1:5060\"]");
     }
-    for list in [udp.get_ref(), tcp.get_ref()] {
+    for list in all {
         twice(list, found);
     }
-    let unspecified = udp.get_ref().iter().chain(tcp.get_ref()).find(|a| a.get_ref().ip().is_unspecified());
+    let unspecified = all.into_iter().flatten().find(|a| a.get_ref().ip().is_unspecified());
     if let (Some(address), None) = (unspecified, &advertised) {
         let what =
             format!("[sip] listens on {}, but `advertised` does not say how devices reach it", address.get_ref());
@@ -75,6 +77,7 @@ pub(super) fn sip(mut section: Section<'_, '_>, found: &mut Found) -> Option<Spa
     let sip = Sip {
         udp: bare(udp),
         tcp: bare(tcp),
+        tls: bare(tls),
         advertised: advertised.map(Spanned::into_inner),
         realm: realm.into_inner(),
     };
@@ -132,8 +135,17 @@ pub(super) fn port_clashes(api: &Spanned<Api>, sip: &Spanned<Sip>, rtp: &Spanned
         found.say(&rtp.span(), what, "move the range or the SIP port");
     }
     let bind = api.get_ref().bind;
-    if bind.port() != 0 && sip.get_ref().tcp.contains(&bind) {
+    let Sip { tcp, tls, .. } = sip.get_ref();
+    if bind.port() != 0 && tcp.iter().chain(tls).any(|address| *address == bind) {
         found.say(&api.span(), format!("`bind` {bind} is also a SIP address"), "give the API another port");
+    }
+    for address in tls.iter().filter(|a| a.port() != 0 && tcp.contains(a)) {
+        let what = format!("[sip] listens on {address} with `tcp` and with `tls`");
+        found.say(&sip.span(), what, "give `tls` a port of its own, usually 5061");
+    }
+    if !tls.is_empty() && api.get_ref().tls.is_none() {
+        let remedy = "name a `certificate` and its `key` in [api]; phones are shown the same one";
+        found.say(&sip.span(), "[sip] has `tls`, but there is no certificate", remedy);
     }
 }
 

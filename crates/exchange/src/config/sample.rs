@@ -192,6 +192,8 @@ bind = "{ip}:{api_port}"
 [sip]
 udp = ["{ip}:{sip_port}"]
 tcp = ["{ip}:{sip_port}"]
+# Over TLS nobody else can read who calls whom; phones are shown the certificate of [api], which must be there.
+# tls = ["{ip}:5061"]
 # How phones reach this machine; needed when listening on 0.0.0.0.
 {off}advertised = "{guess}"
 # realm = "patchcord"

@@ -50,6 +50,8 @@ impl House {
         let mut config = EmbeddedConfig {
             udp: vec![(LOOPBACK, 0).into()],
             tcp: vec![(LOOPBACK, 0).into()],
+            tls: vec![],
+            certificate: None,
             advertised: None,
             rtp_ports: 0..=0,
             rtp_bind: LOOPBACK,
@@ -215,6 +217,7 @@ impl Phone {
             aor: NameAddr::new(None, house.uri(aor)),
             credentials: Some(credentials),
             expires: 60,
+            outbound_proxy: None,
         })
     }
 
@@ -240,6 +243,7 @@ impl Phone {
             to_display: None,
             sdp,
             via_flow: None,
+            through: None,
             credentials: self.credentials.clone(),
             headers: CallHeaders::default(),
         })

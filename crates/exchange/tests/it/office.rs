@@ -12,7 +12,7 @@ use std::{
 use exchange::{
     config::{self, hash_password},
     engine::Engine,
-    serve::{Exchange, ServeError, listen},
+    serve::{Exchange, ServeError, SipAddresses, listen},
     store::Store,
 };
 use futures::{SinkExt, StreamExt, future::BoxFuture};
@@ -157,7 +157,7 @@ impl Office {
         let fake = Arc::new(FakeEngine { orders: said, events: engine.clone(), late: late.clone() });
         let listener = listen(&config)?;
         let store = Store::open(&config.data)?;
-        let sip = (Some("127.0.0.1:5060".parse().unwrap()), None);
+        let sip = SipAddresses { udp: Some("127.0.0.1:5060".parse().unwrap()), ..SipAddresses::default() };
         let exchange = Exchange::assemble(config, store, fake, events, listener, sip).await?;
         Ok(Self { exchange, http: http(), engine, orders, late, dir, next_leg: 1 })
     }

@@ -266,6 +266,7 @@ impl World {
             to_display: None,
             sdp: OFFER.into(),
             via_flow: None,
+            through: None,
             credentials: None,
             headers: CallHeaders::default(),
         }

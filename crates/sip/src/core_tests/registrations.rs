@@ -7,7 +7,13 @@ use crate::{Registration, RegistrationState};
 fn register(world: &mut World) -> RegistrationKey {
     let registrar = Uri::at("", world.nodes[1].address, Transport::Udp);
     let aor = NameAddr::new(None, Uri::at("ravi", world.nodes[1].address, Transport::Udp));
-    let key = world.endpoint(0).register(Registration { registrar, aor, credentials: None, expires: 300 });
+    let key = world.endpoint(0).register(Registration {
+        registrar,
+        aor,
+        credentials: None,
+        expires: 300,
+        outbound_proxy: None,
+    });
     assert_eq!(state(world), RegistrationState::Registering);
     grant(world);
     assert_eq!(state(world), RegistrationState::Registered { expires: 300 });
@@ -94,7 +100,7 @@ fn refusals_are_retried_ever_more_rarely() {
         world.endpoint(1).refuse_register(asked.request, 403, None);
         loop {
             match state(&mut world) {
-                RegistrationState::Failed { status: 403, retry_in_seconds: Some(seconds) } => {
+                RegistrationState::Failed { status: 403, retry_in_seconds: Some(seconds), .. } => {
                     break pauses.push(seconds);
                 }
                 RegistrationState::Registered { .. } | RegistrationState::Registering => {}

@@ -8,6 +8,7 @@ fn line(world: &World, package: Package) -> Subscription {
         to: Uri::at("200", world.nodes[1].address, Transport::Udp),
         from: NameAddr::new(None, Uri::at("alice", world.nodes[0].address, Transport::Udp)),
         package,
+        through: None,
         credentials: Some(crate::Credentials { user: "alice".into(), password: "s3cret".into() }),
         expires: 600,
     }
@@ -232,6 +233,7 @@ fn waiting_messages_are_told_asked_or_unasked_but_by_our_registrar_only() {
         aor: NameAddr::new(None, Uri::at("alice", world.nodes[1].address, Transport::Udp)),
         credentials: None,
         expires: 300,
+        outbound_proxy: None,
     });
     let register = world.last();
     assert!(register.starts_with("REGISTER "));

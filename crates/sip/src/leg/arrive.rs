@@ -2,7 +2,7 @@
 
 use super::{Leg, Modify, ReferIn, State, has_option, identity::Far};
 use crate::{
-    CallHeaders, EndCause, EndedBy, Event, Flow, Incoming, LegKey, ReasonHeader, Transport, Uri,
+    CallHeaders, EndCause, EndedBy, Event, Flow, Incoming, LegKey, ReasonHeader, Uri,
     address::parse_host_port,
     headers::presented,
     io::{Io, random_tag},
@@ -141,7 +141,7 @@ impl Leg {
 
 /// Whether the request did not come from where its Via says: then only its flow leads back.
 fn behind_nat(request: &Message, flow: &Flow) -> bool {
-    if flow.transport == Transport::Tcp {
+    if flow.transport.is_stream() {
         return true;
     }
     // Only the first Via's sender sent this packet; what a proxy passes on is reached by Record-Route or Contact.

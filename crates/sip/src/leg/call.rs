@@ -12,6 +12,7 @@ use crate::{
 
 impl Leg {
     pub fn call(key: LegKey, invite: Invite, io: &mut Io) -> Self {
+        let way = io.way(invite.through);
         let mut from = invite.from.clone();
         from.params.retain(|(n, _)| n != "tag");
         let mut to_uri = invite.to.clone();
@@ -31,10 +32,10 @@ impl Leg {
             local_cseq: 0,
             remote_cseq: 0,
             target: invite.to.to_string(),
-            routes: Vec::new(),
-            flow: invite.via_flow,
+            routes: way.routes,
+            flow: invite.via_flow.or(way.flow),
             stay_on_flow: invite.via_flow.is_some(),
-            reconnect_to: invite.via_flow.and_then(|f| io.net.opened_to(&f)),
+            reconnect_to: None,
             we_called: true,
             credentials: invite.credentials.clone(),
             local_sdp: invite.sdp.clone(),
@@ -51,7 +52,7 @@ impl Leg {
             far,
             told_end: false,
         };
-        let to = invite.to.clone();
+        let to = way.proxy.unwrap_or_else(|| invite.to.clone());
         leg.state = State::Resolving(Box::new(invite));
         match leg.flow {
             Some(flow) => leg.resolved(Some(flow), io),
@@ -68,6 +69,7 @@ impl Leg {
     pub fn resolved(&mut self, hop: Option<Flow>, io: &mut Io) {
         let State::Resolving(invite) = std::mem::replace(&mut self.state, State::Over) else { return };
         self.flow = hop;
+        self.reconnect_to = hop.and_then(|flow| io.net.opened_to(&flow));
         if hop.is_none() {
             let cause = EndCause::new(EndedBy::Network, Some(503), None);
             return self.tell_end(cause, io);

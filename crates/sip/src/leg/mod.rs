@@ -15,11 +15,12 @@ use rsipstack::sip::{Header, Method};
 use tokio::time::Instant;
 
 use crate::{
-    Credentials, EndCause, Flow, Invite, LegEvent, LegKey, ReasonHeader, Replaces, Transport, Uri,
+    Credentials, EndCause, Flow, Invite, LegEvent, LegKey, ReasonHeader, Replaces, Uri,
     auth::answer_challenge,
     endpoint::LegOrder,
     io::{Io, unreachable_from},
     message::{Message, split_list},
+    net::Hop,
     timer::{GIVE_UP, T1, T2, Timer},
     transaction::{Outcome, Owner},
 };
@@ -50,7 +51,7 @@ pub(crate) struct Leg {
     /// Whether to stay on `flow` whatever the Contact says: the peer is behind a NAT, or we were told so.
     stay_on_flow: bool,
     /// Where to connect to anew if a TCP connection that we opened is lost.
-    reconnect_to: Option<std::net::SocketAddr>,
+    reconnect_to: Option<Hop>,
     /// Who called whom: the owner of the Call-ID waits longer after glare.
     we_called: bool,
     credentials: Option<Credentials>,
@@ -349,15 +350,15 @@ impl Leg {
         if io.net.is_open(&flow) {
             return Some(flow);
         }
-        if let Some(at) = self.reconnect_to {
-            self.flow = io.net.flow_to(Transport::Tcp, at);
+        if let Some(hop) = &self.reconnect_to {
+            self.flow = io.net.flow_to(hop);
         } else if !self.stay_on_flow {
             let target: Option<Uri> = self.routes.first().map_or(self.target.as_str(), |r| r.as_str()).parse().ok();
             let at = target.and_then(|t| match t.host {
-                crate::Host::Ip(ip) => Some(std::net::SocketAddr::new(ip, t.port.unwrap_or(5060))),
+                crate::Host::Ip(ip) => Some(std::net::SocketAddr::new(ip, t.port_or_default())),
                 crate::Host::Name(_) => None,
             });
-            self.flow = io.net.flow_to(Transport::Tcp, at.unwrap_or(flow.remote));
+            self.flow = io.net.flow_to(&Hop::new(flow.transport, at.unwrap_or(flow.remote)));
         }
         self.flow
     }
@@ -394,14 +395,14 @@ impl Leg {
         let Some(contact) = m.contact() else { return };
         self.target = contact.to_string();
         let Some(flow) = self.flow else { return };
-        if self.stay_on_flow || flow.transport == Transport::Tcp || !self.routes.is_empty() {
+        if self.stay_on_flow || flow.transport.is_stream() || !self.routes.is_empty() {
             return;
         }
         if let crate::Host::Ip(ip) = contact.host
             && !unreachable_from(ip, flow.remote.ip())
         {
-            let at = std::net::SocketAddr::new(ip, contact.port.unwrap_or(5060));
-            self.flow = io.net.flow_to(contact.transport(), at).or(self.flow);
+            let at = std::net::SocketAddr::new(ip, contact.port_or_default());
+            self.flow = io.net.flow_to(&Hop::new(contact.transport(), at)).or(self.flow);
         }
     }
 
@@ -417,11 +418,11 @@ impl Leg {
         let first = self.routes.first().and_then(|r| r.parse::<crate::NameAddr>().ok());
         if let Some(crate::NameAddr { uri, .. }) = first
             && let crate::Host::Ip(ip) = uri.host
-            && self.flow.is_some_and(|f| f.transport == Transport::Udp && !unreachable_from(ip, f.remote.ip()))
+            && self.flow.is_some_and(|f| !f.transport.is_stream() && !unreachable_from(ip, f.remote.ip()))
             && !self.stay_on_flow
         {
-            let at = std::net::SocketAddr::new(ip, uri.port.unwrap_or(5060));
-            self.flow = io.net.flow_to(uri.transport(), at).or(self.flow);
+            let at = std::net::SocketAddr::new(ip, uri.port_or_default());
+            self.flow = io.net.flow_to(&Hop::new(uri.transport(), at)).or(self.flow);
         }
     }
 

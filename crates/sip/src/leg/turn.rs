@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Leg, Modify, State};
 use crate::{
-    EndCause, EndedBy, Flow, Transport, Uri,
+    EndCause, EndedBy, Flow, Uri,
     io::Io,
     message::Message,
     timer::{GIVE_UP, Timer},
@@ -216,7 +216,7 @@ impl Leg {
         let standing = matches!(self.state, State::Up | State::HangUpLater(_) | State::Closing);
         let mut again = outcome.request.clone()?;
         let method = again.method().filter(|m| *m != Method::Refer)?;
-        let before = self.flow.filter(|f| f.transport == Transport::Tcp && standing && !io.net.is_open(f))?;
+        let before = self.flow.filter(|f| f.transport.is_stream() && standing && !io.net.is_open(f))?;
         if outcome.response.status() != 503 || self.turns.retried == Some(outcome.tx) {
             return None;
         }

@@ -1,13 +1,14 @@
-//! The tasks that read and write: one per UDP socket, one per TCP listener and connection.
+//! The tasks that read and write: one per UDP socket, listener and connection.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream, UdpSocket, tcp},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UdpSocket},
     sync::mpsc,
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Ids, NetEvent, OUTBOX, report_closed, until};
@@ -18,8 +19,10 @@ use crate::{
     wire::{self, Received},
 };
 
-/// Open TCP connections at once.
+/// Open connections at once, of each listener.
 const MAX_CONNECTIONS: usize = 4096;
+/// How long a peer may take to shake hands.
+const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// Where what arrives goes.
 #[derive(Clone)]
@@ -84,7 +87,13 @@ pub(super) async fn read_udp(socket: Arc<UdpSocket>, local: SocketAddr, ear: Ear
     }
 }
 
-pub(super) async fn accept(listener: TcpListener, ear: Ear, ids: Ids, all: CancellationToken, tasks: TaskTracker) {
+pub(super) async fn accept(
+    (listener, acceptor): (TcpListener, Option<TlsAcceptor>),
+    ear: Ear,
+    ids: Ids,
+    all: CancellationToken,
+    tasks: TaskTracker,
+) {
     let room = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(place) = room.clone().acquire_owned().await else { return };
@@ -93,7 +102,7 @@ pub(super) async fn accept(listener: TcpListener, ear: Ear, ids: Ids, all: Cance
             Err(error) => {
                 // Out of file handles: give others time to close theirs.
                 tracing::warn!(%error, "TCP accept");
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
@@ -104,37 +113,64 @@ pub(super) async fn accept(listener: TcpListener, ear: Ear, ids: Ids, all: Cance
         if ear.inbox.send(event).await.is_err() {
             return;
         }
-        let ear_of_stream = ear.clone();
+        let (ear_of_stream, acceptor) = (ear.clone(), acceptor.clone());
         tasks.spawn(until(stop.clone(), async move {
             let _place = place;
-            let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
-            let flow = Flow { transport: Transport::Tcp, local, remote, connection };
-            run_tcp(stream, flow, outbox, ear_of_stream).await;
+            run_accepted(stream, acceptor, connection, outbox, ear_of_stream).await;
         }));
         tasks.spawn(report_closed(stop, all.clone(), connection, ear.inbox.clone()));
     }
 }
 
-/// Reads and writes one connection until either side ends.
-pub(super) async fn run_tcp(stream: TcpStream, flow: Flow, outbox: mpsc::Receiver<Bytes>, ear: Ear) {
-    let _ = stream.set_nodelay(true);
-    let (reader, writer) = stream.into_split();
-    tokio::select! {
-        () = write_tcp(writer, outbox) => {}
-        () = read_tcp(reader, flow, ear) => {}
+async fn run_accepted(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    connection: u64,
+    outbox: mpsc::Receiver<Bytes>,
+    ear: Ear,
+) {
+    let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
+    keep_alive(&stream);
+    let flow = |transport| Flow { transport, local, remote, connection };
+    let Some(acceptor) = acceptor else { return run_stream(stream, flow(Transport::Tcp), outbox, ear).await };
+    match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => run_stream(stream, flow(Transport::Tls), outbox, ear).await,
+        Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!(%remote, "TLS handshake not finished in time"),
     }
 }
 
-async fn write_tcp(mut writer: tcp::OwnedWriteHalf, mut outbox: mpsc::Receiver<Bytes>) {
+/// So that a peer that vanished without a word is noticed, and small messages go at once.
+pub(super) fn keep_alive(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let every = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10));
+    let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&every);
+}
+
+/// Reads and writes one connection until either side ends.
+pub(super) async fn run_stream<S: AsyncRead + AsyncWrite>(
+    stream: S,
+    flow: Flow,
+    outbox: mpsc::Receiver<Bytes>,
+    ear: Ear,
+) {
+    let (reader, writer) = tokio::io::split(stream);
+    tokio::select! {
+        () = write_stream(writer, outbox) => {}
+        () = read_stream(reader, flow, ear) => {}
+    }
+}
+
+async fn write_stream(mut writer: impl AsyncWrite + Unpin, mut outbox: mpsc::Receiver<Bytes>) {
     while let Some(bytes) = outbox.recv().await {
-        if writer.write_all(&bytes).await.is_err() {
+        if writer.write_all(&bytes).await.is_err() || writer.flush().await.is_err() {
             return;
         }
     }
     let _ = writer.shutdown().await;
 }
 
-async fn read_tcp(mut reader: tcp::OwnedReadHalf, flow: Flow, ear: Ear) {
+async fn read_stream(mut reader: impl AsyncRead + Unpin, flow: Flow, ear: Ear) {
     let mut buffer = BytesMut::with_capacity(4096);
     loop {
         match reader.read_buf(&mut buffer).await {
@@ -152,7 +188,7 @@ async fn read_tcp(mut reader: tcp::OwnedReadHalf, flow: Flow, ear: Ear) {
                 }
                 Ok(None) => break,
                 Err(why) => {
-                    tracing::debug!(remote = %flow.remote, %why, "TCP stream lost its frames: closed");
+                    tracing::debug!(remote = %flow.remote, %why, "stream lost its frames: closed");
                     return;
                 }
             }

@@ -1,11 +1,16 @@
 //! Two endpoints on loopback, waiting for events.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
+use rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer};
 use sip::{
-    CallHeaders, Credentials, EndCause, Endpoint, EndpointConfig, Event, Incoming, Invite, LegEvent, LegKey, NameAddr,
-    Register, Registration, RegistrationState, Secrets, Transport, Uri,
+    CallHeaders, Credentials, EndCause, Endpoint, EndpointConfig, Event, Fingerprint, Incoming, Invite, LegEvent,
+    LegKey, NameAddr, Register, Registration, RegistrationState, Secrets, Transport, Trust, Uri,
 };
 use tokio::sync::mpsc;
 
@@ -35,6 +40,22 @@ impl Secrets for Office {
     }
 }
 
+/// A certificate that nobody vouches for, its side of TLS, and its fingerprint.
+pub fn certificate(name: &str) -> (Arc<ServerConfig>, Fingerprint) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .unwrap();
+    (Arc::new(config), Fingerprint::of(made.cert.der()))
+}
+
+/// What peers that speak TLS show, and trust.
+static OURS: LazyLock<(Arc<ServerConfig>, Fingerprint)> = LazyLock::new(|| certificate("office.test"));
+
 impl Peer {
     pub async fn open(transport: Transport) -> Self {
         Self::with(transport, None).await
@@ -49,6 +70,9 @@ impl Peer {
         let config = EndpointConfig {
             udp: if transport == Transport::Udp { vec![any] } else { vec![] },
             tcp: if transport == Transport::Tcp { vec![any] } else { vec![] },
+            tls: if transport == Transport::Tls { vec![any] } else { vec![] },
+            certificate: Some(OURS.0.clone()),
+            trust: Trust::Pinned(OURS.1),
             user_agent: "test".into(),
             advertised: None,
             challenge,
@@ -73,6 +97,7 @@ impl Peer {
             to_display: None,
             sdp: OFFER.into(),
             via_flow: None,
+            through: None,
             credentials: None,
             headers: CallHeaders::default(),
         }
@@ -84,6 +109,7 @@ impl Peer {
             aor: NameAddr::new(None, Uri::at("ravi", at.addr(), Transport::Udp)),
             credentials: Some(Credentials { user: "ravi-desk".into(), password: password.into() }),
             expires: 60,
+            outbound_proxy: None,
         }
     }
 

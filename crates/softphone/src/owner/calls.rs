@@ -52,8 +52,8 @@ impl Owner {
     pub(super) fn target(&self, to: &str) -> Result<Uri, String> {
         let to = to.trim();
         let not_callable = || format!("\"{}\" cannot be called.", crate::incoming::cleaned(to, 80));
-        let mut uri: Uri = match &self.account {
-            _ if to.starts_with("sip:") => to.parse().map_err(|_| not_callable())?,
+        let uri: Uri = match &self.account {
+            _ if to.starts_with("sip:") || to.starts_with("sips:") => to.parse().map_err(|_| not_callable())?,
             _ if to.contains('@') => format!("sip:{to}").parse().map_err(|_| not_callable())?,
             Some(account) if !to.is_empty() => {
                 // People write numbers with spaces, dots and brackets.
@@ -65,10 +65,7 @@ impl Owner {
             }
             Some(_) | None => return Err(not_callable()),
         };
-        if self.transport == sip::Transport::Tcp && uri.param("transport").is_none() {
-            uri.params.push(("transport".to_owned(), Some("tcp".to_owned())));
-        }
-        Ok(uri)
+        Ok(self.transport.into_iter().fold(uri, Uri::over))
     }
 
     /// Places a call; `follows` is the call whose REFER asked for it.
@@ -83,6 +80,7 @@ impl Owner {
         let shown = Party { name: String::new(), number: party(&NameAddr::new(None, to.clone())).number };
         let leg = self.endpoint.invite(Invite {
             credentials: self.credentials_for(&to),
+            through: self.account_for(&to),
             to,
             from: self.us.clone(),
             to_display: None,
@@ -99,6 +97,11 @@ impl Owner {
     /// Only our own registrar may ask for our password's digest.
     pub(super) fn credentials_for(&self, to: &Uri) -> Option<Credentials> {
         self.account.as_ref().filter(|a| a.registrar.host == to.host).map(|a| a.credentials.clone())
+    }
+
+    /// The account whose way a request to this address goes: to its own host, or anywhere if it has a proxy.
+    pub(super) fn account_for(&self, to: &Uri) -> Option<sip::RegistrationKey> {
+        self.account.as_ref().filter(|a| a.has_proxy || a.registrar.host == to.host).map(|a| a.key)
     }
 
     /// Ports and our side of the SDP for a new call.

@@ -30,11 +30,13 @@ impl Owner {
         inbox: mpsc::UnboundedReceiver<Command>,
         events: mpsc::UnboundedSender<PhoneEvent>,
     ) -> Result<SocketAddr, Error> {
-        let registrar = config.account.as_ref().map(|a| registrar(a, config.transport)).transpose()?;
-        let advertised = advertised(config.listen.ip(), registrar.as_ref()).await;
         let transport = transport(config.transport);
+        let registrar = config.account.as_ref().map(|a| server(&a.registrar, transport)).transpose()?;
+        let proxy = config.account.as_ref().and_then(|a| a.outbound_proxy.as_deref());
+        let proxy = proxy.map(|proxy| server(proxy, transport)).transpose()?;
+        let advertised = advertised(config.listen.ip(), proxy.as_ref().or(registrar.as_ref())).await;
         let (endpoint, network) = bind(&config, transport, advertised).await?;
-        let listen = endpoint.local_addr(transport).unwrap_or(config.listen);
+        let listen = endpoint.local_addr(transport.unwrap_or(sip::Transport::Udp)).unwrap_or(config.listen);
         let contact = SocketAddr::new(advertised, listen.port());
         let us = identity(&config.identity, config.account.as_ref(), registrar.as_ref(), contact);
         let sound = config.sound;
@@ -42,8 +44,8 @@ impl Owner {
             tokio::task::spawn_blocking(|| gear(sound, devices)).await.map_err(|e| Error::Thread(e.into()))??;
         let ringing = ringing(&gear, &events).map_err(Error::Thread)?;
         let voice = Voice::start(gear, events.clone()).map_err(Error::Thread)?;
-        let account =
-            config.account.zip(registrar).map(|(account, registrar)| register(&endpoint, account, registrar, &us));
+        let account = config.account.zip(registrar);
+        let account = account.map(|(account, registrar)| register(&endpoint, account, (registrar, proxy), &us));
         let owner = Self {
             endpoint,
             voice,
@@ -69,21 +71,24 @@ impl Owner {
     }
 }
 
-fn transport(transport: Transport) -> sip::Transport {
+fn transport(transport: Transport) -> Option<sip::Transport> {
     match transport {
-        Transport::Udp => sip::Transport::Udp,
-        Transport::Tcp => sip::Transport::Tcp,
+        Transport::Udp => Some(sip::Transport::Udp),
+        Transport::Tcp => Some(sip::Transport::Tcp),
+        Transport::Tls => Some(sip::Transport::Tls),
+        Transport::Auto => None,
     }
 }
 
 async fn bind(
     config: &PhoneConfig,
-    transport: sip::Transport,
+    transport: Option<sip::Transport>,
     advertised: IpAddr,
 ) -> Result<(Endpoint, mpsc::UnboundedReceiver<sip::Event>), Error> {
     let (udp, tcp) = match transport {
-        sip::Transport::Udp => (vec![config.listen], Vec::new()),
-        sip::Transport::Tcp => (Vec::new(), vec![config.listen]),
+        Some(sip::Transport::Udp) | None => (vec![config.listen], Vec::new()),
+        Some(sip::Transport::Tcp) => (Vec::new(), vec![config.listen]),
+        Some(sip::Transport::Tls) => (Vec::new(), Vec::new()),
     };
     let user_agent = concat!("patchcord-phone/", env!("CARGO_PKG_VERSION")).to_owned();
     let endpoint = EndpointConfig {
@@ -91,26 +96,30 @@ async fn bind(
         tcp,
         user_agent,
         advertised: Some(advertised),
-        challenge: None,
+        trust: config.trust.clone(),
         trace: config.trace.clone(),
         impairment: config.impairment,
+        ..EndpointConfig::default()
     };
     Endpoint::bind(endpoint).await.map_err(|e| Error::Listen { address: config.listen, why: e.to_string() })
 }
 
-/// The registrar's URI: `host`, `host:port` or `sip:host:port`, with our transport.
-fn registrar(account: &Account, transport: Transport) -> Result<Uri, Error> {
-    let wrong = || Error::Registrar(account.registrar.clone());
-    let text = account.registrar.trim();
-    let text = if text.starts_with("sip:") { text.to_owned() } else { format!("sip:{text}") };
+/// A server's URI: `host`, `host:port`, `sip:host:port` or `sips:host:port`, with our transport.
+fn server(text: &str, transport: Option<sip::Transport>) -> Result<Uri, Error> {
+    let wrong = || Error::Registrar(text.to_owned());
+    let text = text.trim();
+    let has_scheme = text.starts_with("sip:") || text.starts_with("sips:");
+    let text = if has_scheme { text.to_owned() } else { format!("sip:{text}") };
     let mut uri: Uri = text.parse().map_err(|_| wrong())?;
-    if uri.scheme != Scheme::Sip || uri.user.is_some() || uri.headers.is_some() {
+    if uri.scheme == Scheme::Tel || uri.user.is_some() || uri.headers.is_some() {
         return Err(wrong());
     }
-    if transport == Transport::Tcp && uri.param("transport").is_none() {
-        uri.params.push(("transport".to_owned(), Some("tcp".to_owned())));
+    if uri.scheme == Scheme::Sips {
+        // TLS to the server is what is wanted, and not the promise of it on every hop (RFC 5630 section 3.1.3).
+        uri.scheme = Scheme::Sip;
+        uri = uri.over(sip::Transport::Tls);
     }
-    Ok(uri)
+    Ok(transport.into_iter().fold(uri, Uri::over))
 }
 
 /// Bound to every address, the far end must be told one: the one that the way to the registrar starts from. Nothing is
@@ -120,7 +129,7 @@ async fn advertised(bind: IpAddr, registrar: Option<&Uri>) -> IpAddr {
         return bind;
     }
     let (host, port) = match registrar {
-        Some(uri) => (uri.host.to_string(), uri.port.unwrap_or(5060)),
+        Some(uri) => (uri.host.to_string(), uri.port_or_default()),
         // Documentation address (RFC 5737): shows the default route.
         None => ("192.0.2.1".to_owned(), 5060),
     };
@@ -142,18 +151,25 @@ fn identity(own: &Identity, account: Option<&Account>, registrar: Option<&Uri>, 
     }
 }
 
-fn register(endpoint: &Endpoint, account: Account, registrar: Uri, us: &NameAddr) -> Registered {
+fn register(
+    endpoint: &Endpoint,
+    account: Account,
+    (registrar, outbound_proxy): (Uri, Option<Uri>),
+    us: &NameAddr,
+) -> Registered {
+    let has_proxy = outbound_proxy.is_some();
     let credentials = Credentials {
         user: account.auth_user.unwrap_or_else(|| account.user.clone()),
         password: account.password.reveal().to_owned(),
     };
     let key = endpoint.register(Registration {
         registrar: registrar.clone(),
+        outbound_proxy,
         aor: us.clone(),
         credentials: Some(credentials.clone()),
         expires: EXPIRES,
     });
-    Registered { key, registrar, credentials }
+    Registered { key, registrar, has_proxy, credentials }
 }
 
 fn ringing(gear: &Gear, events: &mpsc::UnboundedSender<PhoneEvent>) -> std::io::Result<Option<Ringing>> {

@@ -54,6 +54,7 @@ impl Owner {
         let to = self.target(number)?;
         Ok(self.endpoint.subscribe(Subscription {
             credentials: self.credentials_for(&to),
+            through: self.account_for(&to),
             to,
             from: self.us.clone(),
             package,

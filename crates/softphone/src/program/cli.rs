@@ -10,7 +10,8 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use softphone::{
-    Account, AnswerMode, Codec, Identity, Impairment, PhoneConfig, Play, Secret, Sound, SoundChoice, Trace, Transport,
+    Account, AnswerMode, Codec, Fingerprint, Identity, Impairment, PhoneConfig, Play, Secret, Sound, SoundChoice,
+    Trace, Transport, Trust,
 };
 
 /// What to do, read and checked.
@@ -49,11 +50,18 @@ struct Raw {
     /// Where SIP listens; port 0 takes a free one, told in the event `ready`
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:0")]
     listen: SocketAddr,
-    #[arg(long, value_parser = transport, default_value = "udp", value_name = "udp|tcp")]
+    /// With `auto`, what the registrar's DNS records or its address ask for
+    #[arg(long, value_parser = transport, default_value = "udp", value_name = "udp|tcp|tls|auto")]
     transport: Transport,
+    /// Accept this certificate of servers, and no other; without it, those that this machine trusts
+    #[arg(long, value_name = "SHA-256")]
+    tls_fingerprint: Option<Fingerprint>,
     /// Register there and call through it; without it the phone is a direct peer
     #[arg(long, value_name = "sip:HOST[:PORT]", requires_all = ["user", "password_file"])]
     registrar: Option<String>,
+    /// Send the account's requests there first
+    #[arg(long, value_name = "sip:HOST[:PORT]", requires = "registrar")]
+    outbound_proxy: Option<String>,
     /// User part of the account's address
     #[arg(long, requires = "registrar")]
     user: Option<String>,
@@ -154,6 +162,7 @@ fn phone(raw: Raw) -> Result<PhoneConfig, String> {
     let sound = sound(&raw);
     let mut phone = PhoneConfig::new(raw.listen);
     phone.transport = raw.transport;
+    phone.trust = raw.tls_fingerprint.map_or(Trust::System, Trust::Pinned);
     phone.sound = sound;
     phone.impairment = raw.impair;
     phone.patience = Duration::from_millis(raw.patience);
@@ -171,7 +180,14 @@ fn phone(raw: Raw) -> Result<PhoneConfig, String> {
     phone.account = match (raw.registrar, raw.user, raw.password_file) {
         (Some(registrar), Some(user), Some(file)) => {
             let password = password(&file)?;
-            Some(Account { registrar, user, auth_user: raw.auth_user, password, display: raw.display })
+            Some(Account {
+                registrar,
+                outbound_proxy: raw.outbound_proxy,
+                user,
+                auth_user: raw.auth_user,
+                password,
+                display: raw.display,
+            })
         }
         _ => None,
     };
@@ -218,7 +234,9 @@ fn transport(text: &str) -> Result<Transport, String> {
     match text {
         "udp" => Ok(Transport::Udp),
         "tcp" => Ok(Transport::Tcp),
-        _ => Err("it is udp or tcp".to_owned()),
+        "tls" => Ok(Transport::Tls),
+        "auto" => Ok(Transport::Auto),
+        _ => Err("it is udp, tcp, tls or auto".to_owned()),
     }
 }
 
@@ -284,7 +302,9 @@ mod tests {
         for (line, about) in [
             ("--listen nowhere", "--listen"),
             ("--codec opus,mp3", "mp3"),
-            ("--transport tls", "udp or tcp"),
+            ("--transport ws", "udp, tcp, tls or auto"),
+            ("--tls-fingerprint AB:CD", "32 pairs"),
+            ("--outbound-proxy sip:h", "--registrar"),
             ("--registrar sip:127.0.0.1", "--user"),
             ("--user ravi", "--registrar"),
             ("--auto-answer --busy", "--busy"),

@@ -57,9 +57,12 @@ fn registration(state: &RegistrationState) -> Value {
     match state {
         RegistrationState::Registering => json!({ "event": "registering" }),
         RegistrationState::Registered => json!({ "event": "registered" }),
-        RegistrationState::Down { why, retry_in } => {
-            json!({ "event": "registration_failed", "message": why, "retry_in_ms": retry_in.map(millis) })
-        }
+        RegistrationState::Down { why, retry_in, fingerprint } => json!({
+            "event": "registration_failed",
+            "message": why,
+            "retry_in_ms": retry_in.map(millis),
+            "fingerprint": fingerprint,
+        }),
         RegistrationState::Off => json!({ "event": "unregistered" }),
     }
 }

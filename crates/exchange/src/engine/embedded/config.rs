@@ -2,6 +2,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use media::Codec;
@@ -15,6 +16,9 @@ pub struct EmbeddedConfig {
     /// Where SIP is heard; port 0 lets the system choose.
     pub udp: Vec<SocketAddr>,
     pub tcp: Vec<SocketAddr>,
+    /// Needs the `certificate`.
+    pub tls: Vec<SocketAddr>,
+    pub certificate: Option<Arc<rustls::ServerConfig>>,
     /// What to write into SIP and SDP when bound to 0.0.0.0.
     pub advertised: Option<IpAddr>,
     /// RTP takes the even ports, RTCP the odd ones. `0..=0` lets the system choose.

@@ -385,8 +385,11 @@ fn log_registration(state: &RegistrationState) {
     match state {
         RegistrationState::Registering => tracing::debug!("registering with the trunk"),
         RegistrationState::Registered { expires } => tracing::info!(expires, "registered with the trunk"),
-        RegistrationState::Failed { status, retry_in_seconds } => {
+        RegistrationState::Failed { status, retry_in_seconds, why: None } => {
             tracing::warn!(status, ?retry_in_seconds, "the trunk refuses our registration");
+        }
+        RegistrationState::Failed { status: _, retry_in_seconds, why: Some(why) } => {
+            tracing::warn!(?retry_in_seconds, "not registered with the trunk: {why}");
         }
         RegistrationState::Unregistered => tracing::info!("unregistered from the trunk"),
     }

@@ -51,6 +51,7 @@ pub struct Embedded {
     running: Mutex<Option<Running>>,
     udp: Option<SocketAddr>,
     tcp: Option<SocketAddr>,
+    tls: Option<SocketAddr>,
 }
 
 struct Running {
@@ -80,12 +81,12 @@ impl Embedded {
             None => None,
         };
         let (endpoint, sip) = Endpoint::bind(endpoint_config(&config, secrets.clone(), trunk.clone())).await?;
-        let (udp, tcp) = (endpoint.local_addr(Transport::Udp), endpoint.local_addr(Transport::Tcp));
+        let [udp, tcp, tls] = [Transport::Udp, Transport::Tcp, Transport::Tls].map(|t| endpoint.local_addr(t));
         let (orders, ordered) = mpsc::unbounded_channel();
         let (heard, lines) = mpsc::unbounded_channel();
         let core = Core::new(Parts { config, secrets, events, endpoint, trunk, ports, library, heard });
         let task = tokio::spawn(core.run(Inbox { orders: ordered, sip, lines }));
-        Ok(Self { running: Mutex::new(Some(Running { orders, task })), udp, tcp })
+        Ok(Self { running: Mutex::new(Some(Running { orders, task })), udp, tcp, tls })
     }
 
     /// The address that SIP is heard on; with a configured port 0, the one that was given.
@@ -94,6 +95,7 @@ impl Embedded {
         match transport {
             Transport::Udp => self.udp,
             Transport::Tcp => self.tcp,
+            Transport::Tls => self.tls,
         }
     }
 
@@ -131,6 +133,8 @@ fn endpoint_config(
     sip::EndpointConfig {
         udp: config.udp.clone(),
         tcp: config.tcp.clone(),
+        tls: config.tls.clone(),
+        certificate: config.certificate.clone(),
         user_agent: format!("Patchcord-Exchange/{}", env!("CARGO_PKG_VERSION")),
         advertised: config.advertised,
         challenge: Some(Arc::new(Challenge { realm: config.realm.clone(), devices, trunk })),

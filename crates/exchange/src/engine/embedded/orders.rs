@@ -56,6 +56,7 @@ impl Core {
                 to_display: None,
                 sdp,
                 via_flow: Some(flow),
+                through: None,
                 credentials: None,
                 headers: card::headers(card, here),
             }

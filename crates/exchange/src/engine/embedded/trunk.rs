@@ -84,6 +84,7 @@ impl Trunk {
                     aor: NameAddr::new(None, Uri::sip(user, host, port)),
                     credentials: Some(Credentials { user: auth_user.clone(), password: password.clone() }),
                     expires: REGISTRATION_SECONDS,
+                    outbound_proxy: None,
                 })
             }
         }
@@ -108,6 +109,7 @@ impl Trunk {
             to_display: None,
             sdp,
             via_flow: None,
+            through: None,
             credentials,
             headers: CallHeaders {
                 asserted_identity: Some(card::address(&from.name, own, here)),

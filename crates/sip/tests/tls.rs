@@ -1,0 +1,127 @@
+//! Whom a phone believes over TLS, and who may keep a connection open.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::net::SocketAddr;
+
+use common::{ANSWER, Office, Peer, certificate};
+use sip::{ConnectError, ContactBinding, Endpoint, EndpointConfig, LegEvent, RegistrationState, Transport, Trust};
+use tokio::io::AsyncReadExt;
+
+/// An exchange whose certificate nobody knows.
+async fn stranger() -> (Peer, sip::Fingerprint) {
+    let (certificate, fingerprint) = certificate("stranger.test");
+    let config = EndpointConfig {
+        tls: vec!["127.0.0.1:0".parse().unwrap()],
+        certificate: Some(certificate),
+        challenge: Some(std::sync::Arc::new(Office)),
+        ..EndpointConfig::default()
+    };
+    let (endpoint, events) = Endpoint::bind(config).await.unwrap();
+    (Peer { endpoint, events, transport: Transport::Tls }, fingerprint)
+}
+
+/// A phone that listens nowhere.
+async fn phone(trust: Trust) -> Peer {
+    let (endpoint, events) = Endpoint::bind(EndpointConfig { trust, ..EndpointConfig::default() }).await.unwrap();
+    Peer { endpoint, events, transport: Transport::Tls }
+}
+
+async fn refusal(exchange: &Peer, trust: Trust) -> ConnectError {
+    let mut phone = phone(trust).await;
+    let _ = phone.endpoint.register(phone.registration(exchange, "right"));
+    assert_eq!(phone.registration_state().await, RegistrationState::Registering);
+    match phone.registration_state().await {
+        RegistrationState::Failed { status: 503, retry_in_seconds: Some(_), why: Some(why) } => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_named_by_its_fingerprint() {
+    let (exchange, fingerprint) = stranger().await;
+    let why = refusal(&exchange, Trust::System).await;
+    assert!(matches!(why, ConnectError::UnknownCertificate { .. }), "{why:?}");
+    assert_eq!(why.fingerprint(), Some(fingerprint.to_string().as_str()));
+    assert!(why.to_string().contains(&fingerprint.to_string()), "{why}");
+}
+
+#[tokio::test]
+async fn another_certificate_than_the_pinned_one_is_refused() {
+    let ((exchange, fingerprint), (_, pinned)) = (stranger().await, certificate("stranger.test"));
+    let why = refusal(&exchange, Trust::Pinned(pinned)).await;
+    assert!(matches!(why, ConnectError::OtherCertificate { .. }), "{why:?}");
+    assert_eq!(why.fingerprint(), Some(fingerprint.to_string().as_str()));
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_is_told_apart_from_none_at_all() {
+    let mut plain = Peer::open(Transport::Tcp).await;
+    let listens = plain.addr();
+    plain.transport = Transport::Tls;
+    let mut phone = phone(Trust::System).await;
+    let mut registration = phone.registration(&stranger().await.0, "right");
+    registration.registrar = sip::Uri::at("", listens, Transport::Tls);
+    let _ = phone.endpoint.register(registration.clone());
+    assert_eq!(phone.registration_state().await, RegistrationState::Registering);
+    let RegistrationState::Failed { why: Some(ConnectError::Handshake { .. } | ConnectError::Connect { .. }), .. } =
+        phone.registration_state().await
+    else {
+        panic!("not told")
+    };
+    plain.endpoint.shut_down().await;
+    let nobody = refusal_of(&mut phone).await;
+    assert!(matches!(nobody, ConnectError::Connect { .. }), "{nobody:?}");
+}
+
+async fn refusal_of(phone: &mut Peer) -> ConnectError {
+    loop {
+        if let RegistrationState::Failed { why: Some(why @ ConnectError::Connect { .. }), .. } =
+            phone.registration_state().await
+        {
+            return why;
+        }
+    }
+}
+
+/// The phone listens nowhere: what its Contact names is the connection that it keeps (RFC 5626, RFC 5923).
+#[tokio::test]
+async fn calls_come_over_the_connection_that_the_phone_keeps() {
+    let (mut exchange, fingerprint) = stranger().await;
+    let mut phone = phone(Trust::Pinned(fingerprint)).await;
+    let _ = phone.endpoint.register(phone.registration(&exchange, "right"));
+    let asked = exchange.register_request().await;
+    let contact = asked.contacts[0].uri.clone();
+    assert_eq!(contact.transport(), Transport::Tls);
+    let named = SocketAddr::new("127.0.0.1".parse().unwrap(), contact.port.unwrap());
+    assert_eq!(named, asked.flow.remote, "the Contact is our end of the connection");
+    let granted = asked.contacts.iter().map(|c| ContactBinding { uri: c.uri.clone(), expires: 60 }).collect();
+    exchange.endpoint.accept_register(asked.request, granted);
+    assert_eq!(phone.registration_state().await, RegistrationState::Registering);
+    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 60 });
+
+    let mut invite = exchange.invite(&exchange);
+    invite.to = contact;
+    invite.via_flow = Some(asked.flow);
+    let out = exchange.endpoint.invite(invite);
+    let call = phone.incoming().await;
+    assert_eq!(call.source.transport, Transport::Tls);
+    phone.endpoint.answer(call.leg, ANSWER.into());
+    assert_eq!(exchange.of(out).await, LegEvent::Answered { sdp: ANSWER.into() });
+    assert_eq!(phone.of(call.leg).await, LegEvent::Confirmed { sdp: None });
+}
+
+/// Whoever connects and never shakes hands is shown the door.
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_never_ends_is_ended() {
+    let (exchange, _) = stranger().await;
+    let mut half_open = tokio::net::TcpStream::connect(exchange.addr()).await.unwrap();
+    assert_eq!(half_open.read(&mut [0; 16]).await.unwrap(), 0, "closed");
+}
+
+#[tokio::test]
+async fn tls_without_a_certificate_is_refused_at_the_start() {
+    let config = EndpointConfig { tls: vec!["127.0.0.1:0".parse().unwrap()], ..EndpointConfig::default() };
+    assert!(matches!(Endpoint::bind(config).await, Err(sip::Error::NoCertificate)));
+}
