@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod fuzz;
 mod setup;
 mod simulate;
 mod step;
@@ -27,16 +28,22 @@ enum Chore {
     Bench(bench::Bench),
     /// Live random offices in virtual time until a caller is lost, or enough transfers were made.
     Simulate(simulate::Simulate),
+    /// Hostile input for everything that reads what comes from outside.
+    Fuzz(fuzz::Fuzz),
     /// Only install what building and testing need.
     Setup(setup::Setup),
 }
 
 fn main() -> Result<()> {
+    if fuzz::is_rustc() {
+        return fuzz::rustc();
+    }
     match Cli::parse().chore {
         Chore::Demo(demo) => demo.run(),
         Chore::Test(test) => test.run(),
         Chore::Bench(bench) => bench.run(),
         Chore::Simulate(simulate) => simulate.run(),
+        Chore::Fuzz(fuzz) => fuzz.run(),
         Chore::Setup(setup) => setup.run(),
     }
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 use clap::Args;
 
+use crate::fuzz::Fuzz;
 use crate::setup;
 use crate::step::{Steps, finish, root, run, run_in};
 
@@ -18,7 +19,7 @@ pub struct Test {
 impl Test {
     pub fn run(&self) -> Result<()> {
         let ui = root().join("ui");
-        let mut steps = Steps::new(8);
+        let mut steps = Steps::new(9);
         steps.step("Set up", || {
             setup::for_tests(self.yes)?;
             setup::ui_packages()
@@ -37,6 +38,7 @@ impl Test {
         })?;
         steps.step("UI tests in a browser", || run_in(&ui, "npm", &["test"]))?;
         steps.step("Build", || build(&["--all-targets"]))?;
+        steps.step("Hostile input, briefly", || Fuzz::briefly().run())?;
         steps.step("Unit, property, flow and window tests", || {
             let mut command = Command::new("cargo");
             command.args(["test", "--workspace", "--locked", "--features", "custom-protocol", "--no-fail-fast"]);

@@ -190,12 +190,15 @@ impl FromStr for Uri {
         };
         if scheme == Scheme::Tel {
             let (number, params) = rest.split_once(';').map_or((rest, None), |(n, p)| (n, Some(p)));
-            if number.is_empty() {
-                return Err(bad("no number"));
+            let number = unescape(number);
+            // RFC 3966 section 3, with its visual separators.
+            let dialled = |c: char| c.is_ascii_hexdigit() || matches!(c, '*' | '#' | '+' | '-' | '.' | '(' | ')');
+            if number.is_empty() || !number.chars().all(dialled) {
+                return Err(bad("no telephone number"));
             }
             return Ok(Self {
                 scheme,
-                user: Some(number.to_owned()),
+                user: Some(number),
                 host: Host::Name(String::new()),
                 port: None,
                 params: parse_params(params),
@@ -427,5 +430,21 @@ impl fmt::Display for NameAddr {
         }
         write!(f, "<{}>", self.uri)?;
         write_params(&self.params, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_tel_address_is_digits_and_their_separators() {
+        let number: Uri = "tel:+49(30)12-34;ext=5".parse().unwrap();
+        assert_eq!((number.user(), number.param("ext")), ("+49(30)12-34", Some("5")));
+        assert_eq!("tel:%2B4930".parse::<Uri>().unwrap().user(), "+4930");
+        for wrong in ["tel:", "tel:+49:30", "tel:49@example.com", "tel:%0d%0aX", "tel:x30"] {
+            assert!(wrong.parse::<Uri>().is_err(), "{wrong}");
+        }
     }
 }

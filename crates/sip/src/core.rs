@@ -518,6 +518,10 @@ fn uri_of(name_addr: &str) -> Option<Uri> {
     name_addr.parse::<NameAddr>().ok().map(|n| n.uri)
 }
 
+#[cfg(feature = "fuzzing")]
+#[path = "fuzzing.rs"]
+pub mod fuzzing;
+
 #[cfg(test)]
 #[path = "core_tests/mod.rs"]
 mod tests;

@@ -79,7 +79,7 @@ impl Endpoint {
     }
 
     /// One whose orders a test carries out.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn loose(keys: Arc<AtomicU64>) -> (Self, mpsc::UnboundedReceiver<Order>) {
         let (orders, ordered) = mpsc::unbounded_channel();
         (Self { orders, keys, udp: None, tcp: None, tls: None }, ordered)

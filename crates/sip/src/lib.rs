@@ -44,6 +44,8 @@ mod wire;
 pub use address::{Host, NameAddr, Scheme, Transport, Uri};
 pub use auth::{Credentials, Secrets};
 pub use config::EndpointConfig;
+#[cfg(feature = "fuzzing")]
+pub use core::fuzzing;
 pub use dialog_info::{DialogState, WatchedDialog};
 pub use endpoint::Endpoint;
 pub use error::{ConnectError, Error};

@@ -100,7 +100,7 @@ pub(crate) struct Net {
     trace: Option<Trace>,
     impaired: Option<Impaired>,
     /// A network of the tests' own instead of sockets.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub caught: Option<Vec<(SocketAddr, Bytes)>>,
 }
 
@@ -176,13 +176,13 @@ impl Net {
             tasks: TaskTracker::new(),
             trace: config.trace.clone(),
             impaired: config.impairment.map(|how| Impaired::new(how, 0)),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "fuzzing"))]
             caught: None,
         }
     }
 
     /// Sends nothing: what would be sent can be taken out of `caught`.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub fn caught_at(address: SocketAddr) -> (Self, mpsc::Sender<NetEvent>) {
         let (inbox, _) = mpsc::channel(1);
         let mut net = Self::unbound(&EndpointConfig::default(), inbox.clone());
@@ -223,7 +223,7 @@ impl Net {
         if let Some(trace) = &self.trace {
             trace.show(Way::Out, bytes);
         }
-        #[cfg(test)]
+        #[cfg(any(test, feature = "fuzzing"))]
         if let Some(caught) = &mut self.caught {
             caught.push((flow.remote, bytes.clone()));
             return Ok(());

@@ -100,9 +100,12 @@ fn read_head(head: &[u8]) -> Result<Head, Garbage> {
         let folded = matches!(line[0], b' ' | b'\t');
         let text = clean(line);
         if folded {
-            if let Some((_, value)) = &mut open {
-                value.push(' ');
-                value.push_str(text.trim());
+            let text = text.trim();
+            if let Some((_, value)) = open.as_mut().filter(|_| !text.is_empty()) {
+                if !value.is_empty() {
+                    value.push(' ');
+                }
+                value.push_str(text);
             }
             continue;
         }
@@ -243,6 +246,12 @@ mod tests {
             "INVITE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nf: <sip:a@b>;tag=1\r\n\
              To: <sip:bob@example.com>\r\ni: x\r\nCSeq: 1 INVITE\r\n{extra}\r\n{body}"
         )
+    }
+
+    #[test]
+    fn an_empty_folded_line_adds_nothing() {
+        let folded = ok(message("Subject: a\r\n \r\nX-Note:\r\n b\r\n", "").as_bytes());
+        assert_eq!((folded.get("Subject"), folded.get("X-Note")), (Some("a"), Some("b")));
     }
 
     fn ok(bytes: &[u8]) -> Message {
