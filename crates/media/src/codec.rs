@@ -1,6 +1,7 @@
 //! The codecs, each from and to 48 kHz mono.
 
 use audio_codec::{g722, pcma, pcmu};
+use opusic_c::{Application, Bitrate, Channels, InbandFec, SampleRate, Signal};
 
 use crate::{FRAME, Frame, RATE, Resampler, g711_plc::Concealer};
 
@@ -80,9 +81,15 @@ impl Codec {
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
     #[error("opus: {0}")]
-    Opus(#[from] opus::Error),
+    Opus(&'static str),
     #[error("{codec} payload of {bytes} bytes is not sound")]
     Payload { codec: &'static str, bytes: usize },
+}
+
+impl From<opusic_c::ErrorCode> for CodecError {
+    fn from(code: opusic_c::ErrorCode) -> Self {
+        Self::Opus(code.message())
+    }
 }
 
 /// The longest payload anyone may send us: 120 ms, Opus's longest packet (RFC 6716 section 2.1.4).
@@ -96,7 +103,7 @@ const MAX_PAYLOAD: usize = 1275;
 pub struct Encoder(Encoding);
 
 enum Encoding {
-    Opus(opus::Encoder),
+    Opus(opusic_c::Encoder),
     G722(Box<g722::G722Encoder>, Resampler),
     Pcmu(pcmu::PcmuEncoder, Resampler),
     Pcma(pcma::PcmaEncoder, Resampler),
@@ -123,7 +130,9 @@ impl Encoder {
         let start = out.len();
         out.resize(start + MAX_PAYLOAD, 0);
         let written = match &mut self.0 {
-            Encoding::Opus(opus) => opus.encode(pcm, &mut out[start..]).map_err(CodecError::from),
+            Encoding::Opus(opus) => {
+                opus.encode_to_slice(&pcm.map(i16::cast_unsigned), &mut out[start..]).map_err(CodecError::from)
+            }
             Encoding::G722(codec, down) => resample_and_encode(&mut **codec, down, pcm, &mut out[start..]),
             Encoding::Pcmu(codec, down) => resample_and_encode(codec, down, pcm, &mut out[start..]),
             Encoding::Pcma(codec, down) => resample_and_encode(codec, down, pcm, &mut out[start..]),
@@ -133,14 +142,14 @@ impl Encoder {
     }
 }
 
-/// Speech, 32 kbit/s, with FEC for a tenth of packets lost (RFC 7587 section 3.1 recommends 28–40 kbit/s for fullband speech).
-fn opus_encoder() -> Result<opus::Encoder, opus::Error> {
-    let mut encoder = opus::Encoder::new(RATE, opus::Channels::Mono, opus::Application::Voip)?;
-    encoder.set_bitrate(opus::Bitrate::Bits(32_000))?;
-    encoder.set_inband_fec(true)?;
-    encoder.set_packet_loss_perc(10)?;
+/// Speech, 40 kbit/s, with FEC for a tenth of packets lost (RFC 7587 section 3.1 recommends 28–40 kbit/s for fullband speech).
+fn opus_encoder() -> Result<opusic_c::Encoder, opusic_c::ErrorCode> {
+    let mut encoder = opusic_c::Encoder::new(Channels::Mono, SampleRate::Hz48000, Application::Voip)?;
+    encoder.set_bitrate(Bitrate::Value(40_000))?;
+    encoder.set_inband_fec(InbandFec::Mode1)?;
+    encoder.set_packet_loss(10)?;
     // Keeps libopus to the modes that have FEC.
-    encoder.set_signal(opus::Signal::Voice)?;
+    encoder.set_signal(Signal::Voice)?;
     encoder.set_complexity(5)?;
     Ok(encoder)
 }
@@ -160,7 +169,7 @@ fn resample_and_encode(
 pub struct Decoder(Decoding);
 
 enum Decoding {
-    Opus(opus::Decoder),
+    Opus(opusic_c::Decoder),
     G722(Box<g722::G722Decoder>, Narrow),
     Pcmu(pcmu::PcmuDecoder, Narrow),
     Pcma(pcma::PcmaDecoder, Narrow),
@@ -179,7 +188,7 @@ impl Decoder {
     pub fn new(codec: Codec) -> Result<Self, CodecError> {
         let narrow = || Narrow { codec, up: Resampler::new(codec.sample_rate(), RATE), concealer: Concealer::new() };
         Ok(Self(match codec {
-            Codec::Opus => Decoding::Opus(opus::Decoder::new(RATE, opus::Channels::Mono)?),
+            Codec::Opus => Decoding::Opus(opus_decoder()?),
             Codec::G722 => Decoding::G722(Box::default(), narrow()),
             Codec::Pcmu => Decoding::Pcmu(pcmu::PcmuDecoder::new(), narrow()),
             Codec::Pcma => Decoding::Pcma(pcma::PcmaDecoder::new(), narrow()),
@@ -214,11 +223,14 @@ impl Decoder {
     /// Appends `samples`, rounded up to 2.5 ms, that were lost just before `next`: from the FEC data in `next` if it has any, else concealed.
     pub fn recover(&mut self, next: &[u8], samples: usize, out: &mut Vec<i16>) {
         if let Decoding::Opus(opus) = &mut self.0 {
-            let samples = samples.next_multiple_of(OPUS_UNIT);
-            let frame = samples.min(opus.get_nb_samples(next).unwrap_or(0)).min(MAX_SAMPLES);
-            conceal_opus(opus, samples - frame, out);
-            if frame > 0 && decode_opus(opus, next, frame, true, out).is_err() {
-                conceal_opus(opus, frame, out);
+            let frame = opus.get_nb_samples(next).unwrap_or(0).min(MAX_SAMPLES);
+            conceal_opus(opus, samples.saturating_sub(frame).next_multiple_of(OPUS_UNIT), out);
+            let start = out.len();
+            // libopus repairs whole frames only.
+            if frame == 0 || decode_opus(opus, next, frame, true, out).is_err() {
+                conceal_opus(opus, samples.min(frame).next_multiple_of(OPUS_UNIT), out);
+            } else {
+                out.drain(start..start + frame.saturating_sub(samples));
             }
         } else {
             self.conceal(samples, out);
@@ -226,8 +238,15 @@ impl Decoder {
     }
 }
 
+/// From complexity 5 on, libopus makes up missing sound with a neural network (libopus 1.5's deep PLC).
+fn opus_decoder() -> Result<opusic_c::Decoder, opusic_c::ErrorCode> {
+    let mut decoder = opusic_c::Decoder::new(Channels::Mono, SampleRate::Hz48000)?;
+    decoder.set_complexity(5)?;
+    Ok(decoder)
+}
+
 fn decode_opus(
-    opus: &mut opus::Decoder,
+    opus: &mut opusic_c::Decoder,
     payload: &[u8],
     room: usize,
     fec: bool,
@@ -236,20 +255,19 @@ fn decode_opus(
     if payload.is_empty() {
         return Err(CodecError::Payload { codec: "opus", bytes: 0 });
     }
-    let start = out.len();
-    out.resize(start + room, 0);
-    let decoded = opus.decode(payload, &mut out[start..], fec);
-    out.truncate(start + *decoded.as_ref().unwrap_or(&0));
-    Ok(decoded?)
+    let mut decoded = [0_u16; MAX_SAMPLES];
+    let count = opus.decode_to_slice(payload, &mut decoded[..room], fec)?;
+    out.extend(decoded[..count].iter().map(|&sample| sample.cast_signed()));
+    Ok(count)
 }
 
-fn conceal_opus(opus: &mut opus::Decoder, mut samples: usize, out: &mut Vec<i16>) {
+fn conceal_opus(opus: &mut opusic_c::Decoder, mut samples: usize, out: &mut Vec<i16>) {
     while samples > 0 {
-        let start = out.len();
+        let mut made_up = [0_u16; FRAME];
         let part = samples.min(FRAME);
-        out.resize(start + part, 0);
         // Should libopus refuse, this part stays silent.
-        let _ = opus.decode(&[], &mut out[start..], false);
+        let _ = opus.decode_to_slice(&[], &mut made_up[..part], false);
+        out.extend(made_up[..part].iter().map(|&sample| sample.cast_signed()));
         samples -= part;
     }
 }

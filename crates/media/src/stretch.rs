@@ -12,8 +12,13 @@ pub const NEEDED: usize = 960;
 
 /// Takes one period out of the last [`NEEDED`] samples of `pcm`. Says how many samples it took; 0 if it would be heard.
 pub fn shorten(pcm: &mut Vec<i16>) -> usize {
+    shorten_by(pcm, usize::MAX)
+}
+
+/// [`shorten`], by a period of `at_most` so many samples.
+pub(crate) fn shorten_by(pcm: &mut Vec<i16>, at_most: usize) -> usize {
     let Some(start) = pcm.len().checked_sub(NEEDED) else { return 0 };
-    let Some(period) = period(&pcm[start..]) else { return 0 };
+    let Some(period) = period(&pcm[start..], at_most) else { return 0 };
     let (first, second) = pcm[start..start + 2 * period].split_at_mut(period);
     cross_fade(first, second);
     pcm.drain(start..start + period);
@@ -23,7 +28,7 @@ pub fn shorten(pcm: &mut Vec<i16>) -> usize {
 /// Repeats one period within the last [`NEEDED`] samples of `pcm`. Says how many samples it added; 0 if it would be heard.
 pub fn lengthen(pcm: &mut Vec<i16>) -> usize {
     let Some(start) = pcm.len().checked_sub(NEEDED) else { return 0 };
-    let Some(period) = period(&pcm[start..]) else { return 0 };
+    let Some(period) = period(&pcm[start..], usize::MAX) else { return 0 };
     let (first, second) = (start..start + period, start + period..start + 2 * period);
     // first, (second fading into first), second: each seam continues as the original did.
     let end = pcm.len();
@@ -37,16 +42,16 @@ pub fn lengthen(pcm: &mut Vec<i16>) -> usize {
     period
 }
 
-/// The period at the start of `pcm`, if a splice by it goes unheard.
-fn period(pcm: &[i16]) -> Option<usize> {
+/// The period of `at_most` so many samples at the start of `pcm`, if a splice by it goes unheard.
+fn period(pcm: &[i16], at_most: usize) -> Option<usize> {
     let longest = *PERIODS.end();
-    let (period, alike) = PERIODS
+    let (period, alike) = (*PERIODS.start()..=longest.min(at_most))
         .step_by(4)
         .map(|period| (period, similarity(&pcm[..longest], &pcm[period..period + longest], 4)))
         .max_by(|a, b| a.1.total_cmp(&b.1))?;
     let power = pcm.iter().map(|&s| f32::from(s).powi(2)).sum::<f32>() / pcm.len() as f32;
     if power.sqrt() < QUIET {
-        return Some(longest);
+        return Some(longest.min(at_most));
     }
     (alike > ALIKE).then_some(period)
 }

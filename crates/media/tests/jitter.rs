@@ -293,6 +293,48 @@ fn drifting_clocks_build_up_no_delay() {
     }
 }
 
+/// The largest second difference of each 20 ms: a click stands out of a slow tone by far.
+fn sharpest(frame: &[i16]) -> i32 {
+    let second = |w: &[i16]| (i32::from(w[0]) - 2 * i32::from(w[1]) + i32::from(w[2])).abs();
+    frame.windows(3).map(second).max().unwrap_or(0)
+}
+
+#[test]
+fn an_hour_of_drifting_clocks_makes_no_click_and_no_delay() {
+    for ppm in [200.0_f64, -200.0] {
+        let mut line = Line::new(Codec::Pcmu);
+        line.run(10, |_| Some(ms(1000)));
+        let calm = line.heard[line.heard.len() - 100 * FRAME..].chunks(FRAME).map(sharpest).max().unwrap_or(0);
+        let (mut worst, mut longest, mut shortest) = (0, 0.0_f32, f32::MAX);
+        for second in 0..3600_u32 {
+            line.heard.clear();
+            // 200 ppm are 720 ms in an hour.
+            line.run(1, |i| Some(Duration::from_secs_f64(1.0 + (f64::from(second) + i as f64 / 50.0) * ppm * 1e-6)));
+            worst = line.heard.chunks(FRAME).map(sharpest).fold(worst, i32::max);
+            let delay = line.receiver.stats().delay_ms;
+            (longest, shortest) = (longest.max(delay), shortest.min(delay));
+        }
+        let stats = line.receiver.stats();
+        // A player that takes 20 ms at a time waits for up to one packet more.
+        assert!(shortest > 0.0 && longest < 50.0, "{ppm} ppm: {shortest} to {longest} ms, {stats:?}");
+        // 720 ms in all were more or less than what was sent; each packet that came just too late is made up once.
+        assert!(stats.late == 0 && stats.concealed_ms <= 720, "{ppm} ppm: {stats:?}");
+        assert!(worst <= 3 * calm, "{ppm} ppm: a click of {worst} in a tone of {calm}");
+    }
+}
+
+#[test]
+fn digits_are_told_once_through_loss_and_reordering() {
+    for seed in 0..20 {
+        let mut random = Seeded(seed);
+        let mut line = Line::new(Codec::Pcmu);
+        line.run(1, |_| Some(ms(10)));
+        assert_eq!(line.sender.dtmf("1122*#00"), 8);
+        line.run(4, |_| (random.below(5) > 0).then(|| ms(10 + random.below(80))));
+        assert_eq!(line.receiver.digits().collect::<String>(), "1122*#00", "seed {seed}");
+    }
+}
+
 #[test]
 fn digits_survive_loss() {
     let mut random = Seeded(3);

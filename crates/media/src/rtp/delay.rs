@@ -1,24 +1,30 @@
-//! How long sound should wait before it is played, learnt from when packets arrive.
+//! How late packets come, learnt from when they do, and so how late they may come and still be played.
 //!
 //! All times are in samples at 48 kHz. A packet's *transit* is its arrival minus its timestamp; its *lateness* is its transit
-//! minus the smallest one seen lately. Sound that waits as long as nearly every packet's lateness is played without holes.
+//! minus the smallest one seen lately. Players take sound in frames, so a little more delay does not always save a later
+//! packet: what counts is by how much a packet may be late and still be there when its frame is taken. That is the *target*.
 
 /// A millisecond, in samples.
 pub(crate) const MS: i64 = 48;
-/// Bins of 5 ms up to half a second.
-const BIN: i64 = 5 * MS;
-const BINS: usize = 100;
-/// The share of packets that shall arrive in time.
-const IN_TIME: f32 = 0.98;
-/// How much of the past each packet leaves standing: a jitter that ended is forgotten within about 15 s.
-const KEEP: f32 = 0.995;
-/// On top of what was learnt: the player's own unevenness.
-const MARGIN: i64 = 10 * MS;
-/// Not less, so that the packet after a lost one is there in time for its FEC.
-const LEAST: i64 = 25 * MS;
+/// Bins of 2 ms up to 400 ms.
+const BIN: i64 = 2 * MS;
+const BINS: usize = 200;
+/// The share of frames that may lack what waiting longer would have brought: the packet itself, or, if that is lost, the
+/// next one, from which it is repaired.
+const LACKING: f32 = 0.01;
+/// What a repair is worth beside a packet that comes: the copy inside the next packet is a coarse one.
+const REPAIR: f32 = 0.5;
+/// Where the next packet is, seen from a lost one.
+const NEXT: usize = (20 * MS / BIN) as usize;
+/// How much of the past each packet leaves standing: a jitter that ended is forgotten within about 10 s.
+const KEEP: f32 = 0.993;
+/// Losses are rarer than packets, so what is known of them is kept longer.
+const KEEP_LOSS: f32 = 0.997;
+/// On top of what was learnt: the clocks' own unevenness.
+const MARGIN: i64 = MS;
 const MOST: i64 = 400 * MS;
 /// Before anything was learnt.
-const AT_FIRST: i64 = 40 * MS;
+const AT_FIRST: i64 = 20 * MS;
 /// The smallest transit is taken over the last one to two of these, so that clock drift and route changes don't add up.
 const WINDOW: i64 = 2000 * MS;
 /// One very late packet is remembered this long, then let go by 20 ms a second.
@@ -27,6 +33,8 @@ const LET_GO: i64 = 50;
 
 pub(crate) struct Delay {
     shares: [f32; BINS],
+    /// The share of packets that never come.
+    loss: f32,
     packets: u32,
     /// Smallest transit of this window and of the one before.
     smallest: [i64; 2],
@@ -43,12 +51,13 @@ impl Delay {
         let transit = now - at;
         Self {
             shares: [0.0; BINS],
+            loss: 0.0,
             packets: 0,
             smallest: [transit; 2],
             window_began: now,
             held: AT_FIRST,
             held_at: now,
-            learnt: LEAST,
+            learnt: MARGIN,
         }
     }
 
@@ -57,8 +66,8 @@ impl Delay {
         self.smallest[0].min(self.smallest[1])
     }
 
-    /// Learns from a packet with timestamp `at` that arrived `now`.
-    pub(crate) fn learn(&mut self, now: i64, at: i64) {
+    /// Learns from a packet with timestamp `at` that arrived `now`, and may hold what repairs the one before.
+    pub(crate) fn learn(&mut self, now: i64, at: i64, repairs: bool) {
         let transit = now - at;
         if now - self.window_began > WINDOW {
             self.smallest = [transit, self.smallest[0]];
@@ -66,20 +75,30 @@ impl Delay {
         }
         self.smallest[0] = self.smallest[0].min(transit);
         let lateness = transit - self.base();
-        self.count(lateness);
+        self.count(lateness, if repairs { REPAIR } else { 0.0 });
         let wanted = (lateness + MARGIN).min(MOST);
         if wanted > self.target(now) {
             (self.held, self.held_at) = (wanted, now);
         }
     }
 
-    /// How long sound should wait now.
+    /// A packet was given up.
+    pub(crate) fn lost(&mut self) {
+        self.loss += 1.0 - KEEP_LOSS;
+    }
+
+    /// A packet that was given up has come after all.
+    pub(crate) fn found(&mut self) {
+        self.loss = (self.loss - (1.0 - KEEP_LOSS)).max(0.0);
+    }
+
+    /// How late a packet shall be allowed to be now.
     pub(crate) fn target(&self, now: i64) -> i64 {
         let since = (now - self.held_at - HOLD).max(0);
         self.learnt.max(self.held - since / LET_GO)
     }
 
-    fn count(&mut self, lateness: i64) {
+    fn count(&mut self, lateness: i64, repair: f32) {
         self.packets = self.packets.saturating_add(1);
         // The first packets count as much as they can, so that learning is quick.
         let keep = KEEP.min(1.0 - 1.0 / self.packets as f32);
@@ -88,12 +107,23 @@ impl Delay {
         }
         let bin = usize::try_from(lateness / BIN).unwrap_or(0).min(BINS - 1);
         self.shares[bin] += 1.0 - keep;
-        let mut sum = 0.0;
-        let bins = self.shares.iter().take_while(|&&share| {
-            sum += share;
-            sum < IN_TIME
-        });
-        let bins = bins.count() as i64 + 1;
-        self.learnt = (bins * BIN + MARGIN).clamp(LEAST, MOST);
+        self.loss *= KEEP_LOSS;
+        self.learnt = (self.enough(repair) as i64 * BIN + MARGIN).min(MOST);
+    }
+
+    /// The least number of bins to wait for.
+    fn enough(&self, repair: f32) -> usize {
+        // Shares of packets that come later than this many bins, and than so many less a frame.
+        let (mut later, mut next_later) = (1.0_f32, 1.0_f32);
+        for bin in 0..BINS {
+            if later + repair * self.loss * next_later <= LACKING {
+                return bin;
+            }
+            later -= self.shares[bin];
+            if let Some(before) = bin.checked_sub(NEXT) {
+                next_later -= self.shares[before];
+            }
+        }
+        BINS
     }
 }

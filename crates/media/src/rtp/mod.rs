@@ -2,6 +2,7 @@
 
 mod delay;
 mod digits;
+mod noise;
 mod playout;
 mod receiver;
 mod relay;

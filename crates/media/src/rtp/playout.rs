@@ -2,18 +2,18 @@
 
 use super::{
     delay::{Delay, MS},
+    noise::Noise,
     source::Placed,
     store::Store,
 };
 use crate::{Codec, Decoder, FRAME, Frame, stretch};
 
 const FRAME_SAMPLES: i64 = FRAME as i64;
-/// More delay than this above the target is taken away by shortening; every frame, or one in five when it is little.
-const SPARE: i64 = 15 * MS;
+/// A frame less of delay must leave this much more than the target, or it would soon be asked for again.
+const SPARE: i64 = 4 * MS;
+/// Delay above the target is taken away in every frame if it is this much, else in one of five, so that it goes unheard.
 const MUCH_SPARE: i64 = 80 * MS;
 const EVERY: u32 = 5;
-/// Less delay than this below the target is added by lengthening.
-const SHORT: i64 = 5 * MS;
 /// More than this above the target is thrown away unheard: nobody called `frame` for a while.
 const BACKLOG: i64 = 500 * MS;
 /// After this long without a packet there is silence, and it no longer counts as concealment.
@@ -28,6 +28,8 @@ pub(crate) struct Playout {
     /// What comes next; `None` until the first packet has waited long enough.
     next: Option<Placed>,
     codec: Option<Codec>,
+    /// What the other side asked for in place of sound until it sends some again.
+    noise: Option<Noise>,
     /// Made up while nothing was there, in the hope that what is missing still comes.
     stalled: i64,
     frames_since_shortened: u32,
@@ -46,6 +48,7 @@ impl Playout {
             pcm: Vec::with_capacity(8 * FRAME),
             next: None,
             codec: None,
+            noise: None,
             stalled: 0,
             frames_since_shortened: 0,
             concealed: 0,
@@ -57,18 +60,21 @@ impl Playout {
 
     /// Takes a packet of sound.
     pub(crate) fn insert(&mut self, now: i64, placed: Placed, codec: Codec, payload: &[u8]) {
-        self.delay.get_or_insert_with(|| Delay::new(now, placed.at)).learn(now, placed.at);
+        self.delay.get_or_insert_with(|| Delay::new(now, placed.at)).learn(now, placed.at, codec == Codec::Opus);
         if self.is_late(placed) {
             self.late += 1;
+            if let Some(delay) = &mut self.delay {
+                delay.found();
+            }
         } else {
             self.store.insert(placed.sequence, placed.at, Some(codec), payload);
         }
     }
 
-    /// Takes a packet without sound: its number is not missing.
-    pub(crate) fn fill_place(&mut self, placed: Placed) {
+    /// Takes a packet without sound: its number is not missing. `comfort` is the payload if it tells of comfort noise.
+    pub(crate) fn fill_place(&mut self, placed: Placed, comfort: &[u8]) {
         if !self.is_late(placed) {
-            self.store.insert(placed.sequence, placed.at, None, &[]);
+            self.store.insert(placed.sequence, placed.at, None, comfort);
         }
     }
 
@@ -82,6 +88,7 @@ impl Playout {
         self.decoders = [const { None }; Codec::ALL.len()];
         self.delay = None;
         self.next = None;
+        self.noise = None;
         self.stalled = 0;
     }
 
@@ -108,104 +115,112 @@ impl Playout {
     /// Stretches the newest sound towards the target delay.
     fn steer(&mut self, now: i64) {
         let (Some(next), 0) = (self.next, self.stalled) else { return };
-        let spare = self.delay_of(now, next.at) - self.target;
-        if spare > MUCH_SPARE || (spare > SPARE && self.frames_since_shortened >= EVERY) {
-            if stretch::shorten(&mut self.pcm) > 0 {
-                self.frames_since_shortened = 0;
-            }
-        } else if spare < -SHORT {
+        let left = self.pcm.len() - FRAME;
+        let frames_left = (left / FRAME) as i64;
+        let spare = self.may_be_late(now + (1 + frames_left) * FRAME_SAMPLES, next.at) - self.target;
+        let often = spare > MUCH_SPARE || self.frames_since_shortened >= EVERY;
+        if spare < 0 {
             stretch::lengthen(&mut self.pcm);
+        } else if often && spare > FRAME_SAMPLES + SPARE && self.has_next(next) {
+            self.shorten(usize::MAX);
+        } else if often {
+            // What is left over for the next frame only makes it wait.
+            self.shorten(left);
         }
+    }
+
+    fn shorten(&mut self, at_most: usize) {
+        if stretch::shorten_by(&mut self.pcm, at_most) > 0 {
+            self.frames_since_shortened = 0;
+        }
+    }
+
+    fn has_next(&mut self, next: Placed) -> bool {
+        self.store.first().is_some_and(|first| first.sequence == next.sequence)
+    }
+
+    /// How late the packet with timestamp `at` may be if it must be there at `taken`.
+    fn may_be_late(&self, taken: i64, at: i64) -> i64 {
+        taken - at - self.delay.as_ref().map_or(0, Delay::base)
     }
 
     /// How long a sample with timestamp `at` will have waited if it is played right after what is decoded.
     fn delay_of(&self, now: i64, at: i64) -> i64 {
-        let base = self.delay.as_ref().map_or(0, Delay::base);
-        now + self.pcm.len() as i64 - at - base
+        self.may_be_late(now + self.pcm.len() as i64, at)
     }
 
-    /// Appends something, however little, to `pcm`; or takes a packet away that is not to be played.
+    /// Appends something to `pcm`; or takes a packet away that is not to be played.
     fn fill(&mut self, now: i64) {
-        let room = FRAME_SAMPLES - self.pcm.len() as i64;
-        let Some(first) = self.store.first() else { return self.stall(room) };
+        let Some(first) = self.store.first() else { return self.stall() };
         let sound = first.codec.is_some();
         let first = Placed { sequence: first.sequence, at: first.at };
-        let delay = self.delay_of(now, first.at);
-        if !sound || delay > self.target + BACKLOG {
+        if !sound || self.delay_of(now, first.at) > self.target + BACKLOG {
             return self.pass_over(first);
         }
+        let in_time = self.may_be_late(now, first.at) >= self.target;
         match self.next {
-            None => self.begin(first, delay, room),
-            Some(next) => self.approach(next, first, delay, room),
+            None if in_time => self.play(first),
+            None => self.stall(),
+            Some(next) => self.approach(now, next, first, in_time),
         }
     }
 
     /// Nothing is there. Time stands still: what is missing may only be late, and then it is played after all.
-    fn stall(&mut self, room: i64) {
-        let made_up = if self.next.is_none() || self.stalled >= GIVE_UP {
+    fn stall(&mut self) {
+        if self.next.is_none() {
             self.pcm.resize(FRAME, 0);
-            room
+        } else if self.stalled >= GIVE_UP && self.noise.is_none() {
+            self.pcm.resize(FRAME, 0);
+            self.stalled = (self.stalled + FRAME_SAMPLES).min(i64::MAX / 4);
         } else {
-            self.conceal(room)
-        };
-        self.stalled = (self.stalled + made_up).min(i64::MAX / 4);
+            self.stalled = (self.stalled + self.conceal(FRAME_SAMPLES)).min(i64::MAX / 4);
+        }
     }
 
     fn pass_over(&mut self, first: Placed) {
         if let Some(next) = &mut self.next {
             next.sequence = first.sequence + 1;
         }
+        if let Some(noise) =
+            self.store.first().filter(|first| first.codec.is_none()).and_then(|f| Noise::read(&f.payload))
+        {
+            self.noise = Some(noise);
+        }
         self.store.remove_first();
     }
 
-    /// The very first packet waits until its delay is right; sharp to the sample.
-    fn begin(&mut self, first: Placed, delay: i64, room: i64) {
-        let wait = (self.target - delay).clamp(0, room);
-        self.pcm.resize(self.pcm.len() + wait as usize, 0);
-        if delay + wait >= self.target {
-            (self.next, self.stalled) = (Some(first), 0);
-        }
-        if wait == 0 {
-            self.play(first);
-        }
-    }
-
     /// A packet is there: is it its turn, and if not, what comes before it?
-    fn approach(&mut self, next: Placed, first: Placed, delay: i64, room: i64) {
+    fn approach(&mut self, now: i64, next: Placed, first: Placed, in_time: bool) {
         let lost = first.sequence > next.sequence;
         // What was made up while waiting stands for what never came.
         let paid = self.stalled.min((first.at - next.at).max(0));
         let gap = first.at - next.at - paid;
         // A pause in which nothing was sent is no concealment.
-        if lost || paid == 0 {
+        if self.noise.is_none() && (lost || paid == 0) {
             self.concealed += self.stalled.min(GIVE_UP) as u64;
         }
         self.stalled = 0;
         self.next = Some(Placed { at: next.at + paid, ..next });
         if gap <= 2 * MS {
+            self.give_up(first.sequence - next.sequence);
             self.play(first);
         } else if !lost || gap > GIVE_UP {
-            self.pause(first, gap, delay, room);
-        } else if delay + gap + FRAME_SAMPLES <= self.target {
+            self.pause(first, gap, in_time);
+        } else if self.may_be_late(now, next.at) + FRAME_SAMPLES <= self.target {
             // There is too little delay anyway: the missing packet may still come while it grows.
-            self.concealed += self.conceal(room) as u64;
+            self.concealed += self.conceal(FRAME_SAMPLES) as u64;
         } else {
             self.bridge(first, gap);
         }
     }
 
     /// The sender paused (DTX, DTMF, or a long loss): the pause lasts as long as the delay needs to be right again.
-    fn pause(&mut self, first: Placed, gap: i64, delay: i64, room: i64) {
-        let wait = (self.target - delay).min(gap).min(room);
-        if wait <= 0 {
+    fn pause(&mut self, first: Placed, gap: i64, in_time: bool) {
+        if in_time {
             return self.play(first);
         }
-        let waited = self.conceal(wait);
-        if delay + waited >= self.target {
-            self.next = Some(first);
-        } else {
-            self.advance(waited);
-        }
+        let waited = self.conceal(gap.min(FRAME_SAMPLES));
+        self.advance(waited);
     }
 
     /// Makes up for lost packets before `first`: a frame at a time, the last with help of `first`.
@@ -216,9 +231,17 @@ impl Playout {
             self.advance(made_up);
         } else {
             self.recover(gap);
-            self.next = Some(first);
+            if let Some(next) = self.next.replace(first) {
+                self.give_up(first.sequence - next.sequence);
+            }
         }
         self.concealed += (self.pcm.len() - before) as u64;
+    }
+
+    fn give_up(&mut self, packets: i64) {
+        if let Some(delay) = &mut self.delay {
+            (0..packets.min(50)).for_each(|_| delay.lost());
+        }
     }
 
     fn advance(&mut self, by: i64) {
@@ -240,6 +263,10 @@ impl Playout {
     /// Makes up `samples`, or a little more, and says how many.
     fn conceal(&mut self, samples: i64) -> i64 {
         let before = self.pcm.len();
+        if let Some(noise) = &mut self.noise {
+            noise.fill(samples as usize, &mut self.pcm);
+            return samples;
+        }
         match self.codec.and_then(|codec| decoder(&mut self.decoders, codec)) {
             Some(decoder) => decoder.conceal(samples as usize, &mut self.pcm),
             None => self.pcm.resize(before + samples as usize, 0),
@@ -249,6 +276,7 @@ impl Playout {
 
     /// Decodes the first packet.
     fn play(&mut self, placed: Placed) {
+        self.noise = None;
         let Self { store, decoders, pcm, codec, .. } = self;
         let Some(first) = store.first() else { return };
         let decoded = first.codec.and_then(|playing| {

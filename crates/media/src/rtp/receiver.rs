@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rtp_types::RtpPacket;
 
-use super::{Header, RtpError, digits::Digits, playout::Playout, source::Source, source::Verdict};
+use super::{Header, RtpError, digits::Digits, noise, playout::Playout, source::Source, source::Verdict};
 use crate::{Codec, Frame};
 
 /// Longer datagrams are no RTP that we ever asked for.
@@ -104,13 +104,15 @@ impl RtpReceiver {
         let codec = self.codecs[usize::from(header.payload_type)];
         let clock = codec.or(self.codec).map_or(8000, Codec::rtp_clock);
         let source = self.source.get_or_insert_with(|| Source::new(&header, clock, samples));
+        let comfort =
+            codec.is_none() && header.payload_type == noise::PAYLOAD_TYPE && self.dtmf != Some(noise::PAYLOAD_TYPE);
         match source.judge(&header, clock, samples, codec.is_some()) {
             Verdict::New(placed) => {
                 if let Some(codec) = codec {
                     self.codec = Some(codec);
                     self.playout.insert(samples, placed, codec, packet.payload());
                 } else {
-                    self.playout.fill_place(placed);
+                    self.playout.fill_place(placed, if comfort { packet.payload() } else { &[] });
                 }
             }
             Verdict::Duplicate => self.duplicate += 1,

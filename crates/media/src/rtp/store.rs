@@ -10,7 +10,8 @@ pub(crate) struct Waiting {
     pub(crate) sequence: i64,
     /// Timestamp, unwrapped, in samples at 48 kHz.
     pub(crate) at: i64,
-    /// `None` for a packet that holds no sound, such as a DTMF event: it only fills its place in the sequence.
+    /// `None` for a packet that holds no sound, such as a DTMF event: it only fills its place in the sequence, and its
+    /// payload, if any, is comfort noise.
     pub(crate) codec: Option<Codec>,
     pub(crate) payload: Vec<u8>,
     occupied: bool,
