@@ -170,9 +170,7 @@ impl Owner {
 
     /// Somebody else is at the other end now: they transferred us, or their system says who answered.
     fn identity(&mut self, id: PhoneCallId, party: Party) {
-        if let Some(ring) = self.view.rings.iter_mut().find(|ring| ring.id == id) {
-            ring.caller = party;
-        } else {
+        if !self.caller_is(id, &party) {
             self.change(id, |call| call.with = party);
         }
     }

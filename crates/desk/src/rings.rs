@@ -42,6 +42,16 @@ impl Owner {
         self.note(Tone::Plain, format!("You declined: {}, {}.", ring.headline, name(&ring.caller)));
     }
 
+    /// The caller has been transferred while it rings here; `false` if nothing rings.
+    pub(crate) fn caller_is(&mut self, id: PhoneCallId, caller: &Party) -> bool {
+        let Some(ring) = self.view.rings.iter_mut().find(|ring| ring.id == id) else { return false };
+        if ring.headline == call_from(&ring.caller) {
+            ring.headline = call_from(caller);
+        }
+        ring.caller.clone_from(caller);
+        true
+    }
+
     /// Removes a card; `None` if it is gone already.
     pub(crate) fn take_ring(&mut self, id: PhoneCallId) -> Option<RingView> {
         let at = self.view.rings.iter().position(|ring| ring.id == id)?;
@@ -87,10 +97,26 @@ fn headline(call: &IncomingCall) -> String {
         },
         softphone::RingKind::Outside => match &call.department {
             Some(department) => format!("Call for {department}"),
-            None => format!("Call from {}", name(&call.caller)),
+            None => plain_headline(call),
         },
-        softphone::RingKind::Internal => format!("Call from {}", name(&call.caller)),
+        softphone::RingKind::Internal => plain_headline(call),
     }
+}
+
+/// Other systems say only this much of a call that was handed on.
+fn plain_headline(call: &IncomingCall) -> String {
+    match (&call.transferred_by, &call.forwarded) {
+        (Some(by), _) => format!("Transferred by {}", name(by)),
+        (None, Some(Recalled { from, because: Some(because), .. })) => {
+            format!("Forwarded from {}: {}", name(from), because.phrase())
+        }
+        (None, Some(Recalled { from, because: None, .. })) => format!("Forwarded from {}", name(from)),
+        (None, None) => call_from(&call.caller),
+    }
+}
+
+fn call_from(caller: &Party) -> String {
+    format!("Call from {}", name(caller))
 }
 
 /// "Back from Ravi Kumar: no answer after 20 s". Only an unanswered ring is told with its length.

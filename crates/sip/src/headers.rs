@@ -4,7 +4,8 @@ use crate::{
     Credentials, Flow, NameAddr, RegistrationKey, Replaces, Uri,
     address::quote,
     auth::hex,
-    message::{Message, first_of_list, param_of},
+    history,
+    message::{Message, first_of_list, param_of, split_list},
 };
 
 /// Longest value that is taken over from outside, bytes.
@@ -18,17 +19,19 @@ pub struct CallHeaders {
     pub asserted_identity: Option<NameAddr>,
     /// Referred-By (RFC 3892).
     pub referred_by: Option<NameAddr>,
-    /// The topmost Diversion (RFC 5806). The parameter `reason` is in [`NameAddr::params`].
+    /// The topmost Diversion (RFC 5806), or what a History-Info (RFC 7044) says of the last one who passed the call on.
+    /// The parameter `reason` is in [`NameAddr::params`].
     pub diversion: Option<NameAddr>,
-    /// Alert-Info without its angle brackets, e.g. `urn:alert:source:internal` (RFC 7462).
+    /// Of the Alert-Infos the first `urn:alert:…` (RFC 7462); else the parameter `info` as many devices know it
+    /// (`alert-internal`), else the first without its angle brackets.
     pub alert_info: Option<String>,
     /// User-to-User (RFC 7433), decoded text; sent as `<hex>;encoding=hex`.
     pub user_to_user: Option<String>,
     /// Session-ID (RFC 7989).
     pub session_id: Option<String>,
     pub subject: Option<String>,
-    /// `Answer-Mode: Auto` (RFC 5373): the caller asks the device to answer by itself. Whether it may is its owner's
-    /// decision.
+    /// `Answer-Mode: Auto` (RFC 5373), or what older systems say instead in Call-Info (`answer-after`) and Alert-Info: the
+    /// caller asks the device to answer by itself. Whether it may is its owner's decision.
     pub auto_answer: bool,
     /// The dialog of the called side that this call shall replace (RFC 3891). Only sent: an INVITE that arrives with
     /// one is refused.
@@ -40,16 +43,15 @@ pub struct CallHeaders {
 impl CallHeaders {
     pub(crate) fn read(m: &Message) -> Self {
         let text = |name| m.get(name).filter(|v| !v.is_empty() && v.len() <= MAX_VALUE).map(str::to_owned);
-        let alert = m.get("Alert-Info").map(|v| v.trim_start_matches('<').split('>').next().unwrap_or_default());
         Self {
             asserted_identity: presented(m),
             referred_by: m.name_addr("Referred-By"),
-            diversion: m.name_addr("Diversion"),
-            alert_info: alert.filter(|v| !v.is_empty() && v.len() <= MAX_VALUE).map(str::to_owned),
+            diversion: m.name_addr("Diversion").or_else(|| history::passed_on_by(m)),
+            alert_info: alert_info(m),
             user_to_user: m.get("User-to-User").and_then(decode_note),
             session_id: text("Session-ID"),
             subject: text("Subject"),
-            auto_answer: m.get("Answer-Mode").is_some_and(is_auto),
+            auto_answer: asks_to_be_answered(m),
             replaces: None,
             call_info: m
                 .headers
@@ -110,8 +112,23 @@ fn is_private(m: &Message) -> bool {
     m.all("Privacy").any(|value| value.split([';', ',']).any(private))
 }
 
-fn is_auto(answer_mode: &str) -> bool {
-    answer_mode.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("Auto")
+fn alert_info(m: &Message) -> Option<String> {
+    let all: Vec<&str> = m.all("Alert-Info").flat_map(split_list).take(16).collect();
+    let bare =
+        |value: &&str| value.trim_start_matches('<').split(['>', ';']).next().unwrap_or_default().trim().to_owned();
+    let urn = all.iter().map(bare).find(|v| v.get(..10).is_some_and(|v| v.eq_ignore_ascii_case("urn:alert:")));
+    let info = || all.iter().find_map(|v| param_of(v, "info")).map(str::to_owned);
+    let found = urn.or_else(info).or_else(|| all.first().map(bare));
+    found.filter(|v| !v.is_empty() && v.len() <= MAX_VALUE)
+}
+
+fn asks_to_be_answered(m: &Message) -> bool {
+    let is_auto = |mode: &str| mode.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("Auto");
+    let mode = ["Answer-Mode", "Priv-Answer-Mode"].into_iter().filter_map(|name| m.get(name)).any(is_auto);
+    let after = m.all("Call-Info").flat_map(split_list).any(|v| param_of(v, "answer-after").is_some());
+    // "Auto Answer", "alert-autoanswer", "Ring Answer" and the like.
+    let info = |v: &str| param_of(v, "info").is_some_and(|info| info.to_ascii_lowercase().contains("answer"));
+    mode || after || m.all("Alert-Info").flat_map(split_list).any(info)
 }
 
 /// The text of a User-to-User header; as it stands if it is not in hex.
@@ -234,5 +251,80 @@ impl Package {
             Self::Dialog => "application/dialog-info+xml",
             Self::MessageSummary => "application/simple-message-summary",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use rsipstack::sip::Method;
+
+    use super::*;
+
+    fn read(headers: &[(&str, &str)]) -> CallHeaders {
+        let mut m = Message::request(Method::Invite, "sip:x".into());
+        headers.iter().for_each(|(name, value)| m.add(name, *value));
+        CallHeaders::read(&m)
+    }
+
+    #[test]
+    fn the_ring_tone_that_is_asked_for_is_found_in_every_spelling() {
+        for (value, found) in [
+            ("<urn:alert:source:internal>", "urn:alert:source:internal"),
+            ("<http://x/ring.wav>;info=x, <URN:alert:service:recall:hold>", "URN:alert:service:recall:hold"),
+            ("urn:alert:source:external;x=y", "urn:alert:source:external"),
+            ("<http://www.notused.com>;info=alert-internal;x-line-id=0", "alert-internal"),
+            ("<http://x/ring.wav>", "http://x/ring.wav"),
+            ("Bellcore-dr2", "Bellcore-dr2"),
+        ] {
+            assert_eq!(read(&[("Alert-Info", value)]).alert_info.as_deref(), Some(found), "{value}");
+        }
+        assert_eq!(read(&[("Alert-Info", "<>")]).alert_info, None);
+    }
+
+    #[test]
+    fn a_wish_to_be_answered_is_heard_in_every_spelling() {
+        for (name, value) in [
+            ("Answer-Mode", "Auto;require"),
+            ("Priv-Answer-Mode", "auto"),
+            ("Call-Info", "<sip:x>;purpose=icon, <sip:x>;answer-after=0"),
+            ("Alert-Info", "<http://x>;info=\"Auto Answer\""),
+            ("Alert-Info", "<http://x>;info=alert-autoanswer;delay=0"),
+        ] {
+            assert!(read(&[(name, value)]).auto_answer, "{name}: {value}");
+        }
+        for (name, value) in [
+            ("Answer-Mode", "Manual"),
+            ("Call-Info", "<sip:x>;purpose=icon"),
+            ("Alert-Info", "<urn:alert:source:internal>"),
+        ] {
+            assert!(!read(&[(name, value)]).auto_answer, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn who_wants_to_stay_unknown_does() {
+        let pai = ("P-Asserted-Identity", "\"Priya\" <sip:200@x>, <tel:+4930>");
+        let who = |more: &[(&str, &str)]| {
+            let asserted = read(&[&[pai], more].concat()).asserted_identity;
+            asserted.map(|who| who.uri.user().to_owned())
+        };
+        assert_eq!(who(&[]).as_deref(), Some("200"));
+        assert_eq!(who(&[("Privacy", "none")]).as_deref(), Some("200"));
+        for privacy in ["id", "header;id", "user; critical", "ID"] {
+            assert_eq!(who(&[("Privacy", privacy)]), None, "{privacy}");
+        }
+        let older = read(&[("Remote-Party-ID", "\"Priya\" <sip:200@x>;party=calling;privacy=off;screen=yes")]);
+        assert_eq!(older.asserted_identity.unwrap().uri.user(), "200");
+        assert_eq!(read(&[("Remote-Party-ID", "<sip:200@x>;privacy=full")]).asserted_identity, None);
+    }
+
+    #[test]
+    fn the_topmost_diversion_counts_before_any_history() {
+        let headers = read(&[
+            ("Diversion", "<sip:300@x>;reason=user-busy, <sip:400@x>;reason=no-answer"),
+            ("History-Info", "<sip:500@x?Reason=SIP;cause=408>;index=1, <sip:200@x>;index=1.1"),
+        ]);
+        assert_eq!(headers.diversion.unwrap().to_string(), "<sip:300@x>;reason=user-busy");
     }
 }

@@ -25,6 +25,7 @@ mod endpoint;
 mod error;
 mod event;
 mod headers;
+mod history;
 mod impair;
 mod io;
 mod leg;

@@ -19,6 +19,7 @@ impl fmt::Display for CallKey {
 
 /// Everything a phone reports.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "moved once, from the phone to its owner")]
 pub enum PhoneEvent {
     Registration(RegistrationState),
     /// A call rings here. The ring tone has already been started.

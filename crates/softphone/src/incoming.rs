@@ -22,6 +22,8 @@ pub struct IncomingCall {
     pub call_id: Option<CallId>,
     /// Of a recall: from whom it comes back, and why.
     pub back: Option<Recalled>,
+    /// Whom it was for before it was passed on to this phone, and why.
+    pub forwarded: Option<Recalled>,
     /// It asks to be answered by itself and may: that has been done.
     pub answers_itself: bool,
 }
@@ -63,6 +65,7 @@ impl IncomingCall {
             note: text(headers.user_to_user.as_deref(), MAX_NOTE),
             call_id: call_id(headers),
             back: headers.diversion.as_ref().filter(|_| kind == RingKind::Recall).map(recalled),
+            forwarded: headers.diversion.as_ref().filter(|_| kind != RingKind::Recall).map(recalled),
             answers_itself: false,
         }
     }
@@ -73,7 +76,7 @@ fn ring_kind(headers: &CallHeaders, referred: bool) -> RingKind {
     let urn = headers.alert_info.as_deref().unwrap_or_default().trim().to_ascii_lowercase();
     if urn.starts_with("urn:alert:service:recall") {
         RingKind::Recall
-    } else if !urn.starts_with("urn:alert:source:internal") {
+    } else if !urn.starts_with("urn:alert:source:internal") && urn != "alert-internal" {
         RingKind::Outside
     } else if own(headers, "X-Patchcord-Ring").is_some_and(|ring| ring.eq_ignore_ascii_case("consult")) {
         RingKind::Consult
@@ -217,6 +220,20 @@ mod tests {
         assert_eq!(ring("", None, false), RingKind::Outside);
         assert_eq!(ring("urn:alert:source:internal", Some("consult"), true), RingKind::Consult);
         assert_eq!(ring("urn:alert:source:external", Some("consult"), true), RingKind::Outside, "nobody's pretence");
+    }
+
+    /// What other systems' INVITEs say.
+    #[test]
+    fn a_forwarded_call_says_whom_it_was_for() {
+        let call = read(CallHeaders {
+            diversion: Some("\"Mina Shah\" <sip:300@pbx.example>;reason=user-busy".parse().unwrap()),
+            alert_info: Some("alert-internal".into()),
+            ..CallHeaders::default()
+        });
+        assert_eq!((call.kind, call.back), (RingKind::Internal, None));
+        let forwarded = call.forwarded.unwrap();
+        assert_eq!((forwarded.from.name.as_str(), forwarded.because), ("Mina Shah", Some(Reason::Busy)));
+        assert_eq!(read(CallHeaders::default()).forwarded, None);
     }
 
     #[test]

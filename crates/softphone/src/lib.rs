@@ -7,6 +7,7 @@
 mod answers;
 mod call;
 mod config;
+mod dialled;
 mod ended;
 mod event;
 mod incoming;

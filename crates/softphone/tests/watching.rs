@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::Desk;
-use softphone::{Account, PhoneEvent, RegistrationState, Secret, WatchedState};
+use softphone::{Account, CallEvent, PhoneEvent, RegistrationState, Secret, WatchedState};
 use tokio::net::UdpSocket;
 
 struct System {
@@ -47,11 +47,12 @@ impl System {
         let to = header(request, "To");
         let to = if to.contains(";tag=") { to.to_owned() } else { format!("{to};tag=system") };
         let text = format!(
-            "SIP/2.0 {status}\r\n{}{}{}{}To: {to}\r\n{more}\r\n",
+            "SIP/2.0 {status}\r\n{}{}{}{}To: {to}\r\n{more}{}",
             copy("Via"),
             copy("From"),
             copy("Call-ID"),
-            copy("CSeq")
+            copy("CSeq"),
+            if more.contains("\r\n\r\n") { "" } else { "\r\n" },
         );
         self.socket.send_to(text.as_bytes(), self.phone).await.unwrap();
     }
@@ -108,6 +109,38 @@ async fn watched(desk: &mut Desk) -> (String, WatchedState) {
         _ => None,
     })
     .await
+}
+
+/// A caller must not be able to have this phone call a number that costs money.
+#[tokio::test]
+async fn a_number_of_the_world_is_not_called_because_the_other_side_asks() {
+    let mut system = System::bind().await;
+    let mut desk = at(&system).await;
+    let register = system.asked("REGISTER").await;
+    system.answer(&register, "200 OK", "Expires: 300\r\n").await;
+    let us = system.socket.local_addr().unwrap();
+    let call = desk.phone.call("sip:200@pbx?Subject=injected".replace("pbx", &us.to_string()).as_str());
+    let invite = system.asked("INVITE").await;
+    assert!(
+        invite.starts_with(&format!("INVITE sip:200@{us} SIP/2.0\r\n")) && !invite.contains("injected"),
+        "{invite}"
+    );
+    let sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
+    let more = format!("Contact: <sip:200@{us}>\r\nContent-Type: application/sdp\r\n\r\n{sdp}");
+    system.answer(&invite, "200 OK", &more).await;
+    desk.answered(call).await;
+    let refer = format!(
+        "REFER sip:ravi@{} SIP/2.0\r\nVia: SIP/2.0/UDP {us};branch=z9hG4bKr\r\nFrom: {};tag=system\r\nTo: {}\r\n\
+         Call-ID: {}\r\nCSeq: 1 REFER\r\nContact: <sip:200@{us}>\r\nr: <sip:09001234567@{us}>\r\n\r\n",
+        system.phone,
+        header(&invite, "To"),
+        header(&invite, "From"),
+        header(&invite, "Call-ID")
+    );
+    system.socket.send_to(refer.as_bytes(), system.phone).await.unwrap();
+    let trouble = desk.call(call, "a warning", |e| matches!(e, CallEvent::Trouble { .. })).await;
+    assert!(matches!(&trouble, CallEvent::Trouble { sentence } if sentence.contains("09001234567")), "{trouble:?}");
+    system.asked("SIP/2.0 603").await;
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ fn incoming(key: u32) -> IncomingCall {
         note: Some("invoice 7".into()),
         call_id: Some("c".into()),
         back: None,
+        forwarded: None,
         answers_itself: false,
     }
 }
@@ -132,19 +133,33 @@ async fn every_kind_says_in_words_what_it_is() {
     let calls = [
         IncomingCall { kind: softphone::RingKind::Recall, back: Some(back), ..incoming(1) },
         IncomingCall { kind: softphone::RingKind::Outside, ..incoming(2) },
-        IncomingCall { kind: softphone::RingKind::Outside, department: None, ..incoming(3) },
-        IncomingCall { kind: softphone::RingKind::Internal, caller: party(" ", ""), ..incoming(4) },
+        IncomingCall { kind: softphone::RingKind::Outside, department: None, transferred_by: None, ..incoming(3) },
+        IncomingCall {
+            kind: softphone::RingKind::Internal,
+            caller: party(" ", ""),
+            transferred_by: None,
+            ..incoming(4)
+        },
+        IncomingCall { kind: softphone::RingKind::Outside, department: None, ..incoming(5) },
+        IncomingCall {
+            kind: softphone::RingKind::Internal,
+            transferred_by: None,
+            forwarded: Some(Recalled { from: party("Mina Shah", "300"), because: Some(Reason::Busy), after: None }),
+            ..incoming(6)
+        },
     ];
     for call in calls {
         rig.phones.report(PhoneEvent::Incoming(call)).await;
     }
-    let view = rig.screen.until("four", |view| view.rings.len() == 4).await;
+    let view = rig.screen.until("all", |view| view.rings.len() == 6).await;
     let headlines: Vec<_> = view.rings.iter().map(|ring| ring.headline.as_str()).collect();
     let wanted = [
         "Back from Ravi Kumar: no answer after 20 s",
         "Call for Support",
         "Call from Priya Nair",
         "Call from an unknown caller",
+        "Transferred by Ravi Kumar",
+        &format!("Forwarded from Mina Shah: {}", Reason::Busy.phrase()),
     ];
     assert_eq!(headlines, wanted);
     rig.end().await;

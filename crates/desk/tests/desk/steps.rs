@@ -87,6 +87,7 @@ fn incoming(kind: softphone::RingKind) -> IncomingCall {
         note: None,
         call_id: Some("c".into()),
         back: None,
+        forwarded: None,
         answers_itself: false,
     }
 }

@@ -10,6 +10,13 @@ use crate::{
     transaction::{Outcome, Owner},
 };
 
+/// A Request-URI: headers and a method have no place there (RFC 3261 section 19.1.1), whoever asked for them.
+fn request_target(mut to: crate::Uri) -> String {
+    to.headers = None;
+    to.params.retain(|(name, _)| name != "method");
+    to.to_string()
+}
+
 impl Leg {
     pub fn call(key: LegKey, invite: Invite, io: &mut Io) -> Self {
         let way = io.way(invite.through);
@@ -31,7 +38,7 @@ impl Leg {
             remote: to.to_string(),
             local_cseq: 0,
             remote_cseq: 0,
-            target: invite.to.to_string(),
+            target: request_target(invite.to.clone()),
             routes: way.routes,
             flow: invite.via_flow.or(way.flow),
             stay_on_flow: invite.via_flow.is_some(),

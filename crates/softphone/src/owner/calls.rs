@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::{Asked, Command, Line, MAX_CALLS, Owner};
 use crate::call::{Call, Effect, Flow, Input, ReferTo, State};
 use crate::config::SoundChoice;
+use crate::dialled;
 use crate::event::{CallEvent, CallKey, Ended};
 use crate::incoming::party;
 use crate::session::{Agreed, Session};
@@ -48,24 +49,14 @@ impl Owner {
         ControlFlow::Continue(())
     }
 
-    /// Whom a person means: a SIP URI, `user@host`, or with an account a bare number or user.
+    /// Whom a person means.
     pub(super) fn target(&self, to: &str) -> Result<Uri, String> {
-        let to = to.trim();
-        let not_callable = || format!("\"{}\" cannot be called.", crate::incoming::cleaned(to, 80));
-        let uri: Uri = match &self.account {
-            _ if to.starts_with("sip:") || to.starts_with("sips:") => to.parse().map_err(|_| not_callable())?,
-            _ if to.contains('@') => format!("sip:{to}").parse().map_err(|_| not_callable())?,
-            Some(account) if !to.is_empty() => {
-                // People write numbers with spaces, dots and brackets.
-                let dialled: String =
-                    to.strip_prefix("tel:").unwrap_or(to).chars().filter(|c| !" .-()/".contains(*c)).collect();
-                let plain =
-                    if dialled.chars().all(|c| c.is_ascii_digit() || "+*#".contains(c)) { &dialled } else { to };
-                Uri { user: Some(plain.to_owned()), ..account.registrar.clone() }
-            }
-            Some(_) | None => return Err(not_callable()),
-        };
+        let uri = dialled::target(to, self.registrar())?;
         Ok(self.transport.into_iter().fold(uri, Uri::over))
+    }
+
+    pub(super) fn registrar(&self) -> Option<&Uri> {
+        self.account.as_ref().map(|account| &account.registrar)
     }
 
     /// Places a call; `follows` is the call whose REFER asked for it.
@@ -340,10 +331,9 @@ impl Line {
 impl Owner {
     /// Whether a REFER's target can be called: an address, and not our own.
     pub(super) fn can_follow(&self, to: &Uri) -> bool {
-        let callable = to.scheme == sip::Scheme::Sip && !matches!(&to.host, Host::Name(name) if name.is_empty());
         let here = to.host == Host::Ip(self.listen.ip()) && to.port.unwrap_or(5060) == self.listen.port();
         let us = &self.us.uri;
         let ours = to.user == us.user && to.host == us.host && to.port.unwrap_or(5060) == us.port.unwrap_or(5060);
-        callable && !here && !ours
+        dialled::is_somewhere(to) && !here && !ours
     }
 }

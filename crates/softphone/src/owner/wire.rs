@@ -4,8 +4,9 @@ use sip::{EndCause, EndedBy, Incoming, LegEvent};
 
 use super::{Asked, Line, MAX_CALLS, Owner};
 use crate::call::{Call, Input, State};
+use crate::dialled;
 use crate::event::{CallEvent, CallKey, PhoneEvent};
-use crate::incoming::{IncomingCall, party};
+use crate::incoming::{IncomingCall, cleaned, party};
 
 /// No codec in common, or no SDP that can be read (RFC 3261 section 21.4.26).
 const NOT_ACCEPTABLE_HERE: u16 = 488;
@@ -57,7 +58,15 @@ impl Owner {
             LegEvent::OfferAnswered { sdp } => self.offer_answered(call, &sdp),
             LegEvent::OfferFailed { status } => self.input(call, Input::OfferFailed { status }),
             LegEvent::Refer { to, referred_by, replaces } => {
-                let follow = self.can_follow(&to.uri);
+                let dear = dialled::may_cost_money(&to.uri, self.registrar());
+                if dear {
+                    let number = cleaned(to.uri.user(), 80);
+                    let sentence = format!(
+                        "The other side asked this phone to call {number}. It did not: that is for you to dial."
+                    );
+                    self.tell_call(call, CallEvent::Trouble { sentence });
+                }
+                let follow = !dear && self.can_follow(&to.uri);
                 let Some(line) = self.lines.get_mut(&call) else { return };
                 if follow {
                     let replaces = replaces.map(|r| r.dialog);

@@ -96,6 +96,8 @@ fn incoming(call: &IncomingCall) -> Value {
         "back_from": call.back.as_ref().map(|back| &back.from),
         "back_because": call.back.as_ref().and_then(|back| back.because),
         "back_seconds": call.back.as_ref().and_then(|back| back.after).map(|after| after.as_secs()),
+        "forwarded_from": call.forwarded.as_ref().map(|forwarded| &forwarded.from),
+        "forwarded_because": call.forwarded.as_ref().and_then(|forwarded| forwarded.because),
         "answers_itself": call.answers_itself,
     })
 }
