@@ -1,6 +1,6 @@
 //! What a window may ask. Each command posts and returns; what becomes of it arrives as a [`ViewChanged`] event.
 
-use desk::{DeskHandle, Levels, View, ViewPatch, Wish};
+use desk::{DeskHandle, Levels, SipAccountSettings, View, ViewPatch, Wish};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 use specta_typescript::semantic;
@@ -43,6 +43,14 @@ pub fn sign_in(desk: State<'_, DeskHandle>, address: String, user: String, passw
     desk.sign_in(address, user, password);
 }
 
+/// Takes a plain SIP account. Carries a password too; an empty one leaves the one that is kept.
+#[tauri::command]
+#[specta::specta]
+#[allow(clippy::needless_pass_by_value, reason = "tauri hands state over by value")]
+pub fn save_account(desk: State<'_, DeskHandle>, settings: SipAccountSettings, password: String) {
+    desk.save_account(settings, password);
+}
+
 /// Makes the ring window as wide as its text and as high as its cards need, in logical pixels.
 #[tauri::command]
 #[specta::specta]
@@ -70,7 +78,7 @@ pub fn unwatch_levels(watch: State<'_, LevelWatch>) {
 #[must_use]
 pub fn bindings() -> Builder<tauri::Wry> {
     Builder::<tauri::Wry>::new()
-        .commands(collect_commands![view, wish, sign_in, fit_ring, watch_levels, unwatch_levels])
+        .commands(collect_commands![view, wish, sign_in, save_account, fit_ring, watch_levels, unwatch_levels])
         .events(collect_events![ViewChanged])
         .constant("MAX_NOTE_CHARS", protocol::MAX_NOTE_CHARS)
         .disable_serde_phases()

@@ -13,6 +13,8 @@ export const commands = {
 	wish: (wish: Wish) => __TAURI_INVOKE<void>("wish", { wish }),
 	/**  The only command that carries a password; it is not a [`Wish`], which may be logged. */
 	signIn: (address: string, user: string, password: string) => __TAURI_INVOKE<void>("sign_in", { address, user, password }),
+	/**  Takes a plain SIP account. Carries a password too; an empty one leaves the one that is kept. */
+	saveAccount: (settings: SipAccountSettings, password: string) => __TAURI_INVOKE<void>("save_account", { settings, password }),
 	/**  Makes the ring window as wide as its text and as high as its cards need, in logical pixels. */
 	fitRing: (width: number, height: number) => __TAURI_INVOKE<void>("fit_ring", { width, height }),
 	/**  Streams how loud microphone and speaker are, until [`unwatch_levels`]. */
@@ -29,6 +31,48 @@ export const events = {
 export const MAX_NOTE_CHARS = 200 as const;
 
 /* Types */
+/**  Something that a person may want of a system. */
+export type Ability = {
+	has: Has,
+	sentence: string,
+};
+
+/**  Set apart from the colours of states. */
+export type AccountColour = "blue" | "teal" | "plum" | "olive" | "rust" | "slate";
+
+/**  Names a plain account on this machine, for as long as it is there. */
+export type AccountKey = string;
+
+export type AccountView = {
+	/**  As entered; the form to change it starts with these. */
+	settings: SipAccountSettings,
+	/**  "Shop", or the address. */
+	name: string,
+	/**  Two letters for a narrow place. */
+	label: string,
+	state: LinkState,
+	/**  What to do next, if it is not registered. */
+	advice: string | null,
+	/**  The server shows this certificate, which nobody vouches for: the person compares and accepts. */
+	fingerprint: string | null,
+	/**  Said when the password could not go to the system keyring: where it is instead. */
+	keyring_warning: string | null,
+	messages: MessagesView | null,
+	watched: WatchedView[],
+	/**  What this account's system can do, in the words of the screen. */
+	abilities: Ability[],
+};
+
+export type AccountsView = {
+	list: AccountView[],
+	/**  From which account a number is called; `None`: the exchange's. */
+	from: AccountKey | null,
+	/**  Why what was last entered was not taken, as a sentence. */
+	fault: string | null,
+	/**  Grows by one with every account that was taken: a form that waits for that closes. */
+	saved: number,
+};
+
 /**  What somebody tried. */
 export type AuditAction = "transfer" | "cancel_transfer" | 
 /**  A consultation was begun; its end has the same action. */
@@ -320,6 +364,10 @@ export type Format =
 /**  The whole record per line, as the exchange's API gives it. */
 "json_lines";
 
+export type Has = "yes" | "no" | 
+/**  It shows when it is tried. */
+"unknown";
+
 export type Heard = {
 	by: UserRef,
 	at: Timestamp,
@@ -514,6 +562,12 @@ export type Mark = {
 	to: number,
 };
 
+export type MessagesView = {
+	waiting: boolean,
+	/**  Systems that only light a lamp give no number. */
+	new: number | null,
+};
+
 /**  Something that happened and that the person should know; shown until dismissed or outdated. */
 export type Notice = {
 	id: number,
@@ -541,6 +595,8 @@ export type Party = {
 
 export type PhoneCall = {
 	id: PhoneCallId,
+	/**  The plain account by which it came or went; `None`: the exchange's. */
+	account: AccountKey | null,
 	/**  The account's call, when known: the row in the live list. */
 	call: CallId | null,
 	with: Party,
@@ -654,9 +710,14 @@ export type RingKind = "outside" | "internal" | "transfer" | "recall" |
 /**  A colleague wants to speak about a caller before handing them over. */
 "consult";
 
+/**  How calls from outside ring. */
+export type RingTone = "bell" | "chime" | "marimba" | "classic";
+
 /**  One incoming call, as the ring window shows it. All of it came with the INVITE. */
 export type RingView = {
 	id: PhoneCallId,
+	/**  The plain account that is called; `None`: the exchange's. */
+	account: AccountKey | null,
 	/**  The account's call, if the INVITE named it: the row in the live list. */
 	call: CallId | null,
 	kind: RingKind,
@@ -738,6 +799,40 @@ address: string; user: string; error: string | null } | { kind: "signing_in"; ad
 /**  Said when the token could not go to the system keyring: where it is instead. */
 keyring_warning: string | null };
 
+/**  All of a plain account but its password. */
+export type SipAccountSettings = {
+	/**  Empty: a new one. */
+	key: AccountKey,
+	/**  `ana@example.com`, with or without `sip:` before it and `:port` behind. */
+	address: string,
+	/**  What others see of the person; may be empty. */
+	display: string,
+	/**  What the account is called here: "Shop". Empty: its address. */
+	name: string,
+	colour: AccountColour,
+	tone: RingTone,
+	/**  For the digest, if it is not the user part of the address. */
+	auth_user: string,
+	/**  `host`, `host:port`; empty: the address's host. */
+	registrar: string,
+	transport: SipTransport,
+	/**  `host`, `host:port`; empty: none. */
+	outbound_proxy: string,
+	/**  In the order of preference. */
+	codecs: SipCodec[],
+	/**  What is dialled to hear messages: `*97`. Empty: not known. */
+	mailbox: string,
+	/**  SHA-256 of the certificate that the person has accepted; empty: none. */
+	fingerprint: string,
+	watched: WatchedLine[],
+};
+
+export type SipCodec = "opus" | "g722" | "pcma" | "pcmu";
+
+export type SipTransport = 
+/**  What the server's DNS records ask for (RFC 3263), or UDP. */
+"auto" | "udp" | "tcp" | "tls";
+
 export type SoundDevice = {
 	id: string,
 	name: string,
@@ -800,6 +895,8 @@ export type SummaryView = {
 };
 
 export type SyncView = { kind: "offline" } | 
+/**  No exchange is behind it: these are the calls of plain accounts, and this is where they are. */
+{ kind: "here" } | 
 /**  `done` records fetched so far; `percent` of the exchange's sequence gone through. */
 { kind: "syncing"; done: number; percent: number } | 
 /**  Stopped by the person; goes on where it was. */
@@ -837,6 +934,8 @@ export type TransferDialog = {
 	sending: boolean,
 	/**  Why Go was refused, as a sentence. */
 	error: string | null,
+	/**  Of a call of a plain account: what its own system does and does not do. */
+	system: string | null,
 	/**  What became of the call while the dialog was open, as a sentence: "Maya Lindqvist is transferring it to Ravi Kumar." */
 	changed: string | null,
 };
@@ -983,6 +1082,8 @@ export type View = {
 	asking: TransferId[],
 	keeping: Keeping,
 	player: PlayerView | null,
+	/**  Plain SIP accounts, beside an exchange or without one. */
+	accounts: AccountsView,
 };
 
 /**  Sent to every window whenever something on the screen changes. */
@@ -1005,6 +1106,7 @@ export type ViewPatch = {
 	asking: TransferId[] | null,
 	keeping: Keeping | null,
 	player: Opened<PlayerView> | null,
+	accounts: AccountsView | null,
 };
 
 export type VoicemailFilter = "any" | 
@@ -1021,6 +1123,24 @@ export type VoicemailRef = {
 	duration_ms: number,
 	/**  Who has listened to it first, and when; `None`: unheard. */
 	heard?: Heard | null,
+};
+
+/**  A line whose state is to be shown. */
+export type WatchedLine = {
+	number: string,
+	/**  May be empty. */
+	name: string,
+};
+
+export type WatchedState = "free" | "ringing" | "on_call" | "unknown";
+
+export type WatchedView = {
+	number: string,
+	/**  The name, or the number. */
+	name: string,
+	state: WatchedState,
+	/**  Why nothing is known. */
+	why: string | null,
 };
 
 /**  Everything a person can ask of the desk. The command returns at once; what becomes of it arrives as a patch. */
@@ -1050,7 +1170,13 @@ export type Wish =
 /**  Percent: 50 to 200. Kept for the next messages. */
 { kind: "speed_message"; percent: number } | { kind: "close_message" } | { kind: "keep_logs"; days: number | null; megabytes: number } | { kind: "open_details"; call: CallId } | { kind: "close_details" } | { kind: "choose_sound"; choice: SoundSettings } | 
 /**  "Hear yourself": begins the test of microphone and speaker. */
-{ kind: "test_sound" } | { kind: "end_sound_test" } | { kind: "dismiss_notice"; id: number };
+{ kind: "test_sound" } | { kind: "end_sound_test" } | 
+/**  Ends a plain account on this machine. Its calls stay in the log. */
+{ kind: "remove_account"; account: AccountKey } | { kind: "accept_account_certificate"; account: AccountKey } | 
+/**  Whence numbers are called from now on; `None`: from the exchange's account. */
+{ kind: "choose_from"; account: AccountKey | null } | { kind: "call_mailbox"; account: AccountKey } | 
+/**  Shows whether this line is free, if the account's system tells. */
+{ kind: "watch_line"; account: AccountKey; number: string; name: string } | { kind: "unwatch_line"; account: AccountKey; number: string } | { kind: "dismiss_notice"; id: number };
 
 /* Tauri Specta runtime */
 type EventEmit<T> = [T] extends [null] ? () => Promise<void> : (payload: T) => Promise<void>;

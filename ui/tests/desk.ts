@@ -11,7 +11,7 @@ const TYPES: Record<string, string> = { ".html": "text/html", ".js": "text/javas
 
 export const emptyPatch: ViewPatch = {
   session: null, link: null, live: null, phone: null, rings: null, dialog: null, logs: null, details: null,
-  directory: null, sound: null, notices: null, asking: null, keeping: null, player: null,
+  directory: null, sound: null, notices: null, asking: null, keeping: null, player: null, accounts: null,
 };
 
 interface Mocked {

@@ -41,6 +41,10 @@ const screens: Record<string, View> = {
     rings: [office.ring],
     notices: [{ id: 1, at: office.at, tone: "bad", sentence: "Ravi Kumar did not answer. Priya Nair is back with Mina Shah.", undo: null }],
   },
+  plain: office.plainBusy(),
+  several: office.several(),
+  "plain-long": office.plainLong(),
+  "plain-dialog": { ...office.plainBusy(), dialog: office.plainDialog },
   offline: office.offline(),
   long: office.long(),
 };
@@ -83,6 +87,22 @@ for (const [way, prepare] of Object.entries(ways)) {
     ] } } });
     await desk.page.getByTestId("sound-test").scrollIntoViewIfNeeded();
     await desk.page.screenshot({ path: `${folder}/sound-done-${way}.png` });
+  });
+  test(`accounts ${way}`, async ({ desk }) => {
+    await prepare(desk);
+    await desk.open(office.several());
+    await desk.page.getByTestId("nav-settings").click();
+    await desk.page.getByTestId("abilities").first().click();
+    await desk.page.screenshot({ path: `${folder}/accounts-${way}.png` });
+    await desk.page.getByTestId("account-change").first().click();
+    await desk.page.getByTestId("account-more").first().click();
+    await desk.page.screenshot({ path: `${folder}/account-form-${way}.png` });
+  });
+  test(`sip sign-in ${way}`, async ({ desk }) => {
+    await prepare(desk);
+    await desk.open(office.signedOut());
+    await desk.page.getByTestId("where-sip").click();
+    await desk.page.screenshot({ path: `${folder}/signin-sip-${way}.png` });
   });
   test(`ring ${way}`, async ({ desk }) => {
     await prepare(desk);

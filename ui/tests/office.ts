@@ -1,5 +1,7 @@
 // The sample office as a desk would show it.
+import { blank } from "../src/lib/accounts";
 import type {
+  AccountView, AccountsView, SipAccountSettings,
   CallRecord, CallState, ConsultStage, Counts, DetailsView, LiveRow, LogsHead, PhoneCall, PlayerView, RingView, Row, SummaryView,
   TransferDialog, TransferStage, TransferTarget, Unsent, User, UserRef, View,
 } from "../src/bindings";
@@ -268,19 +270,19 @@ export const outsideRow = (number: string): TransferTarget => ({
 });
 export const dialog: TransferDialog = {
   call: "c1", revision: 3, caller: talking.call.caller, body: { kind: "ready", targets, outside: { right: "allowed" } }, number: null,
-  sending: false, error: null, changed: null,
+  sending: false, error: null, system: null, changed: null,
 };
 
 export const ring: RingView = {
-  id: 7, call: "c9", kind: "transfer", headline: "Internal transfer from Ravi Kumar", caller: { name: "Priya Nair", number: "+919812345678" },
+  id: 7, account: null, call: "c9", kind: "transfer", headline: "Internal transfer from Ravi Kumar", caller: { name: "Priya Nair", number: "+919812345678" },
   by: { name: "Ravi Kumar", number: "ravi" }, department: "Support", note: "Refund for order 4411, she has the receipt", since: at, answering: false,
 };
 export const secondRing: RingView = {
-  id: 8, call: "c8", kind: "recall", headline: "Back from Mina Shah: no answer after 20 s", caller: { name: "João Pereira", number: "+351912345678" },
+  id: 8, account: null, call: "c8", kind: "recall", headline: "Back from Mina Shah: no answer after 20 s", caller: { name: "João Pereira", number: "+351912345678" },
   by: null, department: "Billing", note: null, since: at, answering: false,
 };
 export const ownCall: PhoneCall = {
-  id: 3, call: "c1", with: { name: "Priya Nair", number: "+919812345678" }, state: "talking", since: at, muted: false, held: false,
+  id: 3, account: null, call: "c1", with: { name: "Priya Nair", number: "+919812345678" }, state: "talking", since: at, muted: false, held: false,
   held_by_other: false, codec: "opus", quality: "good", transfer_right: { right: "allowed" }, consult: null, about: null,
 };
 
@@ -337,9 +339,57 @@ export function view(rest: Partial<View> = {}): View {
     asking: [],
     keeping: { days: null, megabytes: 512 },
     player: null,
+    accounts: { list: [], from: null, fault: null, saved: 0 },
     ...rest,
   };
 }
+export const account = (rest: Partial<AccountView> = {}, settings: Partial<SipAccountSettings> = {}): AccountView => ({
+  settings: { ...blank, key: "k1", address: "ana@sip.northwind.example", name: "Shop", display: "Ana Ruiz", mailbox: "*97", colour: "plum",
+    watched: [{ number: "204", name: "Ravi Kumar" }, { number: "205", name: "" }], ...settings },
+  name: "Shop", label: "S", state: { kind: "up" }, advice: null, fingerprint: null, keyring_warning: null, messages: { waiting: true, new: 2 },
+  watched: [
+    { number: "204", name: "Ravi Kumar", state: "on_call", why: null },
+    { number: "205", name: "205", state: "unknown", why: "The system knows no such line." },
+  ],
+  abilities: [
+    { has: "yes", sentence: "Your own calls: make, answer, hold, several at once, and written down in Call Logs on this computer." },
+    { has: "unknown", sentence: "Messages that wait in the mailbox: this system has not told of any yet." },
+    { has: "no", sentence: "Calls of others, departments and their queues: a Patchcord exchange is needed for these." },
+  ],
+  ...rest,
+});
+const second = account({ name: "sip.provider.example", label: "SP", messages: null, watched: [], state: { kind: "down", since: at, why: "Calls can't reach this phone: sip.provider.example refused the user name or the password.", retry_at: at + 900_000 },
+  advice: "It is tried again by itself. If it stays so, press Change and check the server, the transport and the password." },
+  { key: "k2", address: "ana@sip.provider.example", name: "", colour: "rust", tone: "classic", watched: [] });
+const accounts = (list: AccountView[], rest: Partial<AccountsView> = {}): AccountsView => ({ list, from: list[0]?.settings.key ?? null, fault: null, saved: 0, ...rest });
+/** A call of the account Shop, as the desk shows it: in the strip and in the live list. */
+export const plainCall: PhoneCall = { ...ownCall, id: 1048577, account: "k1", call: "own-1" };
+export const plainRow: LiveRow = live("own-1", "Priya Nair", { kind: "talking", with: { id: "own", name: "Ana Ruiz" } },
+  { agent: { id: "own", name: "Ana Ruiz" }, department: { id: "account-k1", name: "Shop" } });
+export const plainRing: RingView = { ...ring, id: 1048578, account: "k1", call: "own-2", kind: "outside", headline: "Call from Priya Nair", by: null, department: null, note: null };
+/** Plain accounts and no exchange. */
+export const plain = (rest: Partial<View> = {}): View => view({
+  session: { kind: "signed_out", address: "", user: "", error: null },
+  link: { control: { kind: "off" }, registration: { kind: "off" }, exchange: null },
+  directory: { users: [], departments: [], dispositions: [] },
+  logs: logs(6, { sync: { kind: "here" } }), accounts: accounts([account()]), ...rest,
+});
+export const plainBusy = (): View => plain({ phone: { calls: [plainCall], trouble: null }, live: { as_of: null, calls: [plainRow] }, rings: [plainRing] });
+/** An exchange and two accounts, one of which is refused. */
+export const several = (): View => view({ accounts: accounts([account(), second]), phone: { calls: [ownCall, { ...plainCall, held: true }], trouble: null }, logs: logs(6) });
+export const plainLong = (): View => plain({
+  accounts: accounts([account({ name: longName, watched: [{ number: "204", name: longName, state: "free", why: null }] })]),
+  phone: { calls: [{ ...plainCall, with: { name: longName, number: "+919812345678901" } }], trouble: null },
+  live: { as_of: null, calls: [{ ...plainRow, call: { ...plainRow.call, department: { id: "account-k1", name: longName } } }] },
+});
+export const unknownCertificate = (): View => plain({ accounts: accounts([account({ state: second.state, advice: "Compare the certificate's fingerprint with the one that the system's administrator reads to you.",
+  fingerprint: "3A:7F:11:C0:9E:52:AB:04:77:D1:6C:38:E5:90:2B:4D:F8:16:83:5A:CE:21:B7:60:9D:44:0E:F3:75:1C:A8:62" })]) });
+export const plainDialog: TransferDialog = {
+  ...dialog, call: "own-1", system: "A call of Shop: its own system moves it. What happens if nobody answers is up to that system; if it refuses, the caller is back with you.",
+  body: { kind: "ready", outside: { right: "allowed" }, targets: [{ target: { kind: "user", id: "204" }, name: "Ravi Kumar", extension: "204", departments: ["on a call"], presence: null, ineligible: null, forecast: [],
+    forecast_line: "Asks the system of Shop to ring Ravi Kumar; if it refuses, the caller is back with you.",
+    ways: three([null, null, "Sending a caller to a mailbox needs a Patchcord exchange."], ["Asks the system of Shop to ring Ravi Kumar; if it refuses, the caller is back with you.", "Holds the caller and rings Ravi Kumar; then you complete, swap or cancel.", ""]) }] },
+};
 export const logs = (count: number, rest: Partial<LogsHead> = {}): View["logs"] => ({ head: head(rest), rows: rows(count) });
 export const signedOut = (error: string | null = null): View => view({ session: { kind: "signed_out", address: "https://exchange.northwind.example:7443", user: "maya", error } });
 export const fingerprint: View = view({

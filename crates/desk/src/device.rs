@@ -3,8 +3,8 @@
 use futures::future::BoxFuture;
 use protocol::CallId;
 use softphone::{
-    CallKey, Error, Phone, PhoneConfig, PhoneEvent, Player, PlayerEvent, SoundChoice, SoundDevices, SoundTest,
-    SoundTestEvent,
+    CallKey, Error, Phone, PhoneConfig, PhoneEvent, Player, PlayerEvent, RingTone, SoundChoice, SoundDevices,
+    SoundTest, SoundTestEvent,
 };
 use tokio::sync::mpsc;
 
@@ -17,6 +17,16 @@ pub trait Device: Send + Sync + 'static {
     fn hold(&self, call: CallKey, held: bool);
     fn mute(&self, call: CallKey, muted: bool);
     fn dtmf(&self, call: CallKey, digits: &str);
+    /// Blind transfer by REFER; if it fails, the call is taken back.
+    fn transfer(&self, call: CallKey, to: &str);
+    /// Connects the far ends of two calls.
+    fn connect(&self, call: CallKey, other: CallKey);
+    fn watch(&self, number: &str);
+    fn unwatch(&self, number: &str);
+    fn watch_messages(&self);
+    fn ring_tone(&self, tone: RingTone);
+    /// Whether the person talks on another phone of theirs.
+    fn talking_elsewhere(&self, elsewhere: bool);
     /// The person has just asked for this call of the account: when it comes back, it may answer itself.
     fn expect(&self, call: CallId);
     /// Tells the registrar anew where this device is: the exchange is back, and may have forgotten it.
@@ -142,6 +152,34 @@ impl Device for Phone {
 
     fn dtmf(&self, call: CallKey, digits: &str) {
         Phone::dtmf(self, call, digits);
+    }
+
+    fn transfer(&self, call: CallKey, to: &str) {
+        Phone::transfer(self, call, to);
+    }
+
+    fn connect(&self, call: CallKey, other: CallKey) {
+        Phone::connect(self, call, other, false);
+    }
+
+    fn watch(&self, number: &str) {
+        Phone::watch(self, number);
+    }
+
+    fn unwatch(&self, number: &str) {
+        Phone::unwatch(self, number);
+    }
+
+    fn watch_messages(&self) {
+        Phone::watch_messages(self);
+    }
+
+    fn ring_tone(&self, tone: RingTone) {
+        Phone::ring_tone(self, tone);
+    }
+
+    fn talking_elsewhere(&self, elsewhere: bool) {
+        Phone::talking_elsewhere(self, elsewhere);
     }
 
     fn expect(&self, call: CallId) {

@@ -25,6 +25,7 @@ impl Owner {
         let Some(row) = self.view.live.row(&call) else {
             return self.note(Tone::Bad, "This call has ended. There is nothing left to transfer.");
         };
+        let call_id = call.clone();
         self.view.dialog = Some(TransferDialog {
             revision: row.call.revision,
             caller: row.call.caller.clone(),
@@ -33,6 +34,7 @@ impl Owner {
             body: DialogBody::Loading,
             number: None,
             sending: false,
+            system: self.own_system(&call_id),
             changed: None,
         });
         self.fetch_targets();
@@ -41,6 +43,11 @@ impl Owner {
     /// Asks for the open dialog's targets.
     pub(crate) fn fetch_targets(&mut self) {
         self.fetch_number();
+        let own = self.view.dialog.as_ref().and_then(|dialog| self.own_targets(&dialog.call));
+        if let (Some(dialog), Some(body)) = (&mut self.view.dialog, own) {
+            dialog.body = body;
+            return;
+        }
         let (Some(dialog), State::In(session)) = (&self.view.dialog, &mut self.state) else { return };
         let (control, call) = (session.control.clone(), dialog.call.clone());
         self.targets_due = false;
@@ -150,6 +157,9 @@ impl Owner {
     }
 
     pub(crate) fn transfer(&mut self, call: CallId, request: TransferRequest) {
+        if self.own_transfer(&call, &request) {
+            return;
+        }
         let State::In(session) = &self.state else { return };
         let note = request.note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
         let long = note.as_ref().map(|note| note.chars().count()).filter(|count| *count > MAX_NOTE_CHARS);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::owner::{Input, Owner};
-use crate::{DeviceMaker, Keyring, Levels, Screen, Softphones, SystemKeyring, View, Wish};
+use crate::{DeviceMaker, Keyring, Levels, Screen, SipAccountSettings, Softphones, SystemKeyring, View, Wish};
 
 /// What a desk needs to start.
 pub struct DeskConfig {
@@ -91,6 +91,12 @@ impl DeskHandle {
     /// Signs in at `https://host:port`, `host:port`, or `http://` on loopback. The password is not kept.
     pub fn sign_in(&self, address: String, user: String, password: String) {
         self.post(Input::SignIn { address, user, password });
+    }
+
+    /// Takes a plain SIP account: a new one, or other settings of one that is there; without a password the one that is
+    /// kept stays. What is wrong with it arrives as [`crate::AccountsView::fault`].
+    pub fn save_account(&self, settings: SipAccountSettings, password: String) {
+        self.post(Input::SaveAccount { settings: Box::new(settings), password });
     }
 
     /// Everything as it is now.

@@ -3,6 +3,7 @@
 //! [`Desk::start`] gives a [`DeskHandle`]. Whatever a person wants goes in as a [`Wish`] and returns at once; whatever
 //! becomes of it goes out through [`Screen::publish`]. A screen listens first, then asks once for [`DeskHandle::view`].
 
+mod accounts;
 mod address;
 mod certificate;
 mod clock;
@@ -20,6 +21,7 @@ mod outbox;
 mod outcomes;
 mod owner;
 mod phone;
+mod phones;
 mod rings;
 mod screen;
 mod secrets;
@@ -29,6 +31,10 @@ mod sound;
 mod steps;
 mod view;
 
+pub use accounts::{
+    Ability, AccountColour, AccountKey, AccountView, AccountsView, Has, MessagesView, RingTone, SipAccountSettings,
+    SipCodec, SipTransport, WatchedLine, WatchedState, WatchedView,
+};
 pub use address::{Address, BadAddress};
 pub use device::{Device, DeviceMaker, Message, Playing, Softphones, SoundTrial, Started};
 pub use handle::{Desk, DeskConfig, DeskHandle, StartError};

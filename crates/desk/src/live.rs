@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use protocol::{Change, Delta, Department, Snapshot, Timestamp, User};
+use protocol::{Change, Delta, Department, LiveRow, Snapshot, Timestamp, User};
 
+use crate::accounts::is_own;
 use crate::device::Device;
 use crate::feed::FeedEvent;
 use crate::logs::Goal;
@@ -59,7 +60,9 @@ impl Owner {
             // An exchange that was started anew does not know this phone any more.
             self.with_phone(Device::register_now);
         }
-        let before = std::mem::take(&mut self.view.live.calls);
+        let (own, before) = std::mem::take(&mut self.view.live.calls).into_iter().partition(is_own);
+        let before: Vec<LiveRow> = before;
+        self.view.live.calls = own;
         for row in snapshot.live {
             self.view.live.put(row);
         }

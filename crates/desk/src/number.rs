@@ -37,6 +37,11 @@ impl Owner {
 
     /// Asks for the row of the number that stands in the open dialog.
     pub(crate) fn fetch_number(&mut self) {
+        if let Some(call) = self.view.dialog.as_ref().map(|dialog| dialog.call.clone())
+            && self.own_number(&call)
+        {
+            return;
+        }
         let (Some(dialog), State::In(session)) = (&self.view.dialog, &self.state) else { return };
         let Some(TypedNumber { number, .. }) = dialog.number.clone() else { return };
         let (control, call) = (session.control.clone(), dialog.call.clone());

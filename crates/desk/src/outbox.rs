@@ -8,8 +8,8 @@ use protocol::{CallId, Directory, LiveRow};
 use tokio::time::Instant;
 
 use crate::{
-    Keeping, LinkState, LinkView, LivePatch, LiveView, LogsHead, LogsView, Opened, PhoneView, Screen, SessionView,
-    SoundView, View, ViewPatch,
+    AccountsView, Keeping, LinkState, LinkView, LivePatch, LiveView, LogsHead, LogsView, Opened, PhoneView, Screen,
+    SessionView, SoundView, View, ViewPatch,
 };
 
 /// Large sections go out at most 20 times a second; the small ones at once.
@@ -41,6 +41,7 @@ impl View {
             asking: Vec::new(),
             keeping: Keeping::default(),
             player: None,
+            accounts: AccountsView::default(),
         }
     }
 
@@ -61,6 +62,7 @@ impl View {
             asking,
             keeping,
             player,
+            accounts,
         } = patch;
         put(&mut self.session, session);
         put(&mut self.link, link);
@@ -80,6 +82,7 @@ impl View {
         put(&mut self.asking, asking);
         put(&mut self.keeping, keeping);
         put(&mut self.player, player.map(|player| player.open));
+        put(&mut self.accounts, accounts);
     }
 }
 
@@ -172,6 +175,7 @@ fn small(old: &View, new: &View) -> ViewPatch {
         asking: differing(&old.asking, &new.asking),
         keeping: differing(&old.keeping, &new.keeping),
         player: differing(&old.player, &new.player).map(|open| Opened { open }),
+        accounts: differing(&old.accounts, &new.accounts),
         ..ViewPatch::default()
     }
 }

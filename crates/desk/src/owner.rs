@@ -3,7 +3,7 @@
 //! What takes time runs as a task of the session and comes back as an input that carries the session's number, so
 //! that answers to a session that is over are dropped.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use protocol::{CallId, Session, Timestamp, TransferAccepted, TransferId, TransferRequest, TransferTargets};
@@ -11,18 +11,20 @@ use softphone::{PhoneEvent, SoundDevices, SoundTestEvent};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::accounts::{Accounts, LineHappening, OwnCall};
 use crate::clock::Clock;
 use crate::control::ControlError;
 use crate::device::Started;
 use crate::feed::FeedEvent;
-use crate::logs::LogHappening;
+use crate::logs::{Found, LogHappening, LogRoom, Logs};
 use crate::outbox::Outbox;
-use crate::secrets::{Found, Vault};
+use crate::phones::LineNo;
+use crate::secrets::{Found as FoundSecret, Vault};
 use crate::session::State;
 use crate::settings::Settings;
 use crate::sound::SoundTestSlot;
 use crate::steps::Step;
-use crate::{DeskConfig, Levels, SessionView, Tone, View, Wish};
+use crate::{DeskConfig, Levels, PhoneCallId, SessionView, SipAccountSettings, Tone, View, Wish};
 
 /// Everything that can happen to a desk.
 pub(crate) enum Input {
@@ -32,9 +34,17 @@ pub(crate) enum Input {
         user: String,
         password: String,
     },
+    /// The only wish but that to sign in that carries a password.
+    SaveAccount {
+        settings: Box<SipAccountSettings>,
+        password: String,
+    },
     SoundDevices(SoundDevices),
     /// Of the test with this number.
     SoundTest(u32, SoundTestEvent),
+    OwnLogOpened(Result<Found, call_log::Error>),
+    /// Of this phone of a plain account.
+    Line(LineNo, Box<LineHappening>),
     /// Of the session with this number.
     Session(u32, Box<Happening>),
     Stop(oneshot::Sender<()>),
@@ -43,7 +53,7 @@ pub(crate) enum Input {
 /// What becomes of a session's own doings.
 #[expect(clippy::large_enum_variant, reason = "the inbox has it in a box")]
 pub(crate) enum Happening {
-    KeptFound(Result<Option<Found>, String>),
+    KeptFound(Result<Option<FoundSecret>, String>),
     SignedIn(Result<Session, ControlError>),
     SecretKept(Result<Option<String>, std::io::Error>),
     Feed(FeedEvent),
@@ -89,6 +99,18 @@ pub(crate) struct Owner {
     pub(crate) tasks: JoinSet<()>,
     /// What must be finished after a session is over: goodbye to the registrar and to the exchange.
     pub(crate) farewells: JoinSet<()>,
+    pub(crate) accounts: Accounts,
+    /// What goes on with plain accounts; ends with the desk only.
+    pub(crate) account_tasks: JoinSet<()>,
+    /// Calls of plain accounts.
+    pub(crate) own: BTreeMap<PhoneCallId, OwnCall>,
+    /// Phones that were told that the person talks on another one.
+    pub(crate) elsewhere: HashSet<LineNo>,
+    /// The log of plain accounts' calls, if there are any.
+    pub(crate) own_log: Option<LogRoom>,
+    /// The log whose calls are shown: the session's, or without one that of plain accounts.
+    pub(crate) log: Option<LogRoom>,
+    pub(crate) logs: Logs,
     /// What the screen should show.
     pub(crate) view: View,
     pub(crate) last_notice: u32,
@@ -124,6 +146,13 @@ impl Owner {
             session: 0,
             tasks: JoinSet::new(),
             farewells: JoinSet::new(),
+            accounts: Accounts::default(),
+            account_tasks: JoinSet::new(),
+            own: BTreeMap::new(),
+            elsewhere: HashSet::new(),
+            own_log: None,
+            log: None,
+            logs: Logs::default(),
             view: View::empty(),
             last_notice: 0,
             targets_due: false,
@@ -142,7 +171,10 @@ impl Owner {
     pub(crate) async fn run(mut self, mut arriving: mpsc::UnboundedReceiver<Input>) {
         self.show_sound();
         self.show_keeping();
+        self.open_own_log();
+        self.begin_accounts();
         self.resume();
+        self.show_accounts();
         self.outbox.flush(&self.view);
         loop {
             let due = self.outbox.due();
@@ -160,6 +192,9 @@ impl Owner {
                 None => return self.stop().await,
             }
             self.match_phone_to_live();
+            self.show_own_calls();
+            self.show_accounts();
+            self.tell_phones_who_talks();
             self.hush_message();
             self.yield_sound_test();
             self.outbox.flush(&self.view);
@@ -170,6 +205,9 @@ impl Owner {
         match input {
             Input::Wish(wish) => self.wish(wish),
             Input::SignIn { address, user, password } => self.sign_in(&address, &user, password),
+            Input::SaveAccount { settings, password } => self.save_account(*settings, password),
+            Input::OwnLogOpened(result) => self.own_log_opened(result),
+            Input::Line(line, happening) => self.line_happened(line, *happening),
             Input::SoundDevices(devices) => self.sound_devices(devices),
             Input::SoundTest(number, event) => self.sound_test_event(number, event),
             Input::Session(number, happening) if number == self.session => self.happened(*happening),
@@ -196,7 +234,7 @@ impl Owner {
             Wish::Answer { id } => self.answer(id),
             Wish::Decline { id } => self.decline(id),
             Wish::HangUp { id } => self.hang_up(id),
-            Wish::Hold { id, held } => self.with_call(id, |phone, key| phone.hold(key, held)),
+            Wish::Hold { id, held } => self.hold(id, held),
             Wish::Mute { id, muted } => self.with_call(id, |phone, key| phone.mute(key, muted)),
             Wish::Dtmf { id, digits } => self.with_call(id, |phone, key| phone.dtmf(key, &digits)),
             Wish::SearchLogs { filter } => self.search(filter),
@@ -221,6 +259,12 @@ impl Owner {
             Wish::ChooseSound { choice } => self.choose_sound(choice),
             Wish::TestSound => self.test_sound(),
             Wish::EndSoundTest => self.end_sound_test(),
+            Wish::RemoveAccount { account } => self.remove_account(&account),
+            Wish::AcceptAccountCertificate { account } => self.accept_account_certificate(&account),
+            Wish::ChooseFrom { account } => self.choose_from(account),
+            Wish::CallMailbox { account } => self.call_mailbox(&account),
+            Wish::WatchLine { account, number, name } => self.watch_line(&account, &number, &name),
+            Wish::UnwatchLine { account, number } => self.unwatch_line(&account, &number),
             Wish::DismissNotice { id } => self.dismiss(id),
         }
     }
@@ -241,7 +285,7 @@ impl Owner {
             Happening::Asked(result) => self.asked(result),
             Happening::PhoneStarted(result) => self.phone_started(result),
             Happening::PhoneRetry => self.start_phone(),
-            Happening::Phone(event) => self.phone_event(event),
+            Happening::Phone(event) => self.phone_event(LineNo::EXCHANGE, event),
         }
     }
 
@@ -286,6 +330,10 @@ impl Owner {
             | SessionView::SigningIn { .. }
             | SessionView::ConfirmFingerprint { .. } => None,
         }
+    }
+
+    pub(crate) fn is_signed_in(&self) -> bool {
+        matches!(self.state, State::In(_))
     }
 
     async fn stop(&mut self) {

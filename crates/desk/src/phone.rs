@@ -1,9 +1,10 @@
-//! This device's phone: started with the session's SIP account, its calls as a section of the view.
+//! The session's phone, started with the SIP account that the exchange gave; and the calls of all phones as a section of
+//! the view.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use protocol::{CallId, Direction, LiveRow, Party, SipAccount};
+use protocol::{CallId, Direction, LiveRow, Party, SipAccount, Timestamp};
 use softphone::{
     Account, CallEvent, CallKey, Codec, Ended, Fingerprint, HeldBy, PhoneConfig, PhoneEvent, RegistrationState, Secret,
     Sound, Transport, Trust,
@@ -12,9 +13,10 @@ use softphone::{
 use crate::consult;
 use crate::device::{Device, Started};
 use crate::owner::{Happening, Owner};
+use crate::phones::{self, LineNo};
 use crate::rings::name;
 use crate::session::State;
-use crate::{Levels, LinkState, PhoneCall, PhoneCallId, PhoneCallState, RingKind, Tone};
+use crate::{LinkState, PhoneCall, PhoneCallId, PhoneCallState, RingKind, Tone};
 
 const RETRY: Duration = Duration::from_secs(5);
 const SIP_PORT: u16 = 5060;
@@ -24,7 +26,7 @@ const MAX_NUMBER_CHARS: usize = 200;
 /// The phone of a session.
 #[derive(Default)]
 pub(crate) struct PhoneSlot {
-    device: Option<Box<dyn Device>>,
+    pub(crate) device: Option<Box<dyn Device>>,
 }
 
 impl PhoneSlot {
@@ -72,20 +74,12 @@ impl Owner {
 
     pub(crate) fn phone_started(&mut self, result: Result<Started, String>) {
         match result {
-            Ok((device, mut events)) => {
+            Ok((device, events)) => {
                 let (post, levels) = (self.poster(), self.levels.clone());
                 let State::In(session) = &mut self.state else { return };
                 session.phone.device = Some(device);
                 self.view.phone.trouble = None;
-                self.tasks.spawn(async move {
-                    while let Some(event) = events.recv().await {
-                        if let PhoneEvent::Call { event: CallEvent::Level { microphone, speaker }, .. } = event {
-                            levels.send_replace(Levels::new(microphone, speaker));
-                        } else {
-                            post(Happening::Phone(event));
-                        }
-                    }
-                });
+                self.tasks.spawn(phones::listen(events, levels, move |event| post(Happening::Phone(event))));
             }
             Err(why) => {
                 let sentence = format!("The phone can't be started: {}. It is tried again.", why.trim_end_matches('.'));
@@ -99,12 +93,17 @@ impl Owner {
         }
     }
 
-    pub(crate) fn phone_event(&mut self, event: PhoneEvent) {
+    pub(crate) fn phone_event(&mut self, line: LineNo, event: PhoneEvent) {
+        if self.device(line).is_none() {
+            return; // of a phone that has been ended
+        }
         match event {
-            PhoneEvent::Registration(state) => self.registration(state),
-            PhoneEvent::Incoming(call) => self.incoming(call),
-            PhoneEvent::Call { call, event } => self.call_event(PhoneCallId(call.0), event),
-            PhoneEvent::Watched { .. } | PhoneEvent::Messages { .. } => {}
+            PhoneEvent::Registration(state) if line == LineNo::EXCHANGE => self.registration(state),
+            PhoneEvent::Registration(state) => self.line_registration(line, state),
+            PhoneEvent::Incoming(call) => self.incoming(line, call),
+            PhoneEvent::Call { call, event } => self.call_event(line.id(call), event),
+            PhoneEvent::Watched { number, state } => self.line_watched(line, number, state),
+            PhoneEvent::Messages { waiting, new, old: _ } => self.line_messages(line, waiting, new),
             PhoneEvent::SoundTrouble(trouble) => {
                 self.view.sound.trouble = trouble;
                 self.list_sound_devices(); // something was plugged in or out
@@ -113,34 +112,16 @@ impl Owner {
     }
 
     fn registration(&mut self, state: RegistrationState) {
-        match state {
-            RegistrationState::Registering => match &mut self.view.link.registration {
-                LinkState::Down { retry_at, .. } => *retry_at = None,
-                LinkState::Up => {} // a refresh
-                registration @ (LinkState::Off | LinkState::Connecting) => *registration = LinkState::Connecting,
-            },
-            RegistrationState::Registered => {
-                if let (State::In(session), LinkState::Down { .. }) = (&self.state, &self.view.link.registration) {
-                    session.wake.notify_one(); // the network is back, so the feed may be too
-                }
-                self.view.link.registration = LinkState::Up;
-            }
-            RegistrationState::Down { why, retry_in, fingerprint: _ } => {
-                let sentence = format!("Calls can't reach this phone: {}.", why.trim_end_matches('.'));
-                self.registration_down(sentence, retry_in);
-            }
-            RegistrationState::Off => self.view.link.registration = LinkState::Off,
+        if let (State::In(session), RegistrationState::Registered, LinkState::Down { .. }) =
+            (&self.state, &state, &self.view.link.registration)
+        {
+            session.wake.notify_one(); // the network is back, so the feed may be too
         }
+        self.view.link.registration = next_link(&self.view.link.registration, self.clock.now(), state);
     }
 
     fn registration_down(&mut self, why: String, retry_in: Option<Duration>) {
-        let now = self.clock.now();
-        let since = match &self.view.link.registration {
-            LinkState::Down { since, .. } => *since,
-            LinkState::Off | LinkState::Connecting | LinkState::Up => now,
-        };
-        let retry_at = retry_in.map(|wait| now.plus_ms(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)));
-        self.view.link.registration = LinkState::Down { since, why, retry_at };
+        self.view.link.registration = down(&self.view.link.registration, self.clock.now(), why, retry_in);
     }
 
     fn call_event(&mut self, id: PhoneCallId, event: CallEvent) {
@@ -153,29 +134,34 @@ impl Owner {
             CallEvent::Resumed { by } => self.held(id, by, false),
             CallEvent::Muted { muted } => self.change(id, |call| call.muted = muted),
             CallEvent::TransferFailed { status } => {
-                self.note(Tone::Bad, format!("The transfer failed ({status}). You have the call again."));
+                self.quiet_others(id.line());
+                if !self.own_transfer_failed(id, status) {
+                    self.note(Tone::Bad, format!("The transfer failed ({status}). You have the call again."));
+                }
             }
-            CallEvent::Following { call, to, .. } => self.calling(PhoneCallId(call.0), to),
-            CallEvent::Quality(report) => self.change(id, |call| call.quality = Some(report.words)),
+            CallEvent::TransferProgress { status } => self.own_progress(id, status),
+            CallEvent::Following { call, to, .. } => self.calling(id.line().id(call), to),
+            CallEvent::Quality(report) => {
+                self.own_sounds(id, &report);
+                self.change(id, |call| call.quality = Some(report.words));
+            }
             CallEvent::Identity { party } => self.identity(id, party),
             CallEvent::Trouble { sentence } => self.note(Tone::Bad, sentence),
             CallEvent::Ended(ended) => self.ended(id, &ended),
-            CallEvent::TransferProgress { .. }
-            | CallEvent::Dtmf { .. }
-            | CallEvent::FirstAudio
-            | CallEvent::Recording { .. }
-            | CallEvent::Level { .. } => {}
+            CallEvent::Dtmf { .. } | CallEvent::FirstAudio | CallEvent::Recording { .. } | CallEvent::Level { .. } => {}
         }
     }
 
     /// Somebody else is at the other end now: they transferred us, or their system says who answered.
     fn identity(&mut self, id: PhoneCallId, party: Party) {
+        self.own_identity(id, &party);
         if !self.caller_is(id, &party) {
             self.change(id, |call| call.with = party);
         }
     }
 
     fn calling(&mut self, id: PhoneCallId, to: Party) {
+        self.own_calling(id, &to);
         if self.view.phone.calls.iter().any(|call| call.id == id) {
             return self.change(id, |call| call.with = to);
         }
@@ -186,6 +172,7 @@ impl Owner {
     fn new_call(&self, id: PhoneCallId, with: Party, state: PhoneCallState) -> PhoneCall {
         PhoneCall {
             id,
+            account: self.account_of(id),
             call: None,
             with,
             state,
@@ -214,6 +201,8 @@ impl Owner {
             let call = self.new_call(id, with, PhoneCallState::Talking);
             self.view.phone.calls.push(PhoneCall { call: ring.call, about, ..call });
         }
+        self.own_answered(id, codec_name(codec));
+        self.quiet_others(id.line());
         let now = self.clock.now();
         self.change(id, |call| {
             call.codec = Some(codec_name(codec).into());
@@ -224,7 +213,16 @@ impl Owner {
         });
     }
 
+    /// The account by which this call came or went; `None`: the exchange's.
+    pub(crate) fn account_of(&self, id: PhoneCallId) -> Option<crate::AccountKey> {
+        self.accounts.of_line(id.line()).map(|account| account.settings.key.clone())
+    }
+
     fn held(&mut self, id: PhoneCallId, by: HeldBy, held: bool) {
+        if by == HeldBy::Us {
+            self.own_held(id, held);
+            self.consult_held(id, held);
+        }
         self.change(id, |call| match by {
             HeldBy::Us => call.held = held,
             HeldBy::Them => call.held_by_other = held,
@@ -241,24 +239,41 @@ impl Owner {
         if let Some(ring) = self.take_ring(id) {
             self.ring_ended(&ring, ended);
         }
-        let Some(at) = self.view.phone.calls.iter().position(|call| call.id == id) else { return };
-        let call = self.view.phone.calls.remove(at);
+        let at = self.view.phone.calls.iter().position(|call| call.id == id);
+        let call = at.map(|at| self.view.phone.calls.remove(at));
+        let by_us = call.as_ref().is_some_and(|call| call.state == PhoneCallState::Ending);
+        // A consultation that comes to nothing says so itself.
+        let consults = self.own.get(&id).is_some_and(|own| own.about.is_some());
+        self.own_ended(id, ended, by_us);
+        let Some(call) = call.filter(|_| !consults) else { return };
         if ended.talked.is_none() && call.state != PhoneCallState::Ending {
             self.note(Tone::Bad, format!("The call to {} did not come about: {}.", name(&call.with), ended.cause));
         }
     }
 
+    /// Calls a number from the account that is chosen for that.
     pub(crate) fn dial(&mut self, typed: &str) {
+        let account = self.dials_from();
+        let line = account.and_then(|key| self.accounts.of_key(&key)).map_or(LineNo::EXCHANGE, |account| account.line);
+        self.dial_on(line, typed);
+    }
+
+    pub(crate) fn dial_on(&mut self, line: LineNo, typed: &str) {
         let number = dialled(typed);
         if number.is_empty() {
             return self.note(Tone::Bad, "Write a number or a name to call.");
         }
-        let State::In(session) = &self.state else { return };
-        let Some(device) = &session.phone.device else {
-            return self.note(Tone::Bad, "The phone isn't ready yet. Try again in a moment.");
-        };
-        let key = device.call(&number);
-        self.calling(PhoneCallId(key.0), Party { name: String::new(), number });
+        if self.place(line, &number).is_none() {
+            self.note(Tone::Bad, "The phone isn't ready yet. Try again in a moment.");
+        }
+    }
+
+    /// Places a call; `None` if that phone is not there.
+    pub(crate) fn place(&mut self, line: LineNo, number: &str) -> Option<PhoneCallId> {
+        let id = line.id(self.device(line)?.call(number));
+        self.quiet_others(line);
+        self.calling(id, Party { name: String::new(), number: number.to_owned() });
+        Some(id)
     }
 
     /// Ends a call of any kind; a ringing one is declined.
@@ -273,22 +288,38 @@ impl Owner {
     /// Does something to a call that is still there.
     pub(crate) fn with_call(&mut self, id: PhoneCallId, ask: impl FnOnce(&dyn Device, CallKey)) {
         if self.view.phone.calls.iter().any(|call| call.id == id) {
-            self.with_phone(|phone| ask(phone, CallKey(id.0)));
+            self.with_phone_of(id, ask);
         }
     }
 
-    pub(crate) fn with_phone(&self, ask: impl FnOnce(&dyn Device)) {
-        if let State::In(session) = &self.state
-            && let Some(device) = &session.phone.device
-        {
-            ask(&**device);
+    pub(crate) fn with_phone_of(&self, id: PhoneCallId, ask: impl FnOnce(&dyn Device, CallKey)) {
+        let (line, key) = LineNo::of(id);
+        if let Some(device) = self.device(line) {
+            ask(device, key);
         }
+    }
+
+    /// Asks the exchange's phone.
+    pub(crate) fn with_phone(&self, ask: impl FnOnce(&dyn Device)) {
+        if let Some(device) = self.device(LineNo::EXCHANGE) {
+            ask(device);
+        }
+    }
+
+    pub(crate) fn hold(&mut self, id: PhoneCallId, held: bool) {
+        if !held {
+            self.quiet_others(id.line());
+        }
+        self.with_call(id, |phone, key| phone.hold(key, held));
     }
 
     /// Finds each phone call's row in the live list, for its transfer button and its consultation.
     pub(crate) fn match_phone_to_live(&mut self) {
         let Some(me) = self.me().cloned() else { return };
         for at in 0..self.view.phone.calls.len() {
+            if self.view.phone.calls[at].id.line() != LineNo::EXCHANGE {
+                continue;
+            }
             if self.view.phone.calls[at].call.is_none() {
                 let found = self.only_row_of(&self.view.phone.calls[at], &me);
                 self.view.phone.calls[at].call = found;
@@ -330,6 +361,33 @@ impl Owner {
     }
 }
 
+/// What a registration's news makes of what was shown of it.
+pub(crate) fn next_link(link: &LinkState, now: Timestamp, state: RegistrationState) -> LinkState {
+    match (state, link) {
+        (RegistrationState::Registered, _) => LinkState::Up,
+        (RegistrationState::Off, _) => LinkState::Off,
+        (RegistrationState::Registering, LinkState::Down { since, why, .. }) => {
+            LinkState::Down { since: *since, why: why.clone(), retry_at: None }
+        }
+        (RegistrationState::Registering, LinkState::Up) => LinkState::Up, // a refresh
+        (RegistrationState::Registering, LinkState::Off | LinkState::Connecting) => LinkState::Connecting,
+        (RegistrationState::Down { why, retry_in, fingerprint: _ }, link) => {
+            let sentence = format!("Calls can't reach this phone: {}.", why.trim_end_matches('.'));
+            down(link, now, sentence, retry_in)
+        }
+    }
+}
+
+/// Down since when it went down first.
+pub(crate) fn down(link: &LinkState, now: Timestamp, why: String, retry_in: Option<Duration>) -> LinkState {
+    let since = match link {
+        LinkState::Down { since, .. } => *since,
+        LinkState::Off | LinkState::Connecting | LinkState::Up => now,
+    };
+    let retry_at = retry_in.map(|wait| now.plus_ms(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)));
+    LinkState::Down { since, why, retry_at }
+}
+
 fn codec_name(codec: Codec) -> &'static str {
     match codec {
         Codec::Opus => "Opus",
@@ -340,7 +398,7 @@ fn codec_name(codec: Codec) -> &'static str {
 }
 
 /// "+44 (20) 7946-0200" as a phone wants it; names and SIP addresses as they are.
-fn dialled(typed: &str) -> String {
+pub(crate) fn dialled(typed: &str) -> String {
     let typed: String = typed.trim().chars().filter(|c| !c.is_control()).take(MAX_NUMBER_CHARS).collect();
     if typed.chars().all(|c| c.is_ascii_digit() || "+*# ()-./".contains(c)) {
         return typed.chars().filter(|c| !" ()-./".contains(*c)).collect();
@@ -405,7 +463,7 @@ impl Registrar {
 }
 
 /// The kernel knows which of our addresses a packet to the registrar would carry; nothing is sent.
-async fn local_address(host: &str, port: u16) -> std::io::Result<SocketAddr> {
+pub(crate) async fn local_address(host: &str, port: u16) -> std::io::Result<SocketAddr> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let mut found = tokio::net::lookup_host((bare, port)).await?;
     let to = found.next().ok_or_else(|| std::io::Error::other("no address"))?;

@@ -3,20 +3,24 @@
 use protocol::{Party, Reason};
 use softphone::{Ended, IncomingCall, Recalled};
 
+use crate::device::Device;
 use crate::owner::Owner;
+use crate::phones::LineNo;
 use crate::session::State;
 use crate::{LinkState, PhoneCallId, RingKind, RingView, Tone};
 
 impl Owner {
     /// The ring tone is on already; now the card.
-    pub(crate) fn incoming(&mut self, call: IncomingCall) {
-        let State::In(session) = &mut self.state else { return };
-        let id = PhoneCallId(call.key.0);
+    pub(crate) fn incoming(&mut self, line: LineNo, call: IncomingCall) {
+        let id = line.id(call.key);
+        self.own_incoming(line, &call);
+        let own = self.own.get(&id).map(|own| own.id.clone());
         self.view.rings.push(RingView {
             id,
+            account: self.account_of(id),
             kind: kind(call.kind),
             headline: headline(&call),
-            call: call.call_id.clone(),
+            call: own.or_else(|| call.call_id.clone()),
             caller: call.caller,
             by: call.transferred_by,
             department: call.department,
@@ -25,7 +29,9 @@ impl Owner {
             // One that answers itself is only shown until it has.
             answering: call.answers_itself,
         });
-        if !matches!(self.view.link.control, LinkState::Up) {
+        if let (State::In(session), LineNo::EXCHANGE) = (&self.state, line)
+            && !matches!(self.view.link.control, LinkState::Up)
+        {
             session.wake.notify_one();
         }
     }
@@ -33,12 +39,14 @@ impl Owner {
     pub(crate) fn answer(&mut self, id: PhoneCallId) {
         let Some(ring) = self.view.rings.iter_mut().find(|ring| ring.id == id && !ring.answering) else { return };
         ring.answering = true;
-        self.with_phone(|phone| phone.answer(softphone::CallKey(id.0)));
+        self.quiet_others(id.line());
+        self.with_phone_of(id, Device::answer);
     }
 
     pub(crate) fn decline(&mut self, id: PhoneCallId) {
         let Some(ring) = self.take_ring(id) else { return };
-        self.with_phone(|phone| phone.decline(softphone::CallKey(id.0)));
+        self.own_declined(id);
+        self.with_phone_of(id, Device::decline);
         self.note(Tone::Plain, format!("You declined: {}, {}.", ring.headline, name(&ring.caller)));
     }
 

@@ -74,6 +74,11 @@ impl Vault {
         Self { keyring, file: data_dir.join(FILE_NAME) }
     }
 
+    /// The same for another secret, which has a file of its own.
+    pub(crate) fn in_file(&self, name: &str) -> Self {
+        Self { keyring: self.keyring.clone(), file: self.file.with_file_name(name) }
+    }
+
     /// Answers what to tell the person if it could not go to the keyring.
     pub(crate) async fn keep(&self, account: &str, secret: &str) -> Result<Option<String>, std::io::Error> {
         let (name, value) = (account.to_owned(), secret.to_owned());
@@ -116,7 +121,9 @@ impl Vault {
 
     fn warning(&self, why: &str) -> String {
         let file = self.file.display();
-        format!("The system keyring can't be used ({why}). Your sign-in is kept in {file}, which only you can read.")
+        format!(
+            "The system keyring can't be used ({why}). What you signed in with is kept in {file}, which only you can read."
+        )
     }
 
     /// On a thread of its own: it may hang for as long as it likes.

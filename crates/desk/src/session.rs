@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
+use crate::accounts::is_own;
 use crate::control::{Control, ControlError};
 use crate::feed::{self, FeedEvent};
 use crate::logs::{LogHappening, LogRoom, Logs};
 use crate::owner::{Happening, Owner};
 use crate::phone::PhoneSlot;
+use crate::phones::LineNo;
 use crate::secrets::Found;
-use crate::{Address, LinkState, SessionView, Tone, View, settings};
+use crate::{Address, LinkState, LiveView, PhoneCallId, PhoneView, SessionView, Tone, View, settings};
 
 /// Where the desk stands with its exchange.
 pub(crate) enum State {
@@ -40,8 +42,6 @@ pub(crate) struct Attempt {
 pub(crate) struct SignedIn {
     pub control: Control,
     pub sip: SipAccount,
-    pub log: Option<LogRoom>,
-    pub logs: Logs,
     pub phone: PhoneSlot,
     /// Wakes the feed when something shows that the exchange can be reached again.
     pub wake: Arc<Notify>,
@@ -111,6 +111,7 @@ impl Owner {
         let accepted = self.settings.certificates.get(&address.host_port()).cloned();
         let control = Control::new(address.clone(), accepted, "");
         self.state = State::SigningIn(attempt);
+        self.show_own_log();
         self.begin(async move {
             Happening::SignedIn(match control {
                 Ok(control) => control.sign_in(&sign_in).await,
@@ -176,15 +177,15 @@ impl Owner {
         };
         self.end_tasks();
         self.blank();
+        self.logs = Logs::default();
         let Session { user: me, account: name, sip, token: _ } = session;
         let log = self.open_log(&account(me.id.as_str(), address));
+        self.log = log;
         let wake = Arc::new(Notify::new());
         self.view.session = SessionView::SignedIn { account: name, me, address: address.to_string(), keyring_warning };
         self.state = State::In(Box::new(SignedIn {
             control: control.clone(),
             sip,
-            log,
-            logs: Logs::default(),
             phone: PhoneSlot::default(),
             wake: Arc::clone(&wake),
         }));
@@ -235,7 +236,8 @@ impl Owner {
         let State::In(session) = std::mem::replace(&mut self.state, State::Out) else {
             return self.signed_out(None);
         };
-        let SignedIn { control, log, mut phone, .. } = *session;
+        let SignedIn { control, mut phone, .. } = *session;
+        let log = self.log.take();
         let (vault, account) = (self.vault.clone(), account(&self.settings.user, control.address()));
         self.farewells.spawn(async move {
             if let Some(log) = log {
@@ -273,16 +275,25 @@ impl Owner {
         self.end_tasks();
         self.state = State::Out;
         self.blank();
+        self.show_own_log();
         let (address, user) = (self.settings.address.clone(), self.settings.user.clone());
         self.view.session = SessionView::SignedOut { address, user, error };
     }
 
-    /// Nothing of one session is ever shown in another.
+    /// Nothing of one session is ever shown in another. What is of plain accounts stays.
     fn blank(&mut self) {
+        let plain = |id: &PhoneCallId| id.line() != LineNo::EXCHANGE;
+        let calls = self.view.phone.calls.drain(..).filter(|call| plain(&call.id)).collect();
+        let rings = self.view.rings.drain(..).filter(|ring| plain(&ring.id)).collect();
+        let own_rows = self.view.live.calls.drain(..).filter(is_own).collect();
         self.view = View {
             sound: self.view.sound.clone(),
             notices: std::mem::take(&mut self.view.notices),
             keeping: self.view.keeping,
+            accounts: std::mem::take(&mut self.view.accounts),
+            live: LiveView { as_of: None, calls: own_rows },
+            phone: PhoneView { calls, trouble: None },
+            rings,
             ..View::empty()
         };
     }
@@ -297,12 +308,14 @@ impl Owner {
 
     /// Ends the session because the app ends; the sign-in stays.
     pub(crate) async fn close(&mut self) {
+        self.end_all_own_calls();
         self.end_tasks();
         if let State::In(mut session) = std::mem::replace(&mut self.state, State::Out) {
             session.phone.stop().await;
-            if let Some(log) = session.log {
-                log.close(false).await;
-            }
+        }
+        self.stop_accounts().await;
+        for log in [self.log.take(), self.own_log.take()].into_iter().flatten() {
+            log.close(false).await;
         }
     }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use protocol::DeviceId;
 use serde::{Deserialize, Serialize};
 
-use crate::SoundSettings;
 use crate::secrets::{read_bounded, write_private};
+use crate::{AccountKey, SipAccountSettings, SoundSettings};
 
 const MAX_FILE: u64 = 1024 * 1024;
 
@@ -27,6 +27,10 @@ pub(crate) struct Settings {
     pub sound: SoundSettings,
     /// Names of chosen devices, by id, for when they are not plugged in.
     pub sound_names: BTreeMap<String, String>,
+    /// Plain SIP accounts, without their passwords.
+    pub accounts: Vec<SipAccountSettings>,
+    /// From which of them numbers are called; `None`: from the exchange's.
+    pub dial_from: Option<AccountKey>,
     /// How much of the call log is kept; `None`: as long as there is room.
     pub log_days: Option<u32>,
     pub log_megabytes: u32,
@@ -44,6 +48,8 @@ impl Default for Settings {
             certificates: BTreeMap::new(),
             sound: SoundSettings::default(),
             sound_names: BTreeMap::new(),
+            accounts: Vec::new(),
+            dial_from: None,
             log_days: None,
             log_megabytes: 1_000,
             message_speed: 100,

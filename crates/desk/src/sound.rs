@@ -35,7 +35,7 @@ impl Owner {
         self.remember_names();
         self.save_settings();
         let choice = self.choice();
-        self.with_phone(|phone| phone.choose_sound(choice));
+        self.each_phone(|phone| phone.choose_sound(choice.clone()));
         self.message_speaker();
         self.show_sound();
     }

@@ -17,6 +17,9 @@ pub(crate) enum Step {
 
 impl Owner {
     pub(crate) fn step_transfer(&mut self, transfer: TransferId, step: Step) {
+        if self.own_step(&transfer, step) {
+            return;
+        }
         let State::In(session) = &self.state else { return };
         if self.view.asking.contains(&transfer) {
             return; // pressed twice

@@ -8,7 +8,7 @@ use protocol::{
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use crate::{DetailsView, LogsPatch, LogsView, PlayerView};
+use crate::{AccountKey, AccountsView, DetailsView, LogsPatch, LogsView, PlayerView};
 
 /// Everything on the screen. Sections change one by one; see [`ViewPatch`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
@@ -29,6 +29,8 @@ pub struct View {
     pub asking: Vec<TransferId>,
     pub keeping: Keeping,
     pub player: Option<PlayerView>,
+    /// Plain SIP accounts, beside an exchange or without one.
+    pub accounts: AccountsView,
 }
 
 /// The sections that changed since the last patch; absent sections are as they were.
@@ -49,6 +51,7 @@ pub struct ViewPatch {
     pub asking: Option<Vec<TransferId>>,
     pub keeping: Option<Keeping>,
     pub player: Option<Opened<PlayerView>>,
+    pub accounts: Option<AccountsView>,
 }
 
 /// How much of the call log this machine keeps.
@@ -150,6 +153,8 @@ pub struct PhoneCallId(pub u32);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 pub struct PhoneCall {
     pub id: PhoneCallId,
+    /// The plain account by which it came or went; `None`: the exchange's.
+    pub account: Option<AccountKey>,
     /// The account's call, when known: the row in the live list.
     pub call: Option<CallId>,
     pub with: Party,
@@ -210,6 +215,8 @@ pub enum PhoneCallState {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 pub struct RingView {
     pub id: PhoneCallId,
+    /// The plain account that is called; `None`: the exchange's.
+    pub account: Option<AccountKey>,
     /// The account's call, if the INVITE named it: the row in the live list.
     pub call: Option<CallId>,
     pub kind: RingKind,
@@ -250,6 +257,8 @@ pub struct TransferDialog {
     pub sending: bool,
     /// Why Go was refused, as a sentence.
     pub error: Option<String>,
+    /// Of a call of a plain account: what its own system does and does not do.
+    pub system: Option<String>,
     /// What became of the call while the dialog was open, as a sentence: "Maya Lindqvist is transferring it to Ravi Kumar."
     pub changed: Option<String>,
 }
@@ -517,6 +526,30 @@ pub enum Wish {
     /// "Hear yourself": begins the test of microphone and speaker.
     TestSound,
     EndSoundTest,
+    /// Ends a plain account on this machine. Its calls stay in the log.
+    RemoveAccount {
+        account: AccountKey,
+    },
+    AcceptAccountCertificate {
+        account: AccountKey,
+    },
+    /// Whence numbers are called from now on; `None`: from the exchange's account.
+    ChooseFrom {
+        account: Option<AccountKey>,
+    },
+    CallMailbox {
+        account: AccountKey,
+    },
+    /// Shows whether this line is free, if the account's system tells.
+    WatchLine {
+        account: AccountKey,
+        number: String,
+        name: String,
+    },
+    UnwatchLine {
+        account: AccountKey,
+        number: String,
+    },
     DismissNotice {
         id: u32,
     },

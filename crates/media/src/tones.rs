@@ -13,6 +13,12 @@ pub enum Ring {
     Transfer,
     /// A call comes back: two falling notes, twice.
     Recall,
+    /// As `Outside`, for whoever wants to tell one account from another: three slow falling notes.
+    Chime,
+    /// A quick figure of short wooden notes.
+    Marimba,
+    /// The trill of an old telephone: 1 s on, 2 s off.
+    Classic,
 }
 
 /// One round of a ring tone, pause included, to be played again and again.
@@ -23,12 +29,28 @@ pub fn ring(ring: Ring) -> Vec<i16> {
         Ring::Outside => (&[(0, 523.25), (0, 659.26), (450, 523.25), (450, 659.26)], 3000),
         Ring::Transfer => (&[(0, 659.26), (140, 830.61), (280, 987.77), (420, 1318.51)], 2000),
         Ring::Recall => (&[(0, 880.0), (200, 587.33), (600, 880.0), (800, 587.33)], 2400),
+        Ring::Chime => (&[(0, 783.99), (500, 659.26), (1000, 523.25)], 3400),
+        Ring::Marimba => (&[(0, 392.0), (120, 493.88), (240, 587.33), (480, 493.88), (600, 587.33)], 2600),
+        Ring::Classic => return trill(),
     };
     let mut pcm = vec![0.0; samples(length)];
     for &(start, hertz) in notes {
         strike(&mut pcm[samples(start)..], hertz);
     }
     pcm.into_iter().map(|s| (s.clamp(-1.0, 1.0) * 32_000.0) as i16).collect()
+}
+
+/// A clapper between two bells, 25 strokes a second.
+fn trill() -> Vec<i16> {
+    let mut pcm = vec![0.0; samples(3000)];
+    for stroke in 0..25 {
+        let bell = if stroke % 2 == 0 { 1100.0 } else { 1400.0 };
+        for (i, sample) in pcm[samples(stroke * 40)..samples(stroke * 40 + 40)].iter_mut().enumerate() {
+            let soft = (i.min(samples(40) - 1 - i) as f32 / samples(2) as f32).min(1.0);
+            *sample = 0.2 * soft * phase(bell, i).sin();
+        }
+    }
+    pcm.into_iter().map(|s| (s * 32_000.0) as i16).collect()
 }
 
 /// One round of the tone a caller hears while the other end rings: 425 Hz, 1 s on, 4 s off (ITU-T E.180, most of Europe).
@@ -91,13 +113,15 @@ mod tests {
 
     #[test]
     fn rings_are_loud_end_in_silence_and_differ() {
-        let rings = [Ring::Outside, Ring::Transfer, Ring::Recall].map(ring);
+        let rings = [Ring::Outside, Ring::Transfer, Ring::Recall, Ring::Chime, Ring::Marimba, Ring::Classic].map(ring);
         for pcm in &rings {
             assert!(level_dbfs(pcm) > -32.0, "{}", level_dbfs(pcm));
             assert!(level_dbfs(&pcm[pcm.len() - 480..]) < -55.0);
             assert!(pcm.iter().all(|&s| s.abs() < 32_000), "clipped");
         }
-        assert!(rings[0].len() != rings[1].len() && rings[1].len() != rings[2].len());
+        for (at, pcm) in rings.iter().enumerate() {
+            assert!(rings[..at].iter().all(|before| before[..48_000] != pcm[..48_000]), "ring {at}");
+        }
     }
 
     #[test]

@@ -150,6 +150,17 @@ pub enum Play {
     Wav(PathBuf),
 }
 
+/// How a call from outside rings, so that one account can be told from another. Transfers and recalls have tones of
+/// their own, which mean something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RingTone {
+    #[default]
+    Bell,
+    Chime,
+    Marimba,
+    Classic,
+}
+
 /// Chosen sound devices by id; `None` is the system's default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SoundChoice {

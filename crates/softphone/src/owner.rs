@@ -20,7 +20,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::answers::Answers;
 use crate::call::{Call, Flow, Input};
-use crate::config::SoundChoice;
+use crate::config::{RingTone, SoundChoice};
 use crate::event::{CallEvent, CallKey, PhoneEvent, RegistrationState};
 use crate::incoming::RingKind;
 use crate::session::{Agreed, Session};
@@ -68,6 +68,8 @@ pub(crate) enum Command {
     WatchMessages,
     ChooseSound(SoundChoice),
     RingLevel(f32),
+    RingTone(RingTone),
+    TalkingElsewhere(bool),
     Stop(oneshot::Sender<()>),
 }
 
@@ -95,6 +97,9 @@ pub(crate) struct Owner {
     is_registered: bool,
     watches: watch::Watches,
     answers: Answers,
+    ring_tone: RingTone,
+    /// The person talks on another phone of theirs.
+    talking_elsewhere: bool,
     /// How long a call may be without a sign of life.
     patience: Duration,
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::call::{Input, ReferTo};
-use crate::config::{PhoneConfig, SoundChoice};
+use crate::config::{PhoneConfig, RingTone, SoundChoice};
 use crate::event::{CallKey, PhoneEvent};
 use crate::owner::{Command, Owner};
 
@@ -152,6 +152,16 @@ impl Phone {
     /// How loud it rings: 0.0 (silent) to 1.0.
     pub fn ring_level(&self, level: f32) {
         self.send(Command::RingLevel(level.clamp(0.0, 1.0)));
+    }
+
+    /// How calls from outside ring, from the next one on.
+    pub fn ring_tone(&self, tone: RingTone) {
+        self.send(Command::RingTone(tone));
+    }
+
+    /// Whether the person talks on another phone of theirs: calls here then only knock, and none answers itself.
+    pub fn talking_elsewhere(&self, elsewhere: bool) {
+        self.send(Command::TalkingElsewhere(elsewhere));
     }
 
     /// Hangs up everything, unregisters, and closes the sockets; at most about two seconds.

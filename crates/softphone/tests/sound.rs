@@ -71,6 +71,22 @@ async fn devices_ring_listen_and_play() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_rings_as_chosen_and_only_knocks_while_the_person_talks_elsewhere() {
+    let (mut b, fake) = with_devices(SoundChoice::default(), |_| {}).await;
+    b.phone.ring_tone(softphone::RingTone::Chime);
+    let a = Desk::silent().await;
+    a.phone.call(&b.uri());
+    b.rung().await;
+    let chime = tones::ring(tones::Ring::Chime);
+    let rings = |loudly: bool| fake.ringing().is_some_and(|pcm| (pcm == chime) == loudly);
+    until("it does not ring", || rings(true)).await;
+    b.phone.talking_elsewhere(true);
+    until("it goes on ringing loudly", || rings(false)).await;
+    b.phone.talking_elsewhere(false);
+    until("it does not ring again", || rings(true)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_rings_on_both_and_on_what_is_left() {
     let choice = SoundChoice { ringer: Some("loud".into()), speaker: Some("headset".into()), ring_both: true, ..PLAIN };
     let (mut b, fake) = with_devices(choice, |fake| {

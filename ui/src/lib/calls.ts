@@ -34,12 +34,14 @@ export function takeBack(row: LiveRow): void {
   }
 }
 
+/** The person in calls of plain accounts. */
+export const OWN = "own";
+
 /** The person's own newest transfer that can still be taken back. */
 export function undoable(view: View): LiveRow | null {
-  if (view.session.kind !== "signed_in") return null;
-  const me = view.session.me.id;
+  const me = view.session.kind === "signed_in" ? view.session.me.id : OWN;
   const mine = view.live.calls.filter(
-    ({ call, undo_right }) => call.transfer?.by.id === me && undo_right?.right === "allowed",
+    ({ call, undo_right }) => (call.transfer?.by.id === me || call.transfer?.by.id === OWN) && undo_right?.right === "allowed",
   );
   return mine.sort((a, b) => (b.call.transfer?.since ?? 0) - (a.call.transfer?.since ?? 0))[0] ?? null;
 }

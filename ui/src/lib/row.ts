@@ -1,25 +1,26 @@
 // What a person can do with a call of the list.
-import type { CallId, Row, SessionView, View } from "../bindings";
+import type { CallId, Row, View } from "../bindings";
+import { noDial, type Session } from "./accounts";
 import { copy } from "./clipboard";
 import type { MenuItem } from "./menu";
 import { writeNote } from "./notes.svelte";
 import { ask } from "./view.svelte";
 
-type SignedIn = Extract<SessionView, { kind: "signed_in" }>;
 type Sides = Pick<Row, "direction" | "caller" | "dialled">;
 
 /** Whom one rings to speak with the other side again; empty if the number was withheld. */
-export function backNumber({ direction, caller, dialled }: Sides, { me }: SignedIn): string {
-  const isMine = direction === "internal" && (caller.number === me.extension || caller.number === me.id);
+export function backNumber({ direction, caller, dialled }: Sides, session: Session): string {
+  const me = session?.me;
+  const isMine = me && direction === "internal" && (caller.number === me.extension || caller.number === me.id);
   return isMine ? dialled : caller.number;
 }
 
 export const linkTo = (call: CallId): string => `patchcord:call/${call}`;
 
-export function rowMenu(row: Row, view: View, session: SignedIn): MenuItem[] {
+export function rowMenu(row: Row, view: View, session: Session): MenuItem[] {
   const number = backNumber(row, session);
   const withheld = number ? null : "The number was withheld.";
-  const noPhone = view.link.registration.kind === "up" ? null : "Your phone is not connected to the exchange.";
+  const noPhone = noDial(view);
   const unplayable = row.voicemail === "none" ? "Nobody left a message." : null;
   return [
     { id: "call", label: "Call back", icon: "answer", refused: withheld ?? noPhone, does: () => ask({ kind: "dial", number }) },

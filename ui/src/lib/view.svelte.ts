@@ -72,6 +72,7 @@ export function applied(view: View, patch: ViewPatch): View {
     asking: patch.asking ?? view.asking,
     keeping: patch.keeping ?? view.keeping,
     player: patch.player ? patch.player.open : view.player,
+    accounts: patch.accounts ?? view.accounts,
   };
 }
 

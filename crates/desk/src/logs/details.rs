@@ -16,7 +16,7 @@ impl Owner {
 
     /// Reads what is shown, or asked for, from the log; without a log, from the exchange.
     pub(super) fn read_details(&mut self, call: CallId) {
-        if !matches!(&self.state, State::In(session) if session.log.is_some()) {
+        if self.log.is_none() {
             return self.fetch_details(call, None);
         }
         let wanted = call.clone();
@@ -45,7 +45,13 @@ impl Owner {
 
     /// Not on this machine: the exchange may know it.
     fn fetch_details(&mut self, call: CallId, unsent: Option<Unsent>) {
-        let State::In(session) = &self.state else { return };
+        let State::In(session) = &self.state else {
+            let sentence = match self.view.live.row(&call) {
+                Some(_) => "This call is going on. Its details are written when it ends.",
+                None => "This call is not on this computer. Sign in at its exchange to see it.",
+            };
+            return self.show_details(&call.clone(), DetailsView::Missing { call, sentence: sentence.into() });
+        };
         let control = session.control.clone();
         self.begin(async move {
             let record = control.record(&call).await;

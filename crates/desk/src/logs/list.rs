@@ -6,7 +6,6 @@ use protocol::{CallId, CallRecord, Timestamp};
 use super::{DetailsView, Found, LogError, LogHappening, SyncView};
 use crate::Tone;
 use crate::owner::Owner;
-use crate::session::State;
 
 const PAGE: u32 = 100;
 const MAX_QUERY_CHARS: usize = 200;
@@ -31,17 +30,23 @@ impl Owner {
                     );
                     self.note(Tone::Bad, sentence);
                 }
-                self.on_log(call_log::CallLog::as_of, |at| LogHappening::AsOf(at.unwrap_or_default()));
-                self.reload_logs();
-                self.on_log(|log| log.views(), LogHappening::Saved);
-                self.look_for_unsent();
-                self.retain_logs();
-                self.sum_again();
+                self.begin_list();
+                self.copy_own_calls();
             }
             Err(error) => {
                 self.view.logs.head.sync = SyncView::Failed { sentence: error.to_string() };
             }
         }
+    }
+
+    /// Reads all that is shown of a log.
+    pub(super) fn begin_list(&mut self) {
+        self.on_log(call_log::CallLog::as_of, |at| LogHappening::AsOf(at.unwrap_or_default()));
+        self.reload_logs();
+        self.on_log(|log| log.views(), LogHappening::Saved);
+        self.look_for_unsent();
+        self.retain_logs();
+        self.sum_again();
     }
 
     pub(crate) fn search(&mut self, mut filter: Filter) {
@@ -276,12 +281,14 @@ impl Owner {
 
     pub(super) fn log_failed(&mut self, error: &LogError) {
         self.view.logs.head.sync = SyncView::Failed { sentence: error.to_string() };
-        let State::In(session) = &mut self.state else { return };
+        if !self.is_signed_in() {
+            return;
+        }
         // Its thread has begun a new, empty file.
         if let (LogError::Log(Error::Damaged { .. }), false, Some(goal)) =
-            (error, session.logs.repaired, session.logs.goal.clone())
+            (error, self.logs.repaired, self.logs.goal.clone())
         {
-            session.logs.repaired = true;
+            self.logs.repaired = true;
             self.begin_sync(goal);
         }
     }

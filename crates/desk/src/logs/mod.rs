@@ -3,6 +3,7 @@
 mod details;
 mod export;
 mod list;
+mod own;
 mod remarks;
 mod retain;
 mod room;
@@ -23,7 +24,6 @@ pub use view::*;
 
 use crate::control::ControlError;
 use crate::owner::{Happening, Owner};
-use crate::session::State;
 pub(crate) use export::Exporting;
 pub(crate) use remarks::Delivered;
 pub(crate) use room::{LogError, LogRoom};
@@ -76,6 +76,7 @@ pub(crate) enum LogHappening {
     Head { search: u32, head: Result<(Page, Vec<Row>), LogError> },
     Counted { search: u32, counts: Result<Counts, LogError> },
     Saved(Result<Vec<SavedView>, LogError>),
+    OwnCopied(Result<u32, LogError>),
     Kept { call: CallId, result: Result<(), LogError> },
     SyncProgress { done: u32, percent: u8 },
     Emptied(call_log::Emptied),
@@ -96,7 +97,7 @@ pub(crate) enum LogHappening {
     Player { call: CallId, event: PlayerEvent },
 }
 
-/// What was found when the log was opened.
+/// What was found when a log was opened.
 pub(crate) struct Found {
     /// Where damaged files went.
     pub set_aside: Option<PathBuf>,
@@ -112,6 +113,7 @@ impl Owner {
             LogHappening::Head { search, head } => self.log_head(search, head),
             LogHappening::Counted { search, counts } => self.counted(search, counts),
             LogHappening::Saved(result) => self.saved(result),
+            LogHappening::OwnCopied(result) => self.own_copied(result),
             LogHappening::Kept { call, result } => self.record_kept(&call, result),
             LogHappening::SyncProgress { done, percent } => self.sync_progress(done, percent),
             LogHappening::Emptied(why) => self.emptied(why),
@@ -140,15 +142,13 @@ impl Owner {
         work: impl FnOnce(&mut call_log::CallLog) -> Result<T, call_log::Error> + Send + 'static,
         then: impl FnOnce(Result<T, LogError>) -> LogHappening + Send + 'static,
     ) {
-        let State::In(session) = &self.state else { return };
-        let Some(log) = &session.log else { return };
+        let Some(log) = &self.log else { return };
         // Queued now, so that things are done in the order in which they were asked.
         let done = log.begin(work);
         self.begin(async move { Happening::Logs(then(done.await.unwrap_or(Err(LogError::Closed)))) });
     }
 
     fn logs(&mut self) -> Option<&mut Logs> {
-        let State::In(session) = &mut self.state else { return None };
-        Some(&mut session.logs)
+        (self.log.is_some() || self.is_signed_in()).then_some(&mut self.logs)
     }
 }

@@ -7,6 +7,7 @@ use protocol::{CallId, DispositionId, MAX_REMARK_CHARS, SetRemarks};
 
 use super::{LogError, LogHappening, LogRoom};
 use crate::Tone;
+use crate::accounts::is_own_id;
 use crate::control::{Control, ControlError, RemarksRefused};
 use crate::owner::{Happening, Owner};
 use crate::session::State;
@@ -28,6 +29,9 @@ pub(crate) struct Delivered {
 impl Owner {
     pub(crate) fn write_remarks(&mut self, call: CallId, base: u32, note: &str, disposition: Option<DispositionId>) {
         let note = as_kept(note);
+        if is_own_id(&call) {
+            return self.write_own_remarks(&call, note, disposition);
+        }
         let (at, written) = (self.clock.now(), call.clone());
         self.on_log(
             move |log| log.write_remarks(&call, base, &note, disposition.as_ref(), at),
@@ -81,12 +85,12 @@ impl Owner {
             return;
         }
         let State::In(session) = &mut self.state else { return };
-        let Some(log) = session.log.clone() else { return };
-        if std::mem::replace(&mut session.logs.sending, true) {
-            session.logs.send_again = true;
+        let Some(log) = self.log.clone() else { return };
+        if std::mem::replace(&mut self.logs.sending, true) {
+            self.logs.send_again = true;
             return;
         }
-        let (control, skipped) = (session.control.clone(), session.logs.refused.clone());
+        let (control, skipped) = (session.control.clone(), self.logs.refused.clone());
         self.begin(async move { Happening::Logs(LogHappening::Delivered(deliver(&control, &log, skipped).await)) });
     }
 

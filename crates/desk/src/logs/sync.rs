@@ -34,8 +34,8 @@ impl Owner {
     pub(crate) fn begin_sync(&mut self, goal: Goal) {
         let post = self.poster();
         let State::In(session) = &mut self.state else { return };
-        let Some(log) = session.log.clone() else { return };
-        let (control, logs) = (session.control.clone(), &mut session.logs);
+        let Some(log) = self.log.clone() else { return };
+        let (control, logs) = (session.control.clone(), &mut self.logs);
         if let Some(running) = logs.sync.take() {
             running.abort();
         }
@@ -63,6 +63,9 @@ impl Owner {
     }
 
     pub(crate) fn go_on_with_sync(&mut self) {
+        if !self.is_signed_in() {
+            return self.show_own_log();
+        }
         let Some(logs) = self.logs() else { return };
         logs.stopped = false;
         match logs.goal.clone() {
@@ -88,6 +91,7 @@ impl Owner {
             }
         };
         self.note(Tone::Plain, sentence);
+        self.copy_own_calls();
         self.search(self.view.logs.head.filter.clone());
     }
 

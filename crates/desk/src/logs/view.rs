@@ -55,6 +55,8 @@ pub struct RowsPatch {
 pub enum SyncView {
     #[default]
     Offline,
+    /// No exchange is behind it: these are the calls of plain accounts, and this is where they are.
+    Here,
     /// `done` records fetched so far; `percent` of the exchange's sequence gone through.
     Syncing {
         done: u32,

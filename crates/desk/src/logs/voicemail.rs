@@ -100,8 +100,8 @@ impl Owner {
 
     /// Something of it has sounded: tells the exchange, once. Whoever is offline has not told, and the message stays marked.
     fn heard(&mut self) {
-        let State::In(session) = &mut self.state else { return };
-        let Some(open) = session.logs.message.as_mut().filter(|open| !open.heard) else { return };
+        let State::In(session) = &self.state else { return };
+        let Some(open) = self.logs.message.as_mut().filter(|open| !open.heard) else { return };
         open.heard = true;
         let (control, call) = (session.control.clone(), open.call.clone());
         self.begin(async move { Happening::Logs(LogHappening::Heard(control.heard(&call).await)) });
@@ -178,8 +178,7 @@ impl Owner {
     }
 
     fn with_message(&mut self, act: impl FnOnce(&dyn Playing, &mut PlayerView)) {
-        let State::In(session) = &self.state else { return };
-        let playing = session.logs.message.as_ref().and_then(|open| open.playing.as_deref());
+        let playing = self.logs.message.as_ref().and_then(|open| open.playing.as_deref());
         if let (Some(playing), Some(player)) = (playing, self.view.player.as_mut()) {
             act(playing, player);
         }

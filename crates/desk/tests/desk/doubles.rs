@@ -80,7 +80,8 @@ pub struct FakePhones {
 #[derive(Default)]
 struct PhoneState {
     config: Option<PhoneConfig>,
-    events: Option<mpsc::UnboundedSender<PhoneEvent>>,
+    /// Of the phones that run or ran, by their user; the last of a user counts.
+    phones: Vec<(String, PhoneConfig, mpsc::UnboundedSender<PhoneEvent>)>,
     player: Option<mpsc::UnboundedSender<PlayerEvent>>,
     test: Option<mpsc::UnboundedSender<SoundTestEvent>>,
     plugged: SoundDevices,
@@ -107,8 +108,23 @@ impl FakePhones {
 
     /// Lets the phone report something.
     pub async fn report(&self, event: PhoneEvent) {
-        let events = self.until(|state| state.events.clone()).await;
-        events.send(event).unwrap();
+        self.report_to("maya", event).await;
+    }
+
+    /// Lets the phone of this user report something.
+    pub async fn report_to(&self, user: &str, event: PhoneEvent) {
+        let events = self.until(|state| Some(state.phones.iter().rfind(|(of, ..)| of == user)?.2.clone())).await;
+        // A phone that is stopped reports to nobody.
+        let _stopped = events.send(event);
+    }
+
+    /// The configuration of the phone of this user, as it was last started.
+    pub async fn started_for(&self, user: &str) -> PhoneConfig {
+        self.until(|state| Some(state.phones.iter().rfind(|(of, ..)| of == user)?.1.clone())).await
+    }
+
+    pub fn starts(&self) -> usize {
+        self.state.lock().unwrap().phones.len()
     }
 
     /// Lets the message that plays report something.
@@ -144,11 +160,14 @@ impl DeviceMaker for FakePhones {
         config: PhoneConfig,
     ) -> BoxFuture<'static, Result<(Box<dyn Device>, mpsc::UnboundedReceiver<PhoneEvent>), Error>> {
         let (events, stream) = mpsc::unbounded_channel();
-        let phone = FakePhone { state: Arc::clone(&self.state), news: Arc::clone(&self.news) };
+        let user = config.account.as_ref().map(|account| account.user.clone()).unwrap_or_default();
+        // What the exchange's phone is asked stands for itself.
+        let whose = if user == "maya" { String::new() } else { format!("{user}: ") };
+        let phone = FakePhone { whose, state: Arc::clone(&self.state), news: Arc::clone(&self.news) };
         {
             let mut state = self.state.lock().unwrap();
-            state.config = Some(config);
-            state.events = Some(events);
+            state.config = Some(config.clone());
+            state.phones.push((user, config, events));
         }
         self.news.send_modify(|n| *n += 1);
         Box::pin(async move { Ok((Box::new(phone) as Box<dyn Device>, stream)) })
@@ -160,7 +179,7 @@ impl DeviceMaker for FakePhones {
 
     fn test_sound(&self, choice: SoundChoice) -> Result<desk::SoundTrial, String> {
         let (events, stream) = mpsc::unbounded_channel();
-        let phone = FakePhone { state: Arc::clone(&self.state), news: Arc::clone(&self.news) };
+        let phone = FakePhone { whose: String::new(), state: Arc::clone(&self.state), news: Arc::clone(&self.news) };
         phone.note(format!("test {:?}", choice.microphone));
         self.state.lock().unwrap().test = Some(events);
         Ok((Box::new(phone), stream))
@@ -168,7 +187,7 @@ impl DeviceMaker for FakePhones {
 
     fn play(&self, wav: Vec<u8>, speaker: Option<String>) -> Result<Message, String> {
         let (events, stream) = mpsc::unbounded_channel();
-        let phone = FakePhone { state: Arc::clone(&self.state), news: Arc::clone(&self.news) };
+        let phone = FakePhone { whose: String::new(), state: Arc::clone(&self.state), news: Arc::clone(&self.news) };
         phone.note(format!("play {} bytes on {speaker:?}", wav.len()));
         self.state.lock().unwrap().player = Some(events);
         Ok((Box::new(phone), stream))
@@ -194,12 +213,14 @@ impl Playing for FakePhone {
 }
 
 struct FakePhone {
+    whose: String,
     state: Arc<Mutex<PhoneState>>,
     news: Arc<watch::Sender<u32>>,
 }
 
 impl FakePhone {
-    fn note(&self, asked: String) {
+    fn note(&self, mut asked: String) {
+        asked.insert_str(0, &self.whose);
         self.state.lock().unwrap().asked.push(asked);
         self.news.send_modify(|n| *n += 1);
     }
@@ -232,6 +253,27 @@ impl Device for FakePhone {
     }
     fn dtmf(&self, call: CallKey, digits: &str) {
         self.note(format!("dtmf {} {digits}", call.0));
+    }
+    fn transfer(&self, call: CallKey, to: &str) {
+        self.note(format!("transfer {} {to}", call.0));
+    }
+    fn connect(&self, call: CallKey, other: CallKey) {
+        self.note(format!("connect {} {}", call.0, other.0));
+    }
+    fn watch(&self, number: &str) {
+        self.note(format!("watch {number}"));
+    }
+    fn unwatch(&self, number: &str) {
+        self.note(format!("unwatch {number}"));
+    }
+    fn watch_messages(&self) {
+        self.note("watch messages".into());
+    }
+    fn ring_tone(&self, tone: softphone::RingTone) {
+        self.note(format!("ring as {tone:?}"));
+    }
+    fn talking_elsewhere(&self, elsewhere: bool) {
+        self.note(format!("talking elsewhere {elsewhere}"));
     }
     fn expect(&self, call: protocol::CallId) {
         self.note(format!("expect {call}"));

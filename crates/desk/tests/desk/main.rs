@@ -7,6 +7,7 @@ mod following;
 mod history;
 mod messages;
 mod notes;
+mod plain;
 mod ringing;
 mod signing_in;
 mod sound;

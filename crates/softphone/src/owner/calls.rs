@@ -43,6 +43,11 @@ impl Owner {
             Command::WatchMessages => self.watch_messages(),
             Command::Expect(call) => self.answers.expect(call),
             Command::ChooseSound(choice) => self.choose_sound(choice),
+            Command::RingTone(tone) => self.ring_tone = tone,
+            Command::TalkingElsewhere(elsewhere) => {
+                self.talking_elsewhere = elsewhere;
+                self.ring();
+            }
             Command::RingLevel(level) => self.ringing.iter().for_each(|ringing| ringing.level(level)),
             Command::Stop(done) => return ControlFlow::Break(done),
         }
@@ -286,8 +291,9 @@ impl Owner {
     fn ring(&mut self) {
         let Some(ringing) = &mut self.ringing else { return };
         let kind = self.lines.values().filter(|line| *line.call.state() == State::Ringing).find_map(|line| line.kind);
-        let talking = self.lines.values().any(|line| line.call.has_sound());
-        ringing.ring(kind.map(|kind| if talking { Ring::Waiting } else { Ring::Tone(kind) }));
+        let talking = self.talking_elsewhere || self.lines.values().any(|line| line.call.has_sound());
+        let tone = self.ring_tone;
+        ringing.ring(kind.map(|kind| if talking { Ring::Waiting } else { Ring::Tone(kind, tone) }));
     }
 
     /// Ends what the network has not reported as ended, when the phone stops.

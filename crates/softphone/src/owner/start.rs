@@ -63,6 +63,8 @@ impl Owner {
             is_registered: false,
             watches: Default::default(),
             answers: Answers::new(config.answer_mode),
+            ring_tone: Default::default(),
+            talking_elsewhere: false,
             listen: contact,
             patience: config.patience.max(Duration::from_millis(10)),
         };

@@ -27,7 +27,7 @@ impl Owner {
         };
         let call = self.new_key();
         let mut ring_card = IncomingCall::read(call, invite);
-        let talking = self.lines.values().any(|line| line.call.has_sound());
+        let talking = self.talking_elsewhere || self.lines.values().any(|line| line.call.has_sound());
         ring_card.answers_itself = !talking && self.answers.itself(&invite.headers, ring_card.call_id.as_ref());
         let answers_itself = ring_card.answers_itself;
         let signalling = Some(invite.source.remote.ip());

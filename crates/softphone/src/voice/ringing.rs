@@ -8,6 +8,7 @@ use audio::{Ringer, Sound, SoundError};
 use media::{RATE, tones};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::config::RingTone;
 use crate::event::PhoneEvent;
 use crate::incoming::RingKind;
 
@@ -17,7 +18,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What should be heard from the ring device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ring {
-    Tone(RingKind),
+    Tone(RingKind, RingTone),
     /// Another call waits while the person talks.
     Waiting,
 }
@@ -138,9 +139,14 @@ impl Bell {
 
 fn tone(ring: Ring, level: f32) -> Vec<i16> {
     let mut pcm = match ring {
-        Ring::Tone(RingKind::Outside | RingKind::Internal) => tones::ring(tones::Ring::Outside),
-        Ring::Tone(RingKind::Transfer | RingKind::Consult) => tones::ring(tones::Ring::Transfer),
-        Ring::Tone(RingKind::Recall) => tones::ring(tones::Ring::Recall),
+        Ring::Tone(RingKind::Outside | RingKind::Internal, tone) => tones::ring(match tone {
+            RingTone::Bell => tones::Ring::Outside,
+            RingTone::Chime => tones::Ring::Chime,
+            RingTone::Marimba => tones::Ring::Marimba,
+            RingTone::Classic => tones::Ring::Classic,
+        }),
+        Ring::Tone(RingKind::Transfer | RingKind::Consult, _) => tones::ring(tones::Ring::Transfer),
+        Ring::Tone(RingKind::Recall, _) => tones::ring(tones::Ring::Recall),
         Ring::Waiting => {
             let mut beep = tones::sine(440.0, 300, -24.0);
             // ITU-T E.180: about 0.3 s every 4 s or more.

@@ -1,0 +1,187 @@
+//! Calls of plain accounts. No exchange tells of them, so the desk itself knows who, when and what became of them: the
+//! rows of the live list and the records of the log are made from this.
+
+use protocol::{
+    CallId, Direction, JourneyEvent, JourneyStep, Party, TargetRef, Timestamp, TransferId, TransferKind, UserRef,
+};
+use softphone::{Ended, IncomingCall, QualityReport};
+
+use super::consult::Consult;
+use crate::PhoneCallId;
+use crate::owner::Owner;
+use crate::phones::LineNo;
+
+/// What the desk knows of one call.
+pub(crate) struct OwnCall {
+    pub id: CallId,
+    /// "Shop": stands where a call of an exchange has its department.
+    pub account: String,
+    pub account_key: String,
+    pub me: UserRef,
+    pub direction: Direction,
+    pub with: Party,
+    pub dialled: String,
+    pub started_at: Timestamp,
+    pub answered_at: Option<Timestamp>,
+    pub journey: Vec<JourneyStep>,
+    pub codec: Option<String>,
+    pub quality: Option<QualityReport>,
+    pub declined: bool,
+    pub moving: Moving,
+    /// It is the consultation about this call: no call of its own as long as that goes on.
+    pub about: Option<PhoneCallId>,
+}
+
+/// How a call is being handed over.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Moving {
+    No,
+    /// REFER: on hold until the far end has said what became of it.
+    Blind {
+        id: TransferId,
+        to: String,
+        since: Timestamp,
+        rings: bool,
+    },
+    Consult(Consult),
+    /// The far ends have been connected.
+    Done,
+}
+
+impl Owner {
+    /// Notes a call that rings here.
+    pub(crate) fn own_incoming(&mut self, line: LineNo, call: &IncomingCall) {
+        let Some(account) = self.accounts.of_line(line) else { return };
+        let dialled = account.settings.address.clone();
+        let Some(mut own) = self.new_own(line, Direction::Inbound, call.caller.clone(), dialled.clone()) else {
+            return;
+        };
+        let at = own.started_at;
+        own.step(at, JourneyEvent::Arrived { dialled });
+        let me = own.me.clone();
+        own.step(at, JourneyEvent::Rang { users: vec![me] });
+        self.own.insert(line.id(call.key), own);
+    }
+
+    /// Notes a call that we place, unless it is noted already.
+    pub(crate) fn own_calling(&mut self, id: PhoneCallId, to: &Party) {
+        if let Some(own) = self.own.get_mut(&id) {
+            own.with = to.clone();
+            return;
+        }
+        let Some(mut own) = self.new_own(id.line(), Direction::Outbound, to.clone(), to.number.clone()) else { return };
+        own.step(own.started_at, JourneyEvent::Arrived { dialled: to.number.clone() });
+        self.own.insert(id, own);
+    }
+
+    /// The other side has got a name. Somebody else there is shown in the phone strip; the call stays that of who called.
+    pub(crate) fn own_identity(&mut self, id: PhoneCallId, party: &Party) {
+        if let Some(own) =
+            self.own.get_mut(&id).filter(|own| own.with.name.is_empty() || own.with.number == party.number)
+        {
+            own.with = party.clone();
+        }
+    }
+
+    fn new_own(&self, line: LineNo, direction: Direction, with: Party, dialled: String) -> Option<OwnCall> {
+        let account = self.accounts.of_line(line)?;
+        Some(OwnCall {
+            id: CallId(format!("own-{:032x}", rand::random::<u128>())),
+            account: account.settings.shown_name().to_owned(),
+            account_key: account.settings.key.0.clone(),
+            me: UserRef { id: "own".into(), name: account.settings.me().to_owned() },
+            direction,
+            with,
+            dialled,
+            started_at: self.clock.now(),
+            answered_at: None,
+            journey: Vec::new(),
+            codec: None,
+            quality: None,
+            declined: false,
+            moving: Moving::No,
+            about: None,
+        })
+    }
+
+    pub(crate) fn own_answered(&mut self, id: PhoneCallId, codec: &str) {
+        let now = self.clock.now();
+        let Some(own) = self.own.get_mut(&id) else { return };
+        own.codec = Some(codec.to_owned());
+        if own.answered_at.replace(now).is_none() {
+            let by = match own.direction {
+                Direction::Outbound => UserRef { id: "".into(), name: crate::rings::name(&own.with) },
+                Direction::Inbound | Direction::Internal => own.me.clone(),
+            };
+            own.step(now, JourneyEvent::Answered { by });
+        }
+        self.consult_answered(id);
+    }
+
+    pub(crate) fn own_held(&mut self, id: PhoneCallId, held: bool) {
+        let now = self.clock.now();
+        let Some(own) = self.own.get_mut(&id) else { return };
+        // Part of handing it over.
+        if own.moving != Moving::No {
+            return;
+        }
+        let by = own.me.clone();
+        own.step(now, if held { JourneyEvent::Held { by } } else { JourneyEvent::Resumed { by } });
+    }
+
+    pub(crate) fn own_sounds(&mut self, id: PhoneCallId, report: &QualityReport) {
+        if let Some(own) = self.own.get_mut(&id) {
+            own.quality = Some(report.clone());
+        }
+    }
+
+    pub(crate) fn own_declined(&mut self, id: PhoneCallId) {
+        if let Some(own) = self.own.get_mut(&id) {
+            own.declined = true;
+        }
+    }
+
+    /// The call is over: its record goes into the log.
+    pub(crate) fn own_ended(&mut self, id: PhoneCallId, ended: &Ended, by_us: bool) {
+        let Some(own) = self.own.remove(&id) else { return };
+        let now = self.clock.now();
+        self.consult_call_ended(&own, id, ended);
+        if own.about.is_none() {
+            let record = own.record(now, Some((ended, by_us)));
+            self.keep_own_record(record);
+        }
+    }
+
+    /// The phone of this line ends before its calls have said how they did.
+    pub(super) fn end_own_calls(&mut self, line: LineNo) {
+        let now = self.clock.now();
+        let gone: Vec<PhoneCallId> = self.own.keys().filter(|id| id.line() == line).copied().collect();
+        for id in gone {
+            if let Some(own) = self.own.remove(&id).filter(|own| own.about.is_none()) {
+                let record = own.record(now, None);
+                self.keep_own_record(record);
+            }
+        }
+    }
+
+    pub(crate) fn end_all_own_calls(&mut self) {
+        let lines: Vec<LineNo> = self.accounts.all().map(|account| account.line).collect();
+        lines.into_iter().for_each(|line| self.end_own_calls(line));
+    }
+
+    /// The call with this id, if it is one of a plain account that goes on.
+    pub(crate) fn own_of(&self, call: &CallId) -> Option<(PhoneCallId, &OwnCall)> {
+        self.own.iter().find(|(_, own)| own.id == *call).map(|(id, own)| (*id, own))
+    }
+}
+
+impl OwnCall {
+    pub(super) fn step(&mut self, at: Timestamp, what: JourneyEvent) {
+        self.journey.push(JourneyStep { at, what });
+    }
+
+    pub(super) fn started_moving(&mut self, at: Timestamp, transfer: TransferId, to: &str, kind: TransferKind) {
+        let (by, to) = (self.me.clone(), TargetRef::Outside { number: to.to_owned() });
+        self.step(at, JourneyEvent::TransferStarted { transfer, from: Some(by.clone()), by, to, kind, note: None });
+    }
+}
