@@ -462,7 +462,8 @@ impl Registrar {
     }
 }
 
-/// The kernel knows which of our addresses a packet to the registrar would carry; nothing is sent.
+/// Every address of ours, so that the phone outlives a change of network; of a registrar on this machine, only its own.
+/// The kernel knows which of our addresses a packet to it would carry; nothing is sent.
 pub(crate) async fn local_address(host: &str, port: u16) -> std::io::Result<SocketAddr> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let mut found = tokio::net::lookup_host((bare, port)).await?;
@@ -470,7 +471,8 @@ pub(crate) async fn local_address(host: &str, port: u16) -> std::io::Result<Sock
     let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = tokio::net::UdpSocket::bind((any, 0)).await?;
     socket.connect(to).await?;
-    Ok(SocketAddr::new(socket.local_addr()?.ip(), 0))
+    let local = socket.local_addr()?.ip();
+    Ok(SocketAddr::new(if local.is_loopback() { local } else { any }, 0))
 }
 
 #[cfg(test)]

@@ -23,6 +23,9 @@ pub struct EndpointConfig {
     pub user_agent: String,
     /// What to write into Contact and Via instead of the local address, e.g. when bound to 0.0.0.0 behind a NAT.
     pub advertised: Option<IpAddr>,
+    /// Notice by itself when the machine's network changes or it has slept, as if told by
+    /// [`crate::Endpoint::network_changed`].
+    pub watch_network: bool,
     /// With it set, REGISTER and INVITE from sources that are not trusted are challenged.
     pub challenge: Option<Arc<dyn Secrets>>,
     /// Is shown every message.

@@ -157,6 +157,7 @@ impl Core {
                     client.refresh(&mut self.io);
                 }
             }
+            Order::NetworkChanged => self.network_changed(),
             Order::Unregister(key) => {
                 if let Some(client) = self.registrations.get_mut(&key) {
                     client.stop(&mut self.io);
@@ -183,6 +184,15 @@ impl Core {
             }
             Order::ShutDown(tell) => self.shut_down(Some(tell)),
         }
+    }
+
+    fn network_changed(&mut self) {
+        let moved = self.io.net.network_changed();
+        self.legs.values_mut().for_each(|leg| leg.rebound(&moved));
+        for client in self.registrations.values_mut() {
+            client.network_changed(&moved, &mut self.io);
+        }
+        let _ = self.io.events.send(Event::NetworkChanged);
     }
 
     fn connection_lost(&mut self, connection: u64) {

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     ContactBinding, EndpointConfig, Error, Event, Invite, LegKey, ReasonHeader, RegisterKey, Registration,
-    RegistrationKey, Subscription, SubscriptionKey, Transport, Uri, core::Core, net::Net,
+    RegistrationKey, Subscription, SubscriptionKey, Transport, Uri, core::Core, net::Net, netwatch,
 };
 
 /// A cheap handle on one endpoint; one task owns its sockets and all its state. Every method but [`Self::bind`] and
@@ -32,6 +32,7 @@ pub(crate) enum Order {
     Register(RegistrationKey, Box<Registration>),
     Refresh(RegistrationKey),
     Unregister(RegistrationKey),
+    NetworkChanged,
     Subscribe(SubscriptionKey, Box<Subscription>),
     RefreshSubscription(SubscriptionKey),
     Unsubscribe(SubscriptionKey),
@@ -64,6 +65,9 @@ impl Endpoint {
     pub async fn bind(config: EndpointConfig) -> Result<(Self, mpsc::UnboundedReceiver<Event>), Error> {
         let (net, inbox, from_net) = Net::bind(&config).await?;
         let (orders, ordered) = mpsc::unbounded_channel();
+        if config.watch_network {
+            tokio::spawn(netwatch::watch(orders.downgrade()));
+        }
         let (events, heard) = mpsc::unbounded_channel();
         let keys = Arc::new(AtomicU64::new(1));
         let endpoint = Self {
@@ -192,6 +196,12 @@ impl Endpoint {
     /// Registers anew at once: something suggests that the registrar has forgotten us, or is back.
     pub fn refresh(&self, registration: RegistrationKey) {
         self.post(Order::Refresh(registration));
+    }
+
+    /// The machine's network has changed, or it has slept: what is bound to an address that is gone is bound anew, and
+    /// registrations are made again at once where their way has changed. [`Event::NetworkChanged`] follows.
+    pub fn network_changed(&self) {
+        self.post(Order::NetworkChanged);
     }
 
     /// Ends a registration; [`crate::RegistrationState::Unregistered`] follows.

@@ -43,6 +43,9 @@ pub enum Event {
     Incoming(Box<Incoming>),
     /// Something became of a leg.
     Leg { leg: LegKey, event: LegEvent },
+    /// The machine's network has changed, or it has slept: registrations are looked after; calls want a new offer
+    /// where the address of their sound is another one now.
+    NetworkChanged,
     /// Something became of a registration that this endpoint keeps.
     Registration { key: RegistrationKey, state: RegistrationState },
     /// Something became of a subscription that this endpoint keeps.

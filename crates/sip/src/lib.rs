@@ -32,6 +32,7 @@ mod leg;
 mod message;
 mod message_summary;
 mod net;
+mod netwatch;
 mod registrar;
 mod registration;
 mod replaces;

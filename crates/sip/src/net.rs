@@ -85,6 +85,7 @@ impl fmt::Display for Hop {
 pub(crate) struct Net {
     udp: Vec<Arc<UdpSocket>>,
     udp_addrs: Vec<SocketAddr>,
+    udp_stops: Vec<CancellationToken>,
     tcp_addrs: Vec<SocketAddr>,
     tls_addrs: Vec<SocketAddr>,
     connections: HashMap<u64, Connection>,
@@ -149,8 +150,8 @@ impl Net {
         }
         for (stream, (socket, local)) in (1..).zip(net.udp.iter().zip(&net.udp_addrs)) {
             let impaired = config.impairment.map(|how| Impaired::new(how, stream));
-            let run = read_udp(socket.clone(), *local, net.ear(), impaired);
-            net.tasks.spawn(until(net.stop.clone(), run));
+            let stop = net.read(socket.clone(), *local, impaired);
+            net.udp_stops.push(stop);
         }
         for listener in listeners {
             let run = accept(listener, net.ear(), net.ids.clone(), net.stop.clone(), net.tasks.clone());
@@ -163,6 +164,7 @@ impl Net {
         Self {
             udp: Vec::new(),
             udp_addrs: Vec::new(),
+            udp_stops: Vec::new(),
             tcp_addrs: Vec::new(),
             tls_addrs: Vec::new(),
             connections: HashMap::new(),
@@ -299,6 +301,43 @@ impl Net {
             local.set_ip(*self.routes.entry(flow.remote.ip()).or_insert_with(route));
         }
         local
+    }
+
+    /// Drops connections from addresses that this machine no longer has, and binds sockets anew that were bound to
+    /// one, to all of them: the new address by the old one.
+    pub fn network_changed(&mut self) -> HashMap<SocketAddr, SocketAddr> {
+        self.routes.clear();
+        let mut has = HashMap::new();
+        let mut gone = |ip: IpAddr| !*has.entry(ip).or_insert_with(|| ip.is_unspecified() || udp::can_bind(ip));
+        for connection in self.connections.values() {
+            if connection.local.is_some_and(|local| gone(local.ip())) {
+                connection.stop.cancel();
+            }
+        }
+        let bound = self.udp_addrs.iter().zip(&self.udp).map(|(address, _)| *address);
+        let lost: Vec<SocketAddr> = bound.filter(|a| gone(a.ip())).collect();
+        lost.into_iter().filter_map(|old| Some((old, self.bind_anew(old)?))).collect()
+    }
+
+    fn bind_anew(&mut self, old: SocketAddr) -> Option<SocketAddr> {
+        let at = self.udp_addrs.iter().position(|a| *a == old)?;
+        let any = unspecified(old.ip());
+        let bound = udp::bind(SocketAddr::new(any, old.port())).or_else(|_| udp::bind(SocketAddr::new(any, 0)));
+        let socket = Arc::new(bound.inspect_err(|error| tracing::warn!(%old, %error, "cannot bind anew")).ok()?);
+        let now = socket.local_addr().ok()?;
+        // The old reader ends with nothing to read from: its address is gone for good.
+        self.udp_stops[at].cancel();
+        self.udp_addrs[at] = now;
+        self.udp[at] = socket.clone();
+        self.udp_stops[at] = self.read(socket, now, None);
+        Some(now)
+    }
+
+    /// Starts the task that reads a UDP socket.
+    fn read(&self, socket: Arc<UdpSocket>, local: SocketAddr, impaired: Option<Impaired>) -> CancellationToken {
+        let stop = self.stop.child_token();
+        self.tasks.spawn(until(stop.clone(), read_udp(socket, local, self.ear(), impaired)));
+        stop
     }
 
     pub async fn close(&mut self) {

@@ -1,6 +1,10 @@
 //! A registration that we keep (RFC 3261 section 10.2): refreshed at half its time, tried again with growing pauses.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use rand::Rng;
@@ -37,6 +41,8 @@ pub(crate) struct Client {
     tag: String,
     cseq: u32,
     flow: Option<Flow>,
+    /// The Contact that we registered.
+    contact: Option<String>,
     /// What requests of the account have to pass, as the registrar said (RFC 3608).
     service_route: Vec<String>,
     state: State,
@@ -94,6 +100,7 @@ impl Client {
             tag: random_tag(),
             cseq: 0,
             flow: None,
+            contact: None,
             service_route: Vec::new(),
             state: State::Asking,
             failures: 0,
@@ -188,6 +195,28 @@ impl Client {
         }
     }
 
+    /// Registers anew at once if the way to the registrar has changed or we are not registered; otherwise only asks
+    /// whether it still hears us.
+    pub fn network_changed(&mut self, moved: &HashMap<SocketAddr, SocketAddr>, io: &mut Io) {
+        let stays = self.flow.is_some_and(|flow| io.net.is_open(&flow) && !moved.contains_key(&flow.local));
+        let same = stays && self.contact == self.flow.map(|flow| io.contact(self.registration.aor.uri.user(), &flow));
+        match self.state {
+            State::Registered { .. } if same => self.ping(io),
+            State::Registered { .. } | State::Asking => {
+                if let Some(flow) = self.flow.take().filter(|f| f.transport.is_stream()) {
+                    io.net.abandon(&flow);
+                }
+                self.tell(io, RegistrationState::Registering);
+                self.ask_again(io);
+            }
+            State::Pausing { until } => {
+                self.failures = 0;
+                self.timer(until, io);
+            }
+            State::Leaving | State::Over => {}
+        }
+    }
+
     fn ask_again(&mut self, io: &mut Io) {
         self.state = State::Asking;
         self.ask(io);
@@ -270,6 +299,7 @@ impl Client {
         let mut m = Message::request(Method::Register, self.request_uri());
         let aor = &self.registration.aor;
         let contact = io.contact(aor.uri.user(), &flow);
+        self.contact = Some(contact.clone());
         if let Some(proxy) = &self.registration.outbound_proxy {
             m.add("Route", route_of(proxy));
         }

@@ -35,6 +35,10 @@ pub(crate) struct Up {
     held_by_them: bool,
     /// Our re-INVITE that has no answer yet: the hold that it offers.
     offered: Option<bool>,
+    /// They have not been told yet where our sound has moved to …
+    moved: bool,
+    /// … or are being told by the offer that is out.
+    telling: bool,
     transfer: Transfer,
     /// We follow their REFER: the call stays until they end it, but the new one has the sound.
     following: bool,
@@ -101,6 +105,8 @@ pub(crate) enum Input {
     OfferFailed {
         status: u16,
     },
+    /// Our sound has another address now.
+    Moved,
     /// They ask us to call somebody else.
     Referred,
     FollowFailed,
@@ -245,6 +251,7 @@ fn dialling(far_rings: bool, input: &Input, effects: &mut Vec<Effect>) -> State 
         Input::Acknowledged { .. }
         | Input::Agreed { .. }
         | Input::OfferFailed { .. }
+        | Input::Moved
         | Input::FollowFailed
         | Input::TransferProgress { .. } => State::Dialling { far_rings },
     }
@@ -282,6 +289,7 @@ fn ringing(input: &Input, effects: &mut Vec<Effect>) -> State {
         | Input::Acknowledged { .. }
         | Input::Agreed { .. }
         | Input::OfferFailed { .. }
+        | Input::Moved
         | Input::FollowFailed
         | Input::TransferProgress { .. } => State::Ringing,
     }
@@ -314,6 +322,7 @@ fn answering(want_held: bool, input: &Input, effects: &mut Vec<Effect>) -> State
         | Input::FarAnswered { .. }
         | Input::Agreed { .. }
         | Input::OfferFailed { .. }
+        | Input::Moved
         | Input::FollowFailed
         | Input::TransferProgress { .. } => State::Answering { want_held },
     }
@@ -335,6 +344,7 @@ fn ending(input: &Input) -> State {
         | Input::Acknowledged { .. }
         | Input::Agreed { .. }
         | Input::OfferFailed { .. }
+        | Input::Moved
         | Input::Referred
         | Input::FollowFailed
         | Input::TransferProgress { .. } => State::Ending,
@@ -363,6 +373,10 @@ impl Up {
             Input::Divert { .. } => effects.push(trouble("The call is answered already.")),
             Input::Agreed { ours, held_by_them } => self.agreed(ours, held_by_them, effects),
             Input::OfferFailed { status } => self.offer_failed(status, effects),
+            Input::Moved => {
+                self.moved = true;
+                self.want(self.want_held, effects);
+            }
             Input::Referred => self.referred(effects),
             Input::FollowFailed => self.following = false,
             Input::TransferProgress { status } => return self.transfer_progress(status, effects),
@@ -383,7 +397,8 @@ impl Up {
     /// Offers what is wanted, unless an offer is out: then its answer brings us back here (RFC 3261 section 14.1).
     fn want(&mut self, held: bool, effects: &mut Vec<Effect>) {
         self.want_held = held;
-        if self.offered.is_none() && self.held != held {
+        if self.offered.is_none() && (self.held != held || self.moved) {
+            self.telling = std::mem::take(&mut self.moved);
             self.offered = Some(held);
             effects.push(Effect::Offer { hold: held });
         }
@@ -413,6 +428,7 @@ impl Up {
         }
         let Some(held) = self.offered.filter(|_| ours) else { return };
         self.offered = None;
+        self.telling = false;
         if held != self.held {
             self.held = held;
             effects.push(Effect::Tell(match held {
@@ -439,6 +455,11 @@ impl Up {
 
     fn offer_failed(&mut self, status: u16, effects: &mut Vec<Effect>) {
         let Some(tried) = self.offered.take() else { return };
+        if std::mem::take(&mut self.telling) && tried == self.held {
+            let sentence = format!("The other side did not take our new network address ({status}).");
+            effects.push(Effect::Tell(CallEvent::Trouble { sentence }));
+            return self.want(self.want_held, effects);
+        }
         // A far end that refuses the hold still must not hear us; one that refuses to be taken back stays held.
         self.want_held = true;
         effects.push(Effect::Tell(CallEvent::Trouble {

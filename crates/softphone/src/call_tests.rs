@@ -174,3 +174,23 @@ fn what_cannot_be_done_is_said() {
     call.handle(Input::Transfer { to: ReferTo::Address("sip:x@y".into()) });
     assert!(said(call.handle(Input::Transfer { to: ReferTo::Address("sip:z@y".into()) })));
 }
+
+#[test]
+fn a_new_address_is_offered_once_and_holds_nobody() {
+    let mut call = up();
+    assert_eq!(call.handle(Input::Moved), [Effect::Offer { hold: false }]);
+    assert_eq!(call.handle(Input::Moved), [], "while that offer is out");
+    assert_eq!(call.handle(agreed(true, false)), [Effect::Offer { hold: false }], "moved again");
+    assert_eq!(call.handle(agreed(true, false)), []);
+    assert!(call.flow().send);
+
+    assert_eq!(call.handle(Input::Moved), [Effect::Offer { hold: false }]);
+    let [Effect::Tell(CallEvent::Trouble { sentence })] = &call.handle(Input::OfferFailed { status: 488 })[..] else {
+        panic!("no word of it")
+    };
+    assert!(sentence.contains("488"), "{sentence}");
+    assert!(call.flow().send, "the call goes on as it was");
+
+    let mut call = held();
+    assert_eq!(call.handle(Input::Moved), [Effect::Offer { hold: true }], "a held call stays held");
+}

@@ -18,6 +18,7 @@ use sip::{Credentials, Endpoint, LegKey, NameAddr, RegistrationKey, Uri};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
+use self::start::Reach;
 use crate::answers::Answers;
 use crate::call::{Call, Flow, Input};
 use crate::config::{RingTone, SoundChoice};
@@ -83,10 +84,7 @@ pub(crate) struct Owner {
     lines: BTreeMap<CallKey, Line>,
     legs: HashMap<LegKey, CallKey>,
     codecs: Vec<Codec>,
-    /// RTP is bound here …
-    bind: IpAddr,
-    /// … and this is what the far end is told.
-    advertised: IpAddr,
+    reach: Reach,
     us: NameAddr,
     /// Where calls reach us directly.
     listen: SocketAddr,
@@ -214,6 +212,7 @@ impl Owner {
                     self.leg_event(call, event);
                 }
             }
+            sip::Event::NetworkChanged => self.network_changed(),
             sip::Event::Registration { key: _, state } => self.registration(&state),
             sip::Event::Subscription { key, event } => self.subscription_event(key, event),
             sip::Event::Messages { user: _, summary } => self.messages(summary),

@@ -42,6 +42,16 @@ impl Session {
         Self { local: LocalMedia { rtp, codecs, telephone_event, direction, ptime: 20, session_id: id, version: 0 } }
     }
 
+    /// Where the far end is told to send.
+    pub(crate) fn rtp(&self) -> SocketAddr {
+        self.local.rtp
+    }
+
+    /// From the next description on, the far end is told this address.
+    pub(crate) fn moved(&mut self, rtp: SocketAddr) {
+        self.local.rtp = rtp;
+    }
+
     pub(crate) fn offer(&mut self, hold: bool) -> String {
         self.next(hold);
         sdp::offer(&self.local)

@@ -110,3 +110,59 @@ fn refusals_are_retried_ever_more_rarely() {
     }
     assert!(pauses[0] <= 2 && (60..=120).contains(&pauses[8]), "{pauses:?}");
 }
+
+/// When, after an outage of an hour, each of a thousand phones has its first REGISTER heard, milliseconds.
+fn comebacks() -> Vec<u64> {
+    const OUTAGE: Duration = Duration::from_secs(3600);
+    let one = |phone: u64| {
+        let mut world = World::perfect(2);
+        register(&mut world);
+        // Phones do not register in the same moment.
+        world.pass(Duration::from_millis(phone * 15));
+        world.loses = Box::new(|p| p.to == 1);
+        let begun = world.now;
+        world.pass(OUTAGE);
+        world.loses = Box::new(|_| false);
+        world.restart(1);
+        world.sent.clear();
+        while !matches!(world.event(1), Event::Register(_)) {}
+        u64::try_from((world.now - begun - OUTAGE).as_millis()).unwrap()
+    };
+    (0..1000).map(one).collect()
+}
+
+#[test]
+fn a_thousand_phones_do_not_stampede_after_an_outage_of_an_hour() {
+    let comebacks = comebacks();
+    let mut seconds = [0; 64];
+    comebacks.iter().for_each(|at| seconds[usize::try_from(at / 1000).unwrap()] += 1);
+    println!("REGISTERs heard in each second after the outage: {seconds:?}");
+    assert!(seconds.iter().all(|n| *n <= 250), "{seconds:?}");
+    assert!(comebacks.iter().all(|at| *at <= 31_000), "all are back within the longest pause: {seconds:?}");
+}
+
+#[test]
+fn a_change_of_network_is_one_question_if_the_way_stays_the_same() {
+    let mut world = World::perfect(2);
+    register(&mut world);
+    let before = (world.times(0, "REGISTER").len(), world.times(0, "OPTIONS").len());
+    world.endpoint(0).network_changed();
+    assert!(matches!(world.event(0), Event::NetworkChanged));
+    world.pass(Duration::from_secs(3));
+    let after = (world.times(0, "REGISTER").len(), world.times(0, "OPTIONS").len());
+    assert_eq!(after, (before.0, before.1 + 1));
+}
+
+#[test]
+fn a_change_of_network_ends_a_pause() {
+    let mut world = World::perfect(2);
+    register(&mut world);
+    world.loses = Box::new(|p| p.to == 1);
+    world.pass(Duration::from_secs(300));
+    world.loses = Box::new(|_| false);
+    while world.nodes[0].events.try_recv().is_ok() {}
+    let before = world.now;
+    world.endpoint(0).network_changed();
+    grant(&mut world);
+    assert!(world.now - before <= Duration::from_secs(1), "{:?}", world.now - before);
+}

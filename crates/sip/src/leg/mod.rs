@@ -10,6 +10,8 @@ mod refresh;
 mod reliable;
 mod turn;
 
+use std::{collections::HashMap, net::SocketAddr};
+
 use bytes::Bytes;
 use rsipstack::sip::{Header, Method};
 use tokio::time::Instant;
@@ -195,8 +197,11 @@ impl Leg {
             return io.refuse(tx, 500); // RFC 3261 section 12.2.2
         }
         self.remote_cseq = number;
-        if self.flow.is_none_or(|f| !io.net.is_open(&f)) {
-            self.flow = io.txs.pending(tx).map(|(_, flow)| flow);
+        let came_by = io.txs.pending(tx).map(|(_, flow)| flow);
+        // A peer that only its flow leads to may have moved: its network has changed.
+        let has_moved = self.stay_on_flow && self.routes.is_empty() && came_by != self.flow;
+        if has_moved || self.flow.is_none_or(|f| !io.net.is_open(&f)) {
+            self.flow = came_by;
             self.reached(io);
         }
         match method {
@@ -210,6 +215,15 @@ impl Leg {
             Method::Ack | Method::Cancel | Method::Message | Method::Publish | Method::Register | Method::Subscribe => {
                 self.reply(tx, 405, io);
             }
+        }
+    }
+
+    /// Sockets were bound anew: by old address.
+    pub fn rebound(&mut self, moved: &HashMap<SocketAddr, SocketAddr>) {
+        if let Some(flow) = &mut self.flow
+            && let Some(now) = moved.get(&flow.local)
+        {
+            flow.local = *now;
         }
     }
 

@@ -1,6 +1,11 @@
 //! UDP sockets: opening, sending.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::net::UdpSocket;
@@ -49,4 +54,9 @@ pub(super) fn send_later(
         let _lost = send(&socket, &bytes, remote);
     });
     Ok(())
+}
+
+/// Whether this machine has an address.
+pub(super) fn can_bind(ip: IpAddr) -> bool {
+    std::net::UdpSocket::bind(SocketAddr::new(ip, 0)).is_ok()
 }

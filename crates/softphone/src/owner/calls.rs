@@ -97,15 +97,49 @@ impl Owner {
 
     /// The account whose way a request to this address goes: to its own host, or anywhere if it has a proxy.
     pub(super) fn account_for(&self, to: &Uri) -> Option<sip::RegistrationKey> {
-        self.account.as_ref().filter(|a| a.has_proxy || a.registrar.host == to.host).map(|a| a.key)
+        let at = |uri: &Uri| (uri.host.clone(), uri.port_or_default());
+        self.account.as_ref().filter(|a| a.has_proxy || at(&a.registrar) == at(to)).map(|a| a.key)
     }
 
     /// Ports and our side of the SDP for a new call.
     pub(super) fn media(&self) -> io::Result<(Sockets, Session)> {
-        let sockets = Sockets::bind(self.bind)?;
-        let rtp = SocketAddr::new(self.advertised, sockets.rtp_port()?);
+        let sockets = Sockets::bind(self.reach.bind())?;
+        let rtp = SocketAddr::new(self.reach.from(), sockets.rtp_port()?);
         // Fits what other implementations read into 64 bits with a sign (RFC 8866 section 5.2).
         Ok((sockets, Session::new(rtp, &self.codecs, rand::random::<u64>() >> 2)))
+    }
+
+    /// Calls whose sound is expected at an address that is not ours any more are told the new one (RFC 3264 section
+    /// 8.3.1); while there is none, they wait for the next change.
+    pub(super) fn network_changed(&mut self) {
+        let here = self.reach.from();
+        if here.is_unspecified() {
+            return;
+        }
+        self.listen.set_ip(here);
+        // One that is not answered yet is told then.
+        let up = |line: &Line| matches!(line.call.state(), State::Up(_));
+        let elsewhere = self.lines.iter().filter(|(_, line)| up(line) && line.session.rtp().ip() != here);
+        for call in elsewhere.map(|(call, _)| *call).collect::<Vec<_>>() {
+            if let Err(error) = self.move_sound(call, here) {
+                tracing::warn!(%error, "the sound of a call cannot move to {here}");
+                continue;
+            }
+            self.input(call, Input::Moved);
+        }
+    }
+
+    fn move_sound(&mut self, call: CallKey, here: std::net::IpAddr) -> io::Result<()> {
+        let Some(line) = self.lines.get_mut(&call) else { return Ok(()) };
+        let mut port = line.session.rtp().port();
+        // A socket of all addresses has the new one too, and hears what still comes to the old one.
+        if !self.reach.is_everywhere() {
+            let sockets = Sockets::bind(self.reach.bind())?;
+            port = sockets.rtp_port()?;
+            self.voice.order(Order::Move { call, sockets });
+        }
+        line.session.moved(SocketAddr::new(here, port));
+        Ok(())
     }
 
     pub(super) fn open(&mut self, call: CallKey, line: Line, sockets: Sockets) {
@@ -135,10 +169,15 @@ impl Owner {
     /// Gives a call's state machine one input and does what it says.
     pub(super) fn input(&mut self, call: CallKey, input: Input) {
         let Some(line) = self.lines.get_mut(&call) else { return };
-        for effect in line.call.handle(input) {
+        let effects = line.call.handle(input);
+        let answered = effects.iter().any(|effect| matches!(effect, Effect::Tell(CallEvent::Answered { .. })));
+        for effect in effects {
             self.carry_out(call, effect);
         }
         self.settle(call);
+        if answered {
+            self.network_changed();
+        }
     }
 
     fn carry_out(&mut self, call: CallKey, effect: Effect) {

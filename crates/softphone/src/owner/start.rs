@@ -1,6 +1,6 @@
 //! From a configuration to a running owner.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -34,10 +34,10 @@ impl Owner {
         let registrar = config.account.as_ref().map(|a| server(&a.registrar, transport)).transpose()?;
         let proxy = config.account.as_ref().and_then(|a| a.outbound_proxy.as_deref());
         let proxy = proxy.map(|proxy| server(proxy, transport)).transpose()?;
-        let advertised = advertised(config.listen.ip(), proxy.as_ref().or(registrar.as_ref())).await;
-        let (endpoint, network) = bind(&config, transport, advertised).await?;
+        let reach = Reach::towards(config.listen.ip(), proxy.as_ref().or(registrar.as_ref())).await;
+        let (endpoint, network) = bind(&config, transport).await?;
         let listen = endpoint.local_addr(transport.unwrap_or(sip::Transport::Udp)).unwrap_or(config.listen);
-        let contact = SocketAddr::new(advertised, listen.port());
+        let contact = SocketAddr::new(reach.from(), listen.port());
         let us = identity(&config.identity, config.account.as_ref(), registrar.as_ref(), contact);
         let sound = config.sound;
         let gear =
@@ -55,8 +55,7 @@ impl Owner {
             lines: Default::default(),
             legs: Default::default(),
             codecs: config.codecs,
-            bind: config.listen.ip(),
-            advertised,
+            reach,
             us,
             transport,
             account,
@@ -85,7 +84,6 @@ fn transport(transport: Transport) -> Option<sip::Transport> {
 async fn bind(
     config: &PhoneConfig,
     transport: Option<sip::Transport>,
-    advertised: IpAddr,
 ) -> Result<(Endpoint, mpsc::UnboundedReceiver<sip::Event>), Error> {
     let (udp, tcp) = match transport {
         Some(sip::Transport::Udp) | None => (vec![config.listen], Vec::new()),
@@ -97,7 +95,7 @@ async fn bind(
         udp,
         tcp,
         user_agent,
-        advertised: Some(advertised),
+        watch_network: true,
         trust: config.trust.clone(),
         trace: config.trace.clone(),
         impairment: config.impairment,
@@ -124,24 +122,59 @@ fn server(text: &str, transport: Option<sip::Transport>) -> Result<Uri, Error> {
     Ok(transport.into_iter().fold(uri, Uri::over))
 }
 
-/// Bound to every address, the far end must be told one: the one that the way to the registrar starts from. Nothing is
-/// sent: `connect` on UDP only asks the routing table.
-async fn advertised(bind: IpAddr, registrar: Option<&Uri>) -> IpAddr {
-    if !bind.is_unspecified() {
-        return bind;
+/// By which address of ours the far ends can reach us.
+pub(super) struct Reach {
+    bind: IpAddr,
+    /// The registrar, or whoever else shows the way out.
+    towards: SocketAddr,
+}
+
+impl Reach {
+    /// The registrar, or, if it cannot be found, a documentation address (RFC 5737, RFC 3849), which shows the default
+    /// route.
+    async fn towards(bind: IpAddr, registrar: Option<&Uri>) -> Self {
+        let anywhere = match bind {
+            IpAddr::V4(_) => IpAddr::from([192, 0, 2, 1]),
+            IpAddr::V6(_) => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]),
+        };
+        let host = registrar.map(|uri| uri.host.to_string()).unwrap_or_default();
+        let found = match host.trim_matches(['[', ']']) {
+            "" => None,
+            host => tokio::net::lookup_host((host, 5060)).await.ok(),
+        };
+        let towards = found.into_iter().flatten().find(|a| a.is_ipv4() == bind.is_ipv4());
+        Self { bind, towards: towards.unwrap_or(SocketAddr::new(anywhere, 5060)) }
     }
-    let (host, port) = match registrar {
-        Some(uri) => (uri.host.to_string(), uri.port_or_default()),
-        // Documentation address (RFC 5737): shows the default route.
-        None => ("192.0.2.1".to_owned(), 5060),
-    };
-    let target = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await.ok();
-    let local = target.and_then(|mut t| t.next()).and_then(|target| {
-        let socket = UdpSocket::bind(SocketAddr::new(bind, 0)).ok()?;
-        socket.connect(target).ok()?;
-        socket.local_addr().ok()
-    });
-    local.map_or(bind, |address| address.ip())
+
+    /// Whether we were told to listen on every address.
+    pub(super) fn is_everywhere(&self) -> bool {
+        self.bind.is_unspecified()
+    }
+
+    /// What to bind sound to: what we were told to, as long as this machine has it.
+    pub(super) fn bind(&self) -> IpAddr {
+        let there = UdpSocket::bind(SocketAddr::new(self.bind, 0)).is_ok();
+        match self.bind {
+            bind if there => bind,
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        }
+    }
+
+    /// What the far end is told. Bound to every address, it is the one that the way to the registrar starts from.
+    /// Nothing is sent: `connect` on UDP only asks the routing table.
+    pub(super) fn from(&self) -> IpAddr {
+        let bind = self.bind();
+        if !bind.is_unspecified() {
+            return bind;
+        }
+        let route = || {
+            let socket = UdpSocket::bind(SocketAddr::new(bind, 0)).ok()?;
+            socket.connect(self.towards).ok()?;
+            socket.local_addr().ok()
+        };
+        route().map_or(bind, |local| local.ip())
+    }
 }
 
 fn identity(own: &Identity, account: Option<&Account>, registrar: Option<&Uri>, contact: SocketAddr) -> NameAddr {

@@ -88,6 +88,15 @@ impl Line {
         })
     }
 
+    /// Sends and hears by other sockets from now on.
+    ///
+    /// # Errors
+    /// If they can't be given to the runtime of the voice thread; the old ones stay.
+    pub(crate) fn move_to(&mut self, sockets: super::Sockets) -> io::Result<()> {
+        (self.rtp, self.rtcp) = (UdpSocket::from_std(sockets.rtp)?, UdpSocket::from_std(sockets.rtcp)?);
+        Ok(())
+    }
+
     /// Starts the streams, or turns them to what was agreed anew. What has not changed goes on without a seam.
     ///
     /// # Errors

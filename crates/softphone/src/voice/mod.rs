@@ -58,6 +58,11 @@ pub(crate) enum Order {
         sockets: Sockets,
         heard: Heard,
     },
+    /// The sockets of a call are replaced: the machine's address has changed.
+    Move {
+        call: CallKey,
+        sockets: Sockets,
+    },
     Agree {
         call: CallKey,
         agreed: Agreed,
@@ -295,6 +300,11 @@ impl Studio {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Open { call, sockets, heard } => self.open(call, sockets, heard),
+            Order::Move { call, sockets } => self.on_line(call, |line| {
+                if let Err(error) = line.move_to(sockets) {
+                    tracing::warn!(%error, "the sound keeps its old address");
+                }
+            }),
             Order::Agree { call, agreed } => self.agree(call, agreed),
             Order::Record { call } => self.record(call),
             Order::Flow { call, flow } => self.on_line(call, |line| line.flow = flow),

@@ -197,6 +197,7 @@ impl Core {
             Event::Incoming(call) => self.endpoint.refuse(call.leg, 503, reasons::header(Reason::Shutdown)),
             Event::Register(register) => self.endpoint.refuse_register(register.request, 503, None),
             event @ (Event::Leg { .. }
+            | Event::NetworkChanged
             | Event::Registration { .. }
             | Event::Subscription { .. }
             | Event::Messages { .. }) => self.sip(event),
@@ -214,7 +215,7 @@ impl Core {
             }
             Event::Registration { key: _, state } => log_registration(&state),
             // We subscribe to nothing, and a trunk's mailbox is nobody's here.
-            Event::Subscription { .. } | Event::Messages { .. } => {}
+            Event::NetworkChanged | Event::Subscription { .. } | Event::Messages { .. } => {}
             Event::Register(register) => self.register(&register),
         }
     }
