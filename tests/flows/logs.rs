@@ -5,7 +5,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use audio::{FakeDevices, Sound};
 use call_log::{RemarksMark, VoicemailMark};
-use desk::{DetailsView, DeviceMaker, LinkState, Message, PlayerState, Softphones, SoundTrial, Started, View, Wish};
+use desk::{
+    DetailsView, DeviceMaker, HeadsetEars, HeadsetLamps, LinkState, Message, PlayerState, Softphones, SoundTrial,
+    Started, View, Wish,
+};
 use flows::line::Line;
 use flows::office::{Office, SUPPORT, of};
 use flows::seat::Seat;
@@ -105,6 +108,10 @@ impl DeviceMaker for Remembering {
 
     fn sound_devices(&self) -> SoundDevices {
         SoundDevices::default()
+    }
+
+    fn headset(&self, _: HeadsetEars) -> Option<HeadsetLamps> {
+        None
     }
 
     fn test_sound(&self, choice: SoundChoice) -> Result<SoundTrial, String> {

@@ -13,7 +13,8 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
 
 #[test]
 fn arrows_only_point_down() {
-    let ours = ["protocol", "switchboard", "sip", "media", "audio", "softphone", "call-log", "desk", "exchange"];
+    let ours =
+        ["protocol", "switchboard", "sip", "media", "audio", "softphone", "headset", "call-log", "desk", "exchange"];
     let allowed: &[(&str, &[&str])] = &[
         ("protocol", &[]),
         ("switchboard", &["protocol"]),
@@ -21,8 +22,9 @@ fn arrows_only_point_down() {
         ("media", &[]),
         ("audio", &["media"]),
         ("softphone", &["protocol", "sip", "media", "audio"]),
+        ("headset", &[]),
         ("call-log", &["protocol"]),
-        ("desk", &["protocol", "softphone", "call-log"]),
+        ("desk", &["protocol", "softphone", "headset", "call-log"]),
         ("exchange", &["protocol", "switchboard", "sip", "media"]),
     ];
     for (room, below) in allowed {
@@ -71,6 +73,7 @@ fn only_the_seams_name_what_they_hide() {
         assert!(!code.contains("rsipstack::") || file.contains("crates/sip/"), "{file} names rsipstack");
         assert!(!code.contains("tauri::") || file.contains("src-tauri/"), "{file} names tauri");
         assert!(!code.contains("cpal::") || file.contains("crates/audio/"), "{file} names cpal");
+        assert!(!code.contains("hidapi::") || file.contains("crates/headset/"), "{file} names hidapi");
         assert!(!code.contains("rusqlite::") || file.contains("call-log/") || file.contains("/store/"), "{file}");
     }
 }

@@ -368,6 +368,12 @@ export type Has = "yes" | "no" |
 /**  It shows when it is tried. */
 "unknown";
 
+export type HeadsetView = {
+	name: string,
+	/**  Why its buttons can't be used. */
+	trouble: string | null,
+};
+
 export type Heard = {
 	by: UserRef,
 	at: Timestamp,
@@ -872,6 +878,8 @@ export type SoundView = {
 	/**  The chosen devices, whether or not they are plugged in. */
 	remembered: SoundDevice[],
 	trouble: string | null,
+	/**  A headset with buttons, if one is plugged in. */
+	headset: HeadsetView | null,
 	/**  "Hear yourself", from its beginning until the person closes it. */
 	test: SoundTestView | null,
 };

@@ -255,3 +255,14 @@ test("hear yourself: each stage in words, the meters, what is wrong, and not dur
   await page.getByTestId("nav-logs").click();
   await expect.poll(async () => (await desk.calls("unwatch_levels")).length).toBeGreaterThan(0);
 });
+
+test("a headset's buttons work, or why they don't", async ({ desk, page }) => {
+  const { sound } = office.view();
+  await desk.open(office.view({ sound: { ...sound, headset: { name: "Ear 20", trouble: null } } }));
+  await page.getByTestId("nav-settings").click();
+  await expect(page.getByTestId("headset")).toContainText("Answer, hang up, mute and hold on Ear 20");
+  await desk.push({ sound: { ...sound, headset: { name: "Ear 20", trouble: "The buttons of Ear 20 can't be used: this program may not open /dev/hidraw3." } } });
+  await expect(page.getByTestId("headset")).toContainText("may not open /dev/hidraw3");
+  await desk.push({ sound });
+  await expect(page.getByTestId("headset")).toHaveCount(0);
+});

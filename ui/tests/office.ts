@@ -334,7 +334,7 @@ export function view(rest: Partial<View> = {}): View {
     ], dispositions: [{ id: "resolved", name: "Resolved" }, { id: "call_back", name: "Call back" }, { id: "wrong_number", name: "Wrong number" }] },
     sound: { microphones: [{ id: "m1", name: "USB headset" }], speakers: [{ id: "s1", name: "USB headset" }, { id: "s2", name: "Loudspeaker" }],
       choice: { microphone: "m1", speaker: null, ringer: "s2", ring_both: false, cancel_echo: true, reduce_noise: true, level_voice: true },
-      remembered: [], trouble: null, test: null },
+      remembered: [], trouble: null, headset: null, test: null },
     notices: [],
     asking: [],
     keeping: { days: null, megabytes: 512 },

@@ -52,12 +52,21 @@ pub trait DeviceMaker: Send + Sync + 'static {
     /// A sentence, if that can't be begun.
     fn test_sound(&self, choice: SoundChoice) -> Result<SoundTrial, String>;
 
+    /// Listens to the headset's buttons, from now on; gives what lights its lamps. `None`: there is no way to.
+    fn headset(&self, ears: HeadsetEars) -> Option<HeadsetLamps>;
+
     /// Plays a message (a WAV file) on a speaker; `None`: the system's default. A sentence if that can't be.
     ///
     /// # Errors
     /// A sentence, if that is no sound.
     fn play(&self, wav: Vec<u8>, speaker: Option<String>) -> Result<Message, String>;
 }
+
+/// Is told what happens with headsets.
+pub type HeadsetEars = Box<dyn Fn(headset::Event) + Send>;
+
+/// Shows something on the headset, which is listened to until this is dropped.
+pub type HeadsetLamps = Box<dyn Fn(headset::Lamps) + Send + Sync>;
 
 /// A test of the sound that runs, until its first half is dropped, and what happens in it.
 pub type SoundTrial = (Box<dyn Send + Sync>, mpsc::UnboundedReceiver<SoundTestEvent>);
@@ -95,6 +104,16 @@ impl DeviceMaker for Softphones {
         let (test, events) = SoundTest::start(choice)
             .map_err(|error| format!("The test can't be begun ({error}). Close other programs and try again."))?;
         Ok((Box::new(test), events))
+    }
+
+    fn headset(&self, ears: HeadsetEars) -> Option<HeadsetLamps> {
+        match headset::listen(ears) {
+            Ok(headset) => Some(Box::new(move |lamps| headset.show(lamps))),
+            Err(error) => {
+                tracing::warn!(%error, "headset buttons can't be listened to");
+                None
+            }
+        }
     }
 
     fn play(&self, wav: Vec<u8>, speaker: Option<String>) -> Result<Message, String> {

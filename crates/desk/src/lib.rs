@@ -13,6 +13,7 @@ mod device;
 mod dialog;
 mod feed;
 mod handle;
+mod headset;
 mod live;
 mod logs;
 mod notices;
@@ -36,7 +37,7 @@ pub use accounts::{
     SipCodec, SipTransport, WatchedLine, WatchedState, WatchedView,
 };
 pub use address::{Address, BadAddress};
-pub use device::{Device, DeviceMaker, Message, Playing, Softphones, SoundTrial, Started};
+pub use device::{Device, DeviceMaker, HeadsetEars, HeadsetLamps, Message, Playing, Softphones, SoundTrial, Started};
 pub use handle::{Desk, DeskConfig, DeskHandle, StartError};
 pub use logs::{
     DetailsView, ExportView, LogsHead, LogsPatch, LogsView, PlayerState, PlayerView, RowsPatch, SummaryView, SyncView,

@@ -34,6 +34,7 @@ impl View {
                 speakers: Vec::new(),
                 choice: crate::SoundSettings::default(),
                 remembered: Vec::new(),
+                headset: None,
                 test: None,
                 trouble: None,
             },

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::control::ControlError;
 use crate::device::Started;
 use crate::feed::FeedEvent;
+use crate::headset::HeadsetSlot;
 use crate::logs::{Found, LogHappening, LogRoom, Logs};
 use crate::outbox::Outbox;
 use crate::phones::LineNo;
@@ -40,6 +41,7 @@ pub(crate) enum Input {
         password: String,
     },
     SoundDevices(SoundDevices),
+    Headset(headset::Event),
     /// Of the test with this number.
     SoundTest(u32, SoundTestEvent),
     OwnLogOpened(Result<Found, call_log::Error>),
@@ -123,6 +125,7 @@ pub(crate) struct Owner {
     /// Transfers whose offer to undo was dismissed.
     pub(crate) undo_dismissed: HashSet<TransferId>,
     pub(crate) sound_test: SoundTestSlot,
+    pub(crate) headset: HeadsetSlot,
     pub(crate) levels: watch::Sender<Levels>,
     outbox: Outbox,
 }
@@ -160,6 +163,7 @@ impl Owner {
             taken_back: HashSet::new(),
             undo_dismissed: HashSet::new(),
             sound_test: SoundTestSlot::default(),
+            headset: HeadsetSlot::default(),
             levels,
         };
         if let Some(sentence) = fault {
@@ -170,6 +174,7 @@ impl Owner {
 
     pub(crate) async fn run(mut self, mut arriving: mpsc::UnboundedReceiver<Input>) {
         self.show_sound();
+        self.listen_to_headset();
         self.show_keeping();
         self.open_own_log();
         self.begin_accounts();
@@ -197,6 +202,7 @@ impl Owner {
             self.tell_phones_who_talks();
             self.hush_message();
             self.yield_sound_test();
+            self.light_headset();
             self.outbox.flush(&self.view);
         }
     }
@@ -209,6 +215,7 @@ impl Owner {
             Input::OwnLogOpened(result) => self.own_log_opened(result),
             Input::Line(line, happening) => self.line_happened(line, *happening),
             Input::SoundDevices(devices) => self.sound_devices(devices),
+            Input::Headset(event) => self.headset_event(event),
             Input::SoundTest(number, event) => self.sound_test_event(number, event),
             Input::Session(number, happening) if number == self.session => self.happened(*happening),
             Input::Session(..) | Input::Stop(_) => {}

@@ -300,8 +300,17 @@ pub struct SoundView {
     /// The chosen devices, whether or not they are plugged in.
     pub remembered: Vec<SoundDevice>,
     pub trouble: Option<String>,
+    /// A headset with buttons, if one is plugged in.
+    pub headset: Option<HeadsetView>,
     /// "Hear yourself", from its beginning until the person closes it.
     pub test: Option<SoundTestView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct HeadsetView {
+    pub name: String,
+    /// Why its buttons can't be used.
+    pub trouble: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]

@@ -84,6 +84,7 @@ struct PhoneState {
     phones: Vec<(String, PhoneConfig, mpsc::UnboundedSender<PhoneEvent>)>,
     player: Option<mpsc::UnboundedSender<PlayerEvent>>,
     test: Option<mpsc::UnboundedSender<SoundTestEvent>>,
+    headset: Option<desk::HeadsetEars>,
     plugged: SoundDevices,
     asked: Vec<String>,
     dialled: u32,
@@ -139,6 +140,11 @@ impl FakePhones {
         events.send(event).unwrap();
     }
 
+    /// Lets the headset report something.
+    pub async fn headset(&self, event: headset::Event) {
+        self.until(|state| state.headset.as_ref().map(|tell| tell(event.clone()))).await;
+    }
+
     /// What can be chosen from now on.
     pub fn plug(&self, plugged: SoundDevices) {
         self.state.lock().unwrap().plugged = plugged;
@@ -177,9 +183,20 @@ impl DeviceMaker for FakePhones {
         self.state.lock().unwrap().plugged.clone()
     }
 
+    fn headset(&self, ears: desk::HeadsetEars) -> Option<desk::HeadsetLamps> {
+        self.state.lock().unwrap().headset = Some(ears);
+        self.news.send_modify(|n| *n += 1);
+        let phone = self.phone();
+        Some(Box::new(move |headset::Lamps { ring, off_hook, mute, hold }| {
+            let lit = [(ring, "ring"), (off_hook, "off hook"), (mute, "mute"), (hold, "hold")];
+            let lit: Vec<&str> = lit.into_iter().filter_map(|(on, name)| on.then_some(name)).collect();
+            phone.note(format!("lamps {}", lit.join(", ")));
+        }))
+    }
+
     fn test_sound(&self, choice: SoundChoice) -> Result<desk::SoundTrial, String> {
         let (events, stream) = mpsc::unbounded_channel();
-        let phone = FakePhone { whose: String::new(), state: Arc::clone(&self.state), news: Arc::clone(&self.news) };
+        let phone = self.phone();
         phone.note(format!("test {:?}", choice.microphone));
         self.state.lock().unwrap().test = Some(events);
         Ok((Box::new(phone), stream))
@@ -187,10 +204,16 @@ impl DeviceMaker for FakePhones {
 
     fn play(&self, wav: Vec<u8>, speaker: Option<String>) -> Result<Message, String> {
         let (events, stream) = mpsc::unbounded_channel();
-        let phone = FakePhone { whose: String::new(), state: Arc::clone(&self.state), news: Arc::clone(&self.news) };
+        let phone = self.phone();
         phone.note(format!("play {} bytes on {speaker:?}", wav.len()));
         self.state.lock().unwrap().player = Some(events);
         Ok((Box::new(phone), stream))
+    }
+}
+
+impl FakePhones {
+    fn phone(&self) -> FakePhone {
+        FakePhone { whose: String::new(), state: Arc::clone(&self.state), news: Arc::clone(&self.news) }
     }
 }
 

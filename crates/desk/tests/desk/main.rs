@@ -4,6 +4,7 @@
 mod doubles;
 mod exchange;
 mod following;
+mod headset;
 mod history;
 mod messages;
 mod notes;

@@ -8,7 +8,7 @@ use crate::Rig;
 use crate::doubles::Shown;
 use crate::exchange::{FakeExchange, party, row};
 
-fn incoming(key: u32) -> IncomingCall {
+pub fn incoming(key: u32) -> IncomingCall {
     IncomingCall {
         key: CallKey(key),
         kind: softphone::RingKind::Transfer,
