@@ -5,6 +5,7 @@
 //! [`Sound::fake`] gives the same surface without any device.
 
 mod device;
+mod drift;
 mod fake;
 mod microphone;
 mod pulse;
@@ -29,6 +30,8 @@ pub enum SoundError {
     Refused { kind: Kind, name: String, why: String },
     #[error("The {0} was disconnected.")]
     Gone(Kind),
+    #[error("The {0} has stopped.")]
+    Stopped(Kind),
     #[error("The {0} did not start within 5 seconds.")]
     TimedOut(Kind),
 }

@@ -34,6 +34,11 @@ impl Health {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn glitches(&self) -> u32 {
+        self.glitches.load(Ordering::Relaxed)
+    }
+
     /// Something small went wrong.
     pub(crate) fn glitch(&self) {
         self.glitches.fetch_add(1, Ordering::Relaxed);
@@ -89,5 +94,27 @@ impl Open {
 
     pub(crate) fn glitches(&self) -> u32 {
         self.health.glitches.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cpal::ErrorKind as E;
+
+    #[test]
+    fn a_thousand_small_errors_are_counted_and_a_lost_device_is_noticed() {
+        let health = Health::default();
+        let small = [cpal::Error::new(E::Xrun), cpal::Error::new(E::BackendError)];
+        let counted = allocation_counter::measure(|| (0..1000).for_each(|i| health.note(&small[i % 2])));
+        assert_eq!(counted.count_total, 0);
+        assert!(allocation_counter::measure(|| drop(vec![1])).count_total > 0, "it counts");
+        assert_eq!(health.glitches(), 1000);
+        assert!(!health.gone.load(Ordering::Relaxed));
+        for lost in [E::DeviceNotAvailable, E::StreamInvalidated, E::HostUnavailable, E::PermissionDenied] {
+            let health = Health::default();
+            health.note(&cpal::Error::new(lost));
+            assert!(health.gone.load(Ordering::Relaxed), "{lost:?}");
+        }
     }
 }

@@ -28,7 +28,13 @@ pub struct Resampler {
     position: usize,
     up: usize,
     down: usize,
+    /// Parts per million by which it is bent, and what of that has not been done yet, in millionths of `position`'s unit.
+    ppm: i64,
+    owed: i64,
 }
+
+/// Bendable ones have at least so many positions between two samples: 1/512 of a sample more or less is no click.
+const BEND_PHASES: usize = 512;
 
 impl Resampler {
     /// From `from` hertz to `to` hertz.
@@ -37,8 +43,27 @@ impl Resampler {
         let (from, to) = (from.clamp(*RATES.start(), *RATES.end()), to.clamp(*RATES.start(), *RATES.end()));
         let common = gcd(from, to);
         let (up, down) = ((to / common) as usize, (from / common) as usize);
+        Self::of_ratio(from, to, up, down, if up == down { 1 } else { (PERIODS * down.max(up)).div_ceil(up) })
+    }
+
+    /// One that can follow a clock that is a little off: see [`bend`](Self::bend). The same rate on both sides is filtered too,
+    /// which delays by 0.25 ms.
+    #[must_use]
+    pub fn bendable(from: u32, to: u32) -> Self {
+        let (from, to) = (from.clamp(*RATES.start(), *RATES.end()), to.clamp(*RATES.start(), *RATES.end()));
+        let common = gcd(from, to);
+        let (up, down) = ((to / common) as usize, (from / common) as usize);
+        let finer = BEND_PHASES.div_ceil(up);
+        Self::of_ratio(from, to, up * finer, down * finer, (PERIODS * down.max(up)).div_ceil(up))
+    }
+
+    /// From now on gives so many parts per million fewer samples (negative: more), up to 5,000; without a seam.
+    pub fn bend(&mut self, ppm: i32) {
+        self.ppm = i64::from(ppm.clamp(-5000, 5000));
+    }
+
+    fn of_ratio(from: u32, to: u32, up: usize, down: usize, taps: usize) -> Self {
         let phases = up.min(MAX_PHASES);
-        let taps = if up == down { 1 } else { (PERIODS * down.max(up)).div_ceil(up) };
         Self {
             filters: filters(f64::from(from), f64::from(to), phases, taps),
             phases,
@@ -48,7 +73,17 @@ impl Resampler {
             position: 0,
             up,
             down,
+            ppm: 0,
+            owed: 0,
         }
+    }
+
+    fn step(&mut self) {
+        self.owed += self.down as i64 * self.ppm;
+        let more = self.owed / 1_000_000;
+        self.owed -= more * 1_000_000;
+        // A step is at least 512 in one that is bent, so that 5,000 ppm less is still forward.
+        self.position = self.position.saturating_add_signed(self.down as isize + more as isize);
     }
 
     /// Appends what `input` becomes to `out`.
@@ -57,7 +92,7 @@ impl Resampler {
             self.push(sample);
             while self.position < self.up {
                 out.push(self.here());
-                self.position += self.down;
+                self.step();
             }
             self.position -= self.up;
         }
@@ -73,7 +108,7 @@ impl Resampler {
                     *slot = self.here();
                     written += 1;
                 }
-                self.position += self.down;
+                self.step();
             }
             self.position -= self.up;
         }
