@@ -216,15 +216,21 @@ const SUMMARY: &str = "
     FROM calls c LEFT JOIN parties p ON p.party = c.caller LEFT JOIN parties d ON d.party = c.dialled";
 
 pub(crate) fn summary(db: &Connection, atoms: &Atoms, row: i64) -> Result<Summary, Error> {
-    summaries(db, atoms, &[row])?.pop().ok_or_else(|| gone(row))
+    let mut statement = db.prepare_cached(&format!("{SUMMARY} WHERE c.row = ?1"))?;
+    let mut found = statement.query([row])?;
+    read_summary(found.next()?.ok_or_else(|| gone(row))?, atoms)
 }
 
+/// `rows` are newest first.
 pub(crate) fn summaries(db: &Connection, atoms: &Atoms, rows: &[i64]) -> Result<Vec<Summary>, Error> {
-    let mut statement = db.prepare_cached(&format!("{SUMMARY} WHERE c.row = ?1"))?;
+    // One question for all: to ask for each took twice as long.
+    let wanted = "c.row IN (SELECT value FROM json_each(?1)) ORDER BY c.row DESC";
+    let mut statement = db.prepare_cached(&format!("{SUMMARY} WHERE {wanted}"))?;
+    let mut found = statement.query([format!("{rows:?}")])?;
     let mut summaries = Vec::with_capacity(rows.len());
-    for row in rows {
-        let mut found = statement.query([row])?;
-        summaries.push(read_summary(found.next()?.ok_or_else(|| gone(*row))?, atoms)?);
+    for wanted in rows {
+        let row = found.next()?.ok_or_else(|| gone(*wanted))?;
+        summaries.push(read_summary(row, atoms)?);
     }
     Ok(summaries)
 }

@@ -114,11 +114,13 @@ impl Records {
         let before = from.map_or(i64::MAX, |place| place.0);
         let limit_and_one = limit.saturating_add(1); // one more tells whether there is more
         let query = terms::parse(&filter.text);
-        let summaries = if *filter == Filter::default() {
-            calls::newest(&self.db, &self.atoms, before, limit_and_one)?
-        } else {
-            let rows = self.find(filter, &query, before, limit_and_one, mine)?;
-            calls::summaries(&self.db, &self.atoms, &rows)?
+        let everything = *filter == Filter::default();
+        let found = if everything { None } else { Some(self.find(filter, &query, before, limit_and_one, mine)?) };
+        // The file is locked once, not for each statement.
+        let _reading = self.db.unchecked_transaction()?;
+        let summaries = match found {
+            None => calls::newest(&self.db, &self.atoms, before, limit_and_one)?,
+            Some(rows) => calls::summaries(&self.db, &self.atoms, &rows)?,
         };
         let more = summaries.len() > limit as usize;
         let mut seen = marks::Seen::default();
@@ -150,6 +152,7 @@ impl Records {
     }
 
     pub fn details(&self, call: &CallId) -> Result<Option<CallRecord>, Error> {
+        let _reading = self.db.unchecked_transaction()?;
         let Some((row, _)) = calls::find(&self.db, call)? else { return Ok(None) };
         self.record(row).map(Some)
     }
