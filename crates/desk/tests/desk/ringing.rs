@@ -193,5 +193,5 @@ async fn stopping_the_desk_stops_the_phone() {
     rig.phones.report(PhoneEvent::Incoming(incoming(1))).await;
     rig.screen.until("ringing", |view| view.rings.len() == 1).await;
     rig.desk.clone().stop().await;
-    assert_eq!(rig.phones.all_asked(), ["stop"]);
+    assert_eq!(rig.phones.all_asked(), ["lamps ring", "stop"]);
 }
