@@ -6,9 +6,10 @@ use protocol::{
     TransferRight, TransferTarget, TransferWay,
 };
 
-use super::calls::Moving;
+use super::calls::{Moving, OwnCall};
 use super::record::refusal;
 use super::{WatchedState, WatchedView};
+use crate::device::Device;
 use crate::owner::Owner;
 use crate::phone::dialled;
 use crate::phones::LineNo;
@@ -110,36 +111,46 @@ impl Owner {
         let now = self.clock.now();
         let Some(own) = self.own.get_mut(&id) else { return };
         let caller = name(&own.with);
+        let mut left = None;
         let (transfer, to) = match &mut own.moving {
             Moving::Blind { rings, .. } if status < 200 => {
                 *rings = *rings || status >= 180;
                 return;
             }
             Moving::Blind { id, to, .. } => (id.clone(), to.clone()),
-            Moving::Consult(consult) if status >= 200 => (consult.id.clone(), consult.to.clone()),
+            Moving::Consult(consult) if status >= 200 => {
+                left = Some(consult.other);
+                (consult.id.clone(), consult.to.clone())
+            }
             Moving::Consult(_) | Moving::No | Moving::Done => return,
         };
         own.moving = Moving::Done;
         own.step(now, JourneyEvent::TransferDoneOutside { transfer, number: to.clone() });
+        // Whoever has been replaced ends that call by themselves; one that does not is ended here (RFC 5589 section 7.1).
+        if let Some(other) = left {
+            self.with_phone_of(other, Device::hang_up);
+        }
         self.announce(Tone::Good, format!("{to} has the call with {caller}."));
     }
 
     /// The phone takes the caller back by itself. Answers whether it is a call of a plain account.
     pub(crate) fn own_transfer_failed(&mut self, id: PhoneCallId, status: u16) -> bool {
         let now = self.clock.now();
+        let gone = self.own.get(&id).and_then(OwnCall::consult).is_some_and(|c| !self.own.contains_key(&c.other));
         let Some(own) = self.own.get_mut(&id) else { return false };
         let caller = name(&own.with);
         let (transfer, to) = match &mut own.moving {
-            Moving::Blind { id, to, .. } => (id.clone(), to.clone()),
-            Moving::Consult(consult) => {
+            Moving::Consult(consult) if !gone => {
                 consult.joining = false;
-                let to = consult.to.clone();
                 let sentence = format!(
-                    "{to} could not be connected with {caller} ({status}). You have both calls: press Complete again, or Cancel."
+                    "{} could not be connected with {caller} ({status}). You have both calls: press Complete again, or Cancel.",
+                    consult.to
                 );
                 self.announce(Tone::Bad, sentence);
                 return true;
             }
+            Moving::Consult(consult) => (consult.id.clone(), consult.to.clone()),
+            Moving::Blind { id, to, .. } => (id.clone(), to.clone()),
             Moving::No | Moving::Done => return true,
         };
         let reason = refusal(Some(status));

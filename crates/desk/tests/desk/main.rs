@@ -13,7 +13,9 @@ mod ringing;
 mod signing_in;
 mod sound;
 mod steps;
+mod system;
 mod transferring;
+mod without_an_exchange;
 
 use std::sync::Arc;
 
