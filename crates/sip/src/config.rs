@@ -4,7 +4,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Impairment, Secrets, Trace, Trust};
+use crate::{Impairment, Secrets, Trace, Trust, Zone};
 
 /// Where an endpoint listens and how it presents itself.
 #[derive(Clone, Default)]
@@ -23,6 +23,8 @@ pub struct EndpointConfig {
     pub user_agent: String,
     /// What to write into Contact and Via instead of the local address, e.g. when bound to 0.0.0.0 behind a NAT.
     pub advertised: Option<IpAddr>,
+    /// Where names are looked up; the system's own name service if absent. For tests.
+    pub zone: Option<Arc<dyn Zone>>,
     /// Notice by itself when the machine's network changes or it has slept, as if told by
     /// [`crate::Endpoint::network_changed`].
     pub watch_network: bool,

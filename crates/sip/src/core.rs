@@ -18,6 +18,7 @@ use tokio::{
 use crate::{
     EndpointConfig, Event, Flow, LegKey, NameAddr, RegisterKey, RegistrationKey, Replaces, SubscriptionKey, Uri,
     auth::{Challenger, Verdict},
+    dns,
     endpoint::{LegOrder, Order},
     io::{Io, RUN, random_tag},
     leg::{self, Leg},
@@ -72,9 +73,21 @@ impl Core {
         if challenger.is_some() {
             timers.at(now + Challenger::forget_every(), Timer::Nonces);
         }
+        let zone = config.zone.unwrap_or_else(|| Arc::new(dns::System));
         let (user_agent, run) = (config.user_agent, random_tag());
-        let io =
-            Io { net, txs: Transactions::default(), timers, now, user_agent, run, events, inbox, ways: HashMap::new() };
+        let io = Io {
+            net,
+            txs: Transactions::default(),
+            timers,
+            now,
+            user_agent,
+            run,
+            events,
+            inbox,
+            ways: HashMap::new(),
+            zone,
+            down: HashMap::new(),
+        };
         Self {
             io,
             legs: HashMap::new(),
@@ -188,6 +201,7 @@ impl Core {
 
     fn network_changed(&mut self) {
         let moved = self.io.net.network_changed();
+        self.io.forgive();
         self.legs.values_mut().for_each(|leg| leg.rebound(&moved));
         for client in self.registrations.values_mut() {
             client.network_changed(&moved, &mut self.io);
@@ -311,20 +325,20 @@ impl Core {
             NetEvent::Unconnected { connection, why } => {
                 self.registrations.values_mut().for_each(|client| client.unconnected(connection, &why));
             }
-            NetEvent::Resolved { owner, hop } => {
-                let hop = hop.and_then(|hop| self.io.net.flow_to(&hop));
-                match owner {
-                    Owner::Leg(key) => self.with_leg(key, |leg, io| leg.resolved(hop, io)),
-                    Owner::Registration(key) => {
-                        if let Some(client) = self.registrations.get_mut(&key) {
-                            client.resolved(hop, &mut self.io);
-                            self.reap_registration(key);
-                        }
+            NetEvent::Resolved { owner, hops } => match owner {
+                Owner::Leg(key) => self.with_leg(key, |leg, io| leg.resolved(hops, io)),
+                Owner::Registration(key) => {
+                    if let Some(client) = self.registrations.get_mut(&key) {
+                        client.resolved(hops, &mut self.io);
+                        self.reap_registration(key);
                     }
-                    Owner::Subscription(key) => self.with_subscription(key, |s, io| s.resolved(hop, io)),
-                    Owner::Nobody => {}
                 }
-            }
+                Owner::Subscription(key) => self.with_subscription(key, |s, io| {
+                    let flow = io.first_flow(hops);
+                    s.resolved(flow, io);
+                }),
+                Owner::Nobody => {}
+            },
         }
     }
 

@@ -1,8 +1,10 @@
 //! What every call and registration needs to act: sockets, transactions, timers, and the owner's ear.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -10,8 +12,9 @@ use rsipstack::sip::headers::make_header;
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    Event, Flow, Host, LegEvent, LegKey, RegistrationKey, Transport, Uri,
+    Event, Flow, Host, LegEvent, LegKey, RegistrationKey, Uri, Zone,
     auth::hex,
+    dns,
     message::{ALLOW, Message},
     net::{Hop, Net, NetEvent},
     timer::{GIVE_UP, Timer, Timers},
@@ -32,6 +35,9 @@ pub(crate) struct Io {
     pub run: String,
     pub events: mpsc::UnboundedSender<Event>,
     pub inbox: mpsc::Sender<NetEvent>,
+    pub zone: Arc<dyn Zone>,
+    /// Servers that did not answer, and until when they are tried last.
+    pub down: HashMap<Hop, Instant>,
     /// How requests of our accounts go.
     pub ways: HashMap<RegistrationKey, Way>,
 }
@@ -44,18 +50,42 @@ pub(crate) struct Way {
     /// Route headers.
     pub routes: Vec<String>,
     pub proxy: Option<Uri>,
+    /// Servers that could take its place.
+    pub others: Vec<Hop>,
+    /// The server at the other end of the flow.
+    pub server: Option<Hop>,
 }
 
-/// Where a request has to go.
-pub(crate) enum NextHop {
-    Flow(Flow),
-    /// The name is being looked up; [`NetEvent::Resolved`] follows.
-    Pending,
-    /// No socket of that kind.
-    Unreachable,
-}
+/// How long a server that does not answer is tried last, if it does not say so itself.
+const DOWN: Duration = Duration::from_secs(60);
+/// How long a server may be silent if there is another one.
+pub(crate) const SILENCE: Duration = Duration::from_secs(3);
 
 impl Io {
+    /// The servers that can be reached from here, those that are down last.
+    pub fn in_order(&mut self, mut hops: Vec<Hop>) -> VecDeque<Hop> {
+        let now = self.now;
+        self.down.retain(|_, until| *until > now);
+        hops.retain(|hop| self.net.can_reach(hop));
+        hops.sort_by_key(|hop| self.down.contains_key(hop));
+        hops.into()
+    }
+
+    /// A server did not answer, or said that it cannot serve; `retry_after` seconds, if it said so.
+    pub fn is_down(&mut self, hop: &Hop, response: &Message) {
+        let wished = response.get("Retry-After").and_then(|v| v.split([' ', ';', '(']).next()?.trim().parse().ok());
+        let time = wished.map_or(DOWN, |seconds: u32| Duration::from_secs(seconds.clamp(1, 600).into()));
+        self.down.insert(hop.clone(), self.now + time);
+    }
+
+    pub fn is_up(&mut self, hop: &Hop) {
+        self.down.remove(hop);
+    }
+
+    pub fn seems_up(&self, hop: &Hop) -> bool {
+        self.down.get(hop).is_none_or(|until| *until <= self.now)
+    }
+
     /// How a request of this account goes now.
     pub fn way(&self, account: Option<RegistrationKey>) -> Way {
         let mut way = account.and_then(|account| self.ways.get(&account)).cloned().unwrap_or_default();
@@ -139,30 +169,35 @@ impl Io {
         self.timers.at(self.now + after, timer)
     }
 
-    /// The flow towards a URI, looking its name up if it has one.
-    pub fn next_hop(&mut self, owner: Owner, uri: &Uri) -> NextHop {
-        let (transport, port) = (uri.transport(), uri.port_or_default());
+    /// The servers of a URI; `None` while its name is looked up: [`NetEvent::Resolved`] follows.
+    pub fn servers_of(&mut self, owner: Owner, uri: &Uri) -> Option<Vec<Hop>> {
         match &uri.host {
-            Host::Ip(ip) => self.hop(&Hop::new(transport, SocketAddr::new(*ip, port))),
-            Host::Name(name) if name.is_empty() => NextHop::Unreachable,
-            Host::Name(name) => {
-                let (name, inbox) = (name.clone(), self.inbox.clone());
-                let v4 = self.net.local_addr(Transport::Udp).is_none_or(|a| a.is_ipv4());
+            Host::Ip(ip) => Some(vec![Hop::new(uri.transport(), SocketAddr::new(*ip, uri.port_or_default()))]),
+            Host::Name(name) if name.is_empty() => Some(Vec::new()),
+            Host::Name(_) => {
+                let (uri, zone, inbox) = (uri.clone(), self.zone.clone(), self.inbox.clone());
                 tokio::spawn(async move {
-                    let found = tokio::net::lookup_host((name.as_str(), port)).await;
-                    let all: Vec<SocketAddr> = found.map(Iterator::collect).unwrap_or_default();
-                    let address = all.iter().find(|a| a.is_ipv4() == v4).or(all.first()).copied();
-                    let name = Some(name).filter(|_| transport == Transport::Tls);
-                    let hop = address.map(|address| Hop { transport, address, name });
-                    let _ = inbox.send(NetEvent::Resolved { owner, hop }).await;
+                    let hops = dns::locate(zone, uri).await;
+                    let _ = inbox.send(NetEvent::Resolved { owner, hops }).await;
                 });
-                NextHop::Pending
+                None
             }
         }
     }
 
-    pub fn hop(&mut self, hop: &Hop) -> NextHop {
-        self.net.flow_to(hop).map_or(NextHop::Unreachable, NextHop::Flow)
+    /// The first of these servers that can be reached from here.
+    pub fn first_flow(&mut self, hops: Vec<Hop>) -> Option<Flow> {
+        self.in_order(hops).iter().find_map(|hop| self.net.flow_to(hop))
+    }
+
+    /// What was said of servers does not hold any more: the network was to blame, or may have been.
+    pub fn forgive(&mut self) {
+        self.down.clear();
+    }
+
+    /// Does not wait as long for an answer as it could, since there is somebody else to ask.
+    pub fn hurry(&mut self, tx: u64) {
+        self.txs.limit(&mut self.timers, self.now, (tx, SILENCE));
     }
 }
 

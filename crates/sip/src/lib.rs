@@ -21,6 +21,7 @@ mod auth;
 mod config;
 mod core;
 mod dialog_info;
+mod dns;
 mod endpoint;
 mod error;
 mod event;
@@ -49,6 +50,7 @@ pub use config::EndpointConfig;
 #[cfg(feature = "fuzzing")]
 pub use core::fuzzing;
 pub use dialog_info::{DialogState, WatchedDialog};
+pub use dns::{Answer, Naptr, Srv, Zone};
 pub use endpoint::Endpoint;
 pub use error::{ConnectError, Error};
 pub use event::{

@@ -51,10 +51,10 @@ pub(crate) enum NetEvent {
     Closed {
         connection: u64,
     },
-    /// A name was looked up; `None` if it has no address.
+    /// A name was looked up: its servers, the first to be tried first.
     Resolved {
         owner: Owner,
-        hop: Option<Hop>,
+        hops: Vec<Hop>,
     },
 }
 
@@ -215,6 +215,11 @@ impl Net {
         }
         let connection = self.by_hop.get(hop).copied().unwrap_or_else(|| self.connect(hop));
         Some(Flow { transport, local: self.local_of(connection, hop), remote, connection })
+    }
+
+    /// Whether there is a socket for it.
+    pub fn can_reach(&self, hop: &Hop) -> bool {
+        hop.transport.is_stream() || self.udp_addrs.iter().any(|a| a.is_ipv4() == hop.address.is_ipv4())
     }
 
     /// Sends over a flow.

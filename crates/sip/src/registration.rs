@@ -1,7 +1,7 @@
 //! A registration that we keep (RFC 3261 section 10.2): refreshed at half its time, tried again with growing pauses.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
@@ -12,10 +12,11 @@ use rsipstack::sip::Method;
 use tokio::time::Instant;
 
 use crate::{
-    ConnectError, Event, Flow, Registration, RegistrationKey, RegistrationState, Uri,
+    ConnectError, Event, Flow, Registration, RegistrationKey, RegistrationState, Transport, Uri,
     auth::answer_challenge,
-    io::{Io, NextHop, RUN, Way, random_tag},
+    io::{Io, RUN, Way, random_tag},
     message::{Message, split_list},
+    net::Hop,
     timer::Timer,
     transaction::{Outcome, Owner},
 };
@@ -41,6 +42,10 @@ pub(crate) struct Client {
     tag: String,
     cseq: u32,
     flow: Option<Flow>,
+    /// The server at its other end, the one that DNS prefers, and those that have not been tried.
+    server: Option<Hop>,
+    preferred: Option<Hop>,
+    servers: VecDeque<Hop>,
     /// The Contact that we registered.
     contact: Option<String>,
     /// What requests of the account have to pass, as the registrar said (RFC 3608).
@@ -100,6 +105,9 @@ impl Client {
             tag: random_tag(),
             cseq: 0,
             flow: None,
+            server: None,
+            preferred: None,
+            servers: VecDeque::new(),
             contact: None,
             service_route: Vec::new(),
             state: State::Asking,
@@ -183,7 +191,8 @@ impl Client {
         } else {
             self.service_route.clone()
         };
-        io.ways.insert(self.key, Way { flow: self.flow, routes, proxy });
+        let (others, server) = (self.servers.iter().cloned().collect(), self.server.clone());
+        io.ways.insert(self.key, Way { flow: self.flow, routes, proxy, others, server });
     }
 
     /// Registers anew at once.
@@ -252,6 +261,7 @@ impl Client {
         match self.pings {
             Pings::Untried => self.pings = Pings::Ignored,
             Pings::Answered if matches!(self.state, State::Registered { .. }) => {
+                self.server.iter().for_each(|server| io.is_down(server, &outcome.response));
                 if let Some(flow) = self.flow.take() {
                     io.net.abandon(&flow);
                 }
@@ -270,28 +280,52 @@ impl Client {
         uri.to_string()
     }
 
-    pub fn resolved(&mut self, hop: Option<Flow>, io: &mut Io) {
+    /// The registrar's servers are known.
+    pub fn resolved(&mut self, hops: Vec<Hop>, io: &mut Io) {
         if self.state == State::Asking {
-            match hop {
-                Some(flow) => {
-                    self.flow = Some(flow);
-                    self.note_way(io);
-                    self.send(flow, self.expires, io);
-                }
-                None => self.fail(503, io),
-            }
+            self.preferred = hops.first().cloned();
+            self.servers = io.in_order(hops);
+            self.ask_next_server(503, io);
         }
     }
 
+    /// `status` is why the one before was given up.
+    fn ask_next_server(&mut self, status: u16, io: &mut Io) {
+        while let Some(hop) = self.servers.pop_front() {
+            if let Some(flow) = io.net.flow_to(&hop) {
+                (self.flow, self.server) = (Some(flow), Some(hop));
+                self.note_way(io);
+                return self.send(flow, self.expires, io);
+            }
+        }
+        self.fail(status, io);
+    }
+
+    /// The server does not answer or cannot serve: the next one is asked (RFC 3263 section 4.3).
+    fn no_service(&mut self, response: &Message, io: &mut Io) {
+        if let Some(server) = &self.server {
+            io.is_down(server, response);
+        }
+        // A certificate that is not to be believed must not send the account out in the clear.
+        if self.unconnected.as_ref().is_some_and(|why| why.fingerprint().is_some()) {
+            self.servers.retain(|hop| hop.transport == Transport::Tls);
+        }
+        self.ask_next_server(response.status(), io);
+    }
+
+    /// Whether the server that DNS prefers may be back, while we are with another.
+    fn could_go_back(&self, io: &Io) -> bool {
+        self.preferred != self.server && self.preferred.as_ref().is_some_and(|hop| io.seems_up(hop))
+    }
+
     fn ask(&mut self, io: &mut Io) {
-        if let Some(flow) = self.flow.filter(|f| io.net.is_open(f)) {
+        let goes_back = self.could_go_back(io);
+        if let Some(flow) = self.flow.filter(|f| io.net.is_open(f) && !goes_back) {
             return self.send(flow, self.expires, io);
         }
         let first = self.registration.outbound_proxy.as_ref().unwrap_or(&self.registration.registrar);
-        match io.next_hop(Owner::Registration(self.key), first) {
-            NextHop::Flow(flow) => self.resolved(Some(flow), io),
-            NextHop::Pending => {}
-            NextHop::Unreachable => self.resolved(None, io),
+        if let Some(hops) = io.servers_of(Owner::Registration(self.key), first) {
+            self.resolved(hops, io);
         }
     }
 
@@ -311,7 +345,10 @@ impl Client {
         m.add("Expires", expires.to_string());
         m.add("Supported", "path");
         self.number(&mut m);
-        io.send(Owner::Registration(self.key), flow, m);
+        let tx = io.send(Owner::Registration(self.key), flow, m);
+        if !self.servers.is_empty() && self.state == State::Asking {
+            io.hurry(tx);
+        }
     }
 
     fn number(&mut self, m: &mut Message) {
@@ -337,6 +374,7 @@ impl Client {
             (State::Leaving, _) => self.end(io),
             (State::Asking, 200..300) => self.registered(response, io),
             (State::Asking, 423) => self.too_brief(response, io),
+            (State::Asking, _) if outcome.is_no_service() => self.no_service(response, io),
             (State::Asking, _) => self.fail(status, io),
             (State::Registered { .. } | State::Pausing { .. } | State::Over, _) => {}
         }
@@ -365,6 +403,7 @@ impl Client {
 
     fn registered(&mut self, response: &Message, io: &mut Io) {
         self.failures = 0;
+        self.server.iter().for_each(|server| io.is_up(server));
         self.unconnected = None;
         let routes = response.all("Service-Route").flat_map(split_list);
         self.service_route = routes.take(MAX_ROUTES).map(str::to_owned).collect();

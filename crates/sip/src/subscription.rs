@@ -10,7 +10,7 @@ use crate::{
     Event, Flow, NameAddr, Package, Subscription, SubscriptionEvent, SubscriptionKey, Uri,
     auth::answer_challenge,
     dialog_info::{Unusable, Watched},
-    io::{Io, NextHop, random_tag},
+    io::{Io, random_tag},
     message::{Message, param_of, split_list},
     message_summary,
     timer::{GIVE_UP, Timer},
@@ -173,10 +173,9 @@ impl Subscriber {
         }
         let first_route = self.dialog.routes.first().and_then(|r| r.parse::<NameAddr>().ok()).map(|r| r.uri);
         let to = first_route.or(way.proxy).unwrap_or_else(|| self.subscription.to.clone());
-        match io.next_hop(Owner::Subscription(self.key), &to) {
-            NextHop::Flow(flow) => self.resolved(Some(flow), io),
-            NextHop::Pending => {}
-            NextHop::Unreachable => self.resolved(None, io),
+        if let Some(hops) = io.servers_of(Owner::Subscription(self.key), &to) {
+            let flow = io.first_flow(hops);
+            self.resolved(flow, io);
         }
     }
 

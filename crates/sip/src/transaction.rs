@@ -87,6 +87,14 @@ pub(crate) struct Outcome {
     pub request: Option<Message>,
 }
 
+impl Outcome {
+    /// Whether another server should be asked: this one does not answer, cannot be reached, or says that it cannot
+    /// serve.
+    pub fn is_no_service(&self) -> bool {
+        self.from_network || self.response.status() == 503
+    }
+}
+
 /// What a request that arrived is.
 pub(crate) enum Arrived {
     New {

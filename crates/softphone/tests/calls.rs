@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use media::Codec;
-use softphone::{CallEvent, HeldBy, Phone, PhoneConfig, PhoneEvent, Play};
+use softphone::{CallEvent, HeldBy, Phone, PhoneConfig, PhoneEvent, Play, Sound};
 
 mod common;
 
@@ -361,4 +361,18 @@ async fn a_phone_registers_and_unregisters() {
     };
     let (seen, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(bindings, phone) }).await.unwrap();
     assert!(seen.first().unwrap().unwrap() > 0, "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn phones_talk_over_ipv6() {
+    let on_v6 = |config: &mut PhoneConfig| {
+        config.listen = "[::1]:0".parse().unwrap();
+        config.sound = Sound::Files { play: Play::Tone, record: None, loopback: false };
+    };
+    let (mut ravi, mut mina) = (Desk::with(on_v6).await, Desk::with(on_v6).await);
+    let (out, call) = connect(&mut ravi, &mut mina).await;
+    ravi.hears(out).await;
+    mina.hears(call).await;
+    ravi.phone.hang_up(out);
+    mina.ended(call).await;
 }

@@ -44,6 +44,8 @@ impl Leg {
             flow: Some(flow),
             stay_on_flow: behind_nat(request, &flow),
             reconnect_to: io.net.opened_to(&flow),
+            servers: Default::default(),
+            server: None,
             we_called: false,
             credentials: None,
             local_sdp: String::new(),

@@ -5,8 +5,9 @@ use rsipstack::sip::Method;
 use super::{Confirming, Leg, Modify, ReferIn, State};
 use crate::{
     EndCause, EndedBy, Flow, Invite, LegEvent, LegKey,
-    io::{Io, NextHop, random_tag},
+    io::{Io, random_tag},
     message::Message,
+    net::Hop,
     transaction::{Outcome, Owner},
 };
 
@@ -43,6 +44,8 @@ impl Leg {
             flow: invite.via_flow.or(way.flow),
             stay_on_flow: invite.via_flow.is_some(),
             reconnect_to: None,
+            servers: way.others.into(),
+            server: way.server,
             we_called: true,
             credentials: invite.credentials.clone(),
             local_sdp: invite.sdp.clone(),
@@ -62,18 +65,37 @@ impl Leg {
         let to = way.proxy.unwrap_or_else(|| invite.to.clone());
         leg.state = State::Resolving(Box::new(invite));
         match leg.flow {
-            Some(flow) => leg.resolved(Some(flow), io),
-            None => match io.next_hop(Owner::Leg(key), &to) {
-                NextHop::Flow(flow) => leg.resolved(Some(flow), io),
-                NextHop::Pending => {}
-                NextHop::Unreachable => leg.resolved(None, io),
-            },
+            Some(flow) => leg.start(Some(flow), io),
+            None => {
+                if let Some(hops) = io.servers_of(Owner::Leg(key), &to) {
+                    leg.resolved(hops, io);
+                }
+            }
         }
         leg
     }
 
+    /// The servers of the target are known.
+    pub fn resolved(&mut self, hops: Vec<Hop>, io: &mut Io) {
+        if matches!(self.state, State::Resolving(_)) {
+            self.servers = io.in_order(hops);
+            let flow = self.next_server(io);
+            self.start(flow, io);
+        }
+    }
+
+    fn next_server(&mut self, io: &mut Io) -> Option<Flow> {
+        while let Some(hop) = self.servers.pop_front() {
+            if let Some(flow) = io.net.flow_to(&hop) {
+                self.server = Some(hop);
+                return Some(flow);
+            }
+        }
+        None
+    }
+
     /// The way to the target is known (or there is none): off with the INVITE.
-    pub fn resolved(&mut self, hop: Option<Flow>, io: &mut Io) {
+    fn start(&mut self, hop: Option<Flow>, io: &mut Io) {
         let State::Resolving(invite) = std::mem::replace(&mut self.state, State::Over) else { return };
         self.flow = hop;
         self.reconnect_to = hop.and_then(|flow| io.net.opened_to(&flow));
@@ -88,7 +110,34 @@ impl Leg {
         let m = m.with_sdp(invite.sdp);
         if let Some(tx) = self.send(m, io) {
             self.state = State::Calling { tx, rang: false, early: None, agreed: false };
+            self.hurry_if_others(tx, io);
         }
+    }
+
+    fn hurry_if_others(&self, tx: u64, io: &mut Io) {
+        if !self.servers.is_empty() {
+            io.hurry(tx);
+        }
+    }
+
+    /// A server that does not answer or cannot serve is left for the next one (RFC 3263 section 4.3), unless the call
+    /// has rung already.
+    fn try_next_server(&mut self, outcome: &Outcome, io: &mut Io) -> bool {
+        let calling = matches!(self.state, State::Calling { tx, rang: false, .. } if tx == outcome.tx);
+        let (true, Some(request)) = (calling && outcome.is_no_service(), &outcome.request) else { return false };
+        if let Some(server) = &self.server {
+            io.is_down(server, &outcome.response);
+        }
+        let Some(flow) = self.next_server(io) else { return false };
+        (self.flow, self.reconnect_to) = (Some(flow), io.net.opened_to(&flow));
+        let mut again = request.clone();
+        self.local_cseq += 1;
+        again.set("CSeq", format!("{} INVITE", self.local_cseq));
+        again.set("Contact", io.contact(&self.local_user, &flow));
+        let tx = io.send(Owner::Leg(self.key), flow, again);
+        self.state = State::Calling { tx, rang: false, early: None, agreed: false };
+        self.hurry_if_others(tx, io);
+        true
     }
 
     pub(super) fn invite_outcome(&mut self, outcome: &Outcome, io: &mut Io) {
@@ -240,6 +289,9 @@ impl Leg {
     }
 
     fn rejected(&mut self, outcome: &Outcome, io: &mut Io) {
+        if self.try_next_server(outcome, io) {
+            return;
+        }
         match self.state {
             State::Calling { tx, .. } | State::Cancelling { tx, .. } if tx == outcome.tx => {
                 self.state = State::Over;

@@ -10,7 +10,10 @@ mod refresh;
 mod reliable;
 mod turn;
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+};
 
 use bytes::Bytes;
 use rsipstack::sip::{Header, Method};
@@ -54,6 +57,9 @@ pub(crate) struct Leg {
     stay_on_flow: bool,
     /// Where to connect to anew if a TCP connection that we opened is lost.
     reconnect_to: Option<Hop>,
+    /// The server that the INVITE went to, and those that can be tried instead.
+    server: Option<Hop>,
+    servers: VecDeque<Hop>,
     /// Who called whom: the owner of the Call-ID waits longer after glare.
     we_called: bool,
     credentials: Option<Credentials>,
