@@ -21,9 +21,8 @@ pub struct Resampler {
     filters: Vec<f32>,
     phases: usize,
     taps: usize,
-    /// The last `taps` input samples, kept twice in a row so that a window is always contiguous.
-    history: Vec<f32>,
-    newest: usize,
+    /// The last `taps - 1` samples of what came before, then the block at hand.
+    window: Vec<f32>,
     /// Output position after the newest input sample, in 1/`up` of an input sample.
     position: usize,
     up: usize,
@@ -68,8 +67,7 @@ impl Resampler {
             filters: filters(f64::from(from), f64::from(to), phases, taps),
             phases,
             taps,
-            history: vec![0.0; 2 * taps],
-            newest: 0,
+            window: vec![0.0; taps - 1],
             position: 0,
             up,
             down,
@@ -88,46 +86,49 @@ impl Resampler {
 
     /// Appends what `input` becomes to `out`.
     pub fn resample(&mut self, input: &[i16], out: &mut Vec<i16>) {
-        for &sample in input {
-            self.push(sample);
-            while self.position < self.up {
-                out.push(self.here());
-                self.step();
-            }
-            self.position -= self.up;
-        }
+        self.each(input, |sample| out.push(sample));
     }
 
     /// Like [`resample`](Self::resample), into a slice; what finds no room is dropped. Says how many were written.
     pub fn resample_into(&mut self, input: &[i16], out: &mut [i16]) -> usize {
         let mut written = 0;
-        for &sample in input {
-            self.push(sample);
+        self.each(input, |sample| {
+            if let Some(slot) = out.get_mut(written) {
+                *slot = sample;
+                written += 1;
+            }
+        });
+        written
+    }
+
+    fn each(&mut self, input: &[i16], mut take: impl FnMut(i16)) {
+        self.window.extend(input.iter().map(|&sample| f32::from(sample)));
+        for newest in 0..input.len() {
             while self.position < self.up {
-                if let Some(slot) = out.get_mut(written) {
-                    *slot = self.here();
-                    written += 1;
-                }
+                let phase = self.position * self.phases / self.up;
+                let filter = &self.filters[phase * self.taps..][..self.taps];
+                take(product(filter, &self.window[newest..][..self.taps]).round() as i16);
                 self.step();
             }
             self.position -= self.up;
         }
-        written
+        self.window.copy_within(input.len().., 0);
+        self.window.truncate(self.taps - 1);
     }
+}
 
-    fn push(&mut self, sample: i16) {
-        self.newest = (self.newest + 1) % self.taps;
-        self.history[self.newest] = f32::from(sample);
-        self.history[self.newest + self.taps] = f32::from(sample);
+/// The sum of all products, in eight lanes so that it needs no strict order and the compiler can compute them side by side.
+fn product(a: &[f32], b: &[f32]) -> f32 {
+    const LANES: usize = 8;
+    let mut lanes = [0.0_f32; LANES];
+    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(x, y)| x * y).sum();
+    for (a, b) in a.zip(b) {
+        for lane in 0..LANES {
+            lanes[lane] += a[lane] * b[lane];
+        }
     }
-
-    fn here(&self) -> i16 {
-        let phase = self.position * self.phases / self.up;
-        let filter = &self.filters[phase * self.taps..][..self.taps];
-        let window = &self.history[self.newest + 1..][..self.taps];
-        let sum: f32 = filter.iter().zip(window).map(|(f, x)| f * x).sum();
-        sum.round() as i16
-    }
+    lanes.iter().sum::<f32>() + rest
 }
 
 /// One row of taps per phase, each row's sum 1 so that no phase hums. Kaiser window, cut-off a little under the
