@@ -63,11 +63,14 @@ impl Resampler {
 
     fn of_ratio(from: u32, to: u32, up: usize, down: usize, taps: usize) -> Self {
         let phases = up.min(MAX_PHASES);
+        // Room for 100 ms at a time, so that whoever resamples less allocates nothing.
+        let mut window = Vec::with_capacity(taps + from as usize / 10);
+        window.resize(taps - 1, 0.0);
         Self {
             filters: filters(f64::from(from), f64::from(to), phases, taps),
             phases,
             taps,
-            window: vec![0.0; taps - 1],
+            window,
             position: 0,
             up,
             down,
