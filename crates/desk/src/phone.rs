@@ -78,6 +78,7 @@ impl Owner {
                 let (post, levels) = (self.poster(), self.levels.clone());
                 let State::In(session) = &mut self.state else { return };
                 session.phone.device = Some(device);
+                self.elsewhere.remove(&LineNo::EXCHANGE); // this one has not been told
                 self.view.phone.trouble = None;
                 self.tasks.spawn(phones::listen(events, levels, move |event| post(Happening::Phone(event))));
             }
