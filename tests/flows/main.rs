@@ -1,6 +1,7 @@
 //! Whole flows over real sockets: our programs as a stranger would install them, foreign peers, and the real window.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod asterisk;
 mod attended;
 mod away;
 mod devices;

@@ -1,6 +1,7 @@
 //! The sample office as a stage: exchange, colleagues and callers as real processes, a private screen with sound,
 //! and the means to look and listen. The demo and the flow tests play on it.
 
+pub mod asterisk;
 pub mod baresip;
 pub mod exchange;
 pub mod golden;

@@ -1,5 +1,7 @@
 //! What a fresh Debian machine with Rust and Node lacks, and how it gets it.
 
+pub mod asterisk;
+
 use std::io::{IsTerminal, Write};
 use std::process::{Command, Stdio};
 
@@ -54,6 +56,9 @@ pub struct Setup {
 impl Setup {
     pub fn run(&self) -> Result<()> {
         for_tests(self.yes)?;
+        if let Err(error) = asterisk::unpack() {
+            eprintln!("The tests with Asterisk will be skipped: {error:#}");
+        }
         ui_packages()
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::fuzz::Fuzz;
-use crate::setup;
+use crate::setup::{self, asterisk};
 use crate::step::{Steps, finish, root, run, run_in};
 
 #[derive(Args)]
@@ -20,10 +20,12 @@ impl Test {
     pub fn run(&self) -> Result<()> {
         let ui = root().join("ui");
         let mut steps = Steps::new(9);
-        steps.step("Set up", || {
+        let asterisk = steps.step("Set up", || {
             setup::for_tests(self.yes)?;
-            setup::ui_packages()
+            setup::ui_packages()?;
+            Ok(asterisk::unpack())
         })?;
+        clear_skipped()?;
         steps.step("Formatting", || run("cargo", &["fmt", "--all", "--check"]))?;
         steps.step("UI: types and build", || {
             run_in(&ui, "npm", &["run", "check"])?;
@@ -39,7 +41,7 @@ impl Test {
         steps.step("UI tests in a browser", || run_in(&ui, "npm", &["test"]))?;
         steps.step("Build", || build(&["--all-targets"]))?;
         steps.step("Hostile input, briefly", || Fuzz::briefly().run())?;
-        steps.step("Unit, property, flow and window tests", || {
+        let tests = steps.step("Unit, property, flow and window tests", || {
             let mut command = Command::new("cargo");
             command.args(["test", "--workspace", "--locked", "--features", "custom-protocol", "--no-fail-fast"]);
             if std::env::var_os("RUST_TEST_THREADS").is_none() {
@@ -47,7 +49,26 @@ impl Test {
             }
             command.current_dir(root());
             finish(command)
-        })
+        });
+        say_skipped(asterisk.err().as_ref());
+        tests
+    }
+}
+
+fn clear_skipped() -> Result<()> {
+    match std::fs::remove_file(asterisk::skipped()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// The last word of a run in which something was left out.
+fn say_skipped(why: Option<&anyhow::Error>) {
+    let names = std::fs::read_to_string(asterisk::skipped()).unwrap_or_default();
+    let count = names.lines().count();
+    if count > 0 {
+        let why = why.map_or("it is not there".to_owned(), |why| format!("{why:#}"));
+        eprintln!("\nSKIPPED: {count} Asterisk tests: {why}");
     }
 }
 
