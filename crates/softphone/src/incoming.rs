@@ -71,19 +71,21 @@ impl IncomingCall {
     }
 }
 
-/// RFC 7462. A transfer is an internal alert that says who referred; a consultation says so in a header of our own.
+/// RFC 7462. A transfer says who referred, with or without an alert: Asterisk sends none by itself. A consultation says so in
+/// a header of our own.
 fn ring_kind(headers: &CallHeaders, referred: bool) -> RingKind {
     let urn = headers.alert_info.as_deref().unwrap_or_default().trim().to_ascii_lowercase();
+    let internal = urn.starts_with("urn:alert:source:internal") || urn == "alert-internal";
     if urn.starts_with("urn:alert:service:recall") {
         RingKind::Recall
-    } else if !urn.starts_with("urn:alert:source:internal") && urn != "alert-internal" {
-        RingKind::Outside
-    } else if own(headers, "X-Patchcord-Ring").is_some_and(|ring| ring.eq_ignore_ascii_case("consult")) {
+    } else if internal && own(headers, "X-Patchcord-Ring").is_some_and(|ring| ring.eq_ignore_ascii_case("consult")) {
         RingKind::Consult
-    } else if referred {
+    } else if referred && !urn.starts_with("urn:alert:source:external") {
         RingKind::Transfer
-    } else {
+    } else if internal {
         RingKind::Internal
+    } else {
+        RingKind::Outside
     }
 }
 
@@ -218,6 +220,7 @@ mod tests {
         assert_eq!(ring("urn:alert:source:internal", None, false), RingKind::Internal);
         assert_eq!(ring("urn:alert:source:external", None, true), RingKind::Outside);
         assert_eq!(ring("", None, false), RingKind::Outside);
+        assert_eq!(ring("", None, true), RingKind::Transfer, "Asterisk's own blind transfer");
         assert_eq!(ring("urn:alert:source:internal", Some("consult"), true), RingKind::Consult);
         assert_eq!(ring("urn:alert:source:external", Some("consult"), true), RingKind::Outside, "nobody's pretence");
     }
