@@ -9,11 +9,11 @@ use std::process::ExitStatus;
 
 use anyhow::{Context, Result, ensure};
 use protocol::SipAccount;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::net::UnixDatagram;
 use tokio::process::{Child, Command};
 
-use crate::golden::Lane;
 use crate::phone::{Phone, PhoneSpec};
 use crate::program::{PATIENCE, bound_to_us};
 use crate::sound::{Heard, repository, voice};
@@ -24,7 +24,6 @@ const DESKS: &[(&str, &str, &str)] = &[
     ("202", "Tom Okafor", ""),
     ("203", "Mina Park", ""),
     ("204", "Lena Fischer", ""),
-    ("208", "Sam Secret", ",secret"),
     ("209", "Maya Direct", ",direct"),
 ];
 
@@ -35,6 +34,8 @@ pub struct Asterisk {
     pub sip: SocketAddr,
     /// … and by TLS.
     pub tls: SocketAddr,
+    /// Of its certificate: SHA-256 in pairs of hexadecimal digits.
+    pub fingerprint: String,
 }
 
 /// Plays `scene` on an Asterisk of its own, which is gone afterwards; its log comes with what went wrong. Where no Asterisk
@@ -45,7 +46,7 @@ pub async fn with_asterisk(scene: impl AsyncFnOnce(&mut Asterisk) -> Result<()>)
     }
     let mut asterisk = Asterisk::start().await?;
     let played = scene(&mut asterisk).await;
-    played.with_context(|| asterisk.log())?;
+    played.map_err(|error| anyhow::anyhow!("{error:#}\n{}", asterisk.log()))?;
     asterisk.stop().await
 }
 
@@ -72,24 +73,15 @@ impl Asterisk {
         let dir = tempfile::Builder::new().prefix("patchcord-asterisk-").tempdir()?;
         let (sip, tls) = (free_port()?, free_port()?);
         furnish(dir.path(), sip, tls)?;
+        let fingerprint = certify(&dir.path().join("lib"))?;
         let child = boot(dir.path()).await?;
-        let asterisk = Self { child, dir, sip: ([127, 0, 0, 1], sip).into(), tls: ([127, 0, 0, 1], tls).into() };
-        Ok(asterisk)
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Ok(Self { child, dir, sip: at(sip), tls: at(tls), fingerprint })
     }
 
     /// Recordings and secrets of this office's phones.
     pub fn dir(&self) -> &Path {
         self.dir.path()
-    }
-
-    /// The authority whose signature its certificate bears: itself.
-    pub fn certificate(&self) -> PathBuf {
-        self.dir().join("lib/certificate.pem")
-    }
-
-    /// The address of a desk or a number.
-    pub fn at(&self, number: &str) -> String {
-        format!("sip:{number}@{}", self.sip)
     }
 
     /// A registered desk phone that speaks `who`'s sentence.
@@ -133,11 +125,11 @@ impl Asterisk {
         Ok(())
     }
 
-    /// The end of its log.
+    /// Its log, without what it tells as it starts.
     fn log(&self) -> String {
         let log = std::fs::read_to_string(self.dir().join("log/full")).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        format!("Asterisk's log:\n{}", lines[lines.len().saturating_sub(120)..].join("\n"))
+        let lines: Vec<&str> = log.lines().filter(|line| !line.contains("loader.c")).collect();
+        format!("Asterisk's log:\n{}", lines[lines.len().saturating_sub(200)..].join("\n"))
     }
 }
 
@@ -147,15 +139,6 @@ impl Drop for Asterisk {
             eprintln!("{}", self.log());
         }
     }
-}
-
-/// What went over these phones' wires, for a golden file.
-pub async fn lanes(phones: impl IntoIterator<Item = Phone>) -> Result<Vec<Lane>> {
-    let mut lanes = Vec::new();
-    for phone in phones {
-        lanes.push(Lane { with: "asterisk", ..Lane::of(phone).await? });
-    }
-    Ok(lanes)
 }
 
 fn account(desk: &str) -> SipAccount {
@@ -175,7 +158,9 @@ fn password(desk: &str) -> String {
 
 /// Its folders, settings, sounds and certificate.
 fn furnish(dir: &Path, sip: u16, tls: u16) -> Result<()> {
-    for folder in ["etc", "lib/music", "spool/tmp", "spool/voicemail", "run", "log", "data/sounds/en/voices"] {
+    for folder in
+        ["etc", "lib/music", "spool/tmp", "spool/voicemail", "run", "log", "lib/keys", "data/sounds/en/voices"]
+    {
         std::fs::create_dir_all(dir.join(folder))?;
     }
     let library = std::fs::read_dir(unpacked().join("root/usr/lib"))?.flatten().map(|entry| entry.path());
@@ -194,6 +179,11 @@ fn furnish(dir: &Path, sip: u16, tls: u16) -> Result<()> {
         }
         std::fs::write(dir.join("etc").join(entry.file_name()), text)?;
     }
+    for unused in
+        ["acl", "ccss", "cdr", "cel", "features", "indications", "manager", "pjproject", "queuerules", "udptl"]
+    {
+        std::fs::write(dir.join(format!("etc/{unused}.conf")), "[general]\n")?;
+    }
     for parts in ["documentation", "rest-api"] {
         symlink(unpacked().join("root/usr/share/asterisk").join(parts), dir.join("data").join(parts))?;
     }
@@ -202,8 +192,7 @@ fn furnish(dir: &Path, sip: u16, tls: u16) -> Result<()> {
     }
     let music = repository().join("crates/exchange/sounds/hold-music.wav");
     sound(&music, &dir.join("lib/music/hold-music.wav"))?;
-    sound(Path::new(&voice("wanda")), &dir.join("data/sounds/en/voices/wanda.wav"))?;
-    certify(&dir.join("lib"))
+    sound(Path::new(&voice("wanda")), &dir.join("data/sounds/en/voices/wanda.wav"))
 }
 
 fn desk(number: &str, name: &str, more: &str) -> String {
@@ -220,10 +209,13 @@ fn sound(from: &Path, to: &Path) -> Result<()> {
     Ok(std::fs::write(to, media::wav::write(&all, 8_000))?)
 }
 
-fn certify(folder: &Path) -> Result<()> {
+/// A certificate of its own, and its fingerprint.
+fn certify(folder: &Path) -> Result<String> {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()])?;
     std::fs::write(folder.join("certificate.pem"), made.cert.pem())?;
-    Ok(std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem())?)
+    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem())?;
+    let pairs: Vec<String> = Sha256::digest(made.cert.der()).iter().map(|byte| format!("{byte:02X}")).collect();
+    Ok(pairs.join(":"))
 }
 
 /// Starts it, and waits for the word that it gives to service managers once it is up (sd_notify).

@@ -118,14 +118,14 @@ impl Phone {
     /// Listens from now on until `ms` milliseconds of sound have been recorded.
     pub async fn hears_for(&self, ms: u64) -> Result<Vec<i16>> {
         self.program.said("recording").await?;
-        // Each call has a file of its own.
-        let last = self.program.all().into_iter().rfind(|line| line["event"] == "recording");
-        let last = last.context("this phone does not record")?;
-        let (file, begun) = (last["path"].as_str().context("no path")?, last["t_ms"].as_u64().context("no time")?);
         let from = now_ms();
         let listening = async {
             loop {
-                let heard = Heard::read(Path::new(file), begun)?;
+                // Each call has a file of its own, which a new one may only be about to name.
+                let last = self.program.all().into_iter().rfind(|line| line["event"] == "recording");
+                let last = last.context("this phone does not record")?;
+                let (file, begun) = (last["path"].as_str().context("no path")?, last["t_ms"].as_u64());
+                let heard = Heard::read(Path::new(file), begun.context("no time")?)?;
                 if heard.end_ms() >= from + ms {
                     return Ok(heard.between(from, from + ms).to_vec());
                 }
