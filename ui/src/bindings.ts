@@ -616,6 +616,8 @@ export type PhoneCall = {
 	codec: string | null,
 	/**  In words: "good", "poor: 8 % loss". */
 	quality: string | null,
+	/**  Signalling and sound are encrypted as far as the exchange, or whatever this device is registered with. */
+	secured: boolean,
 	transfer_right: TransferRight | null,
 	/**  The consultation that goes on about this call. */
 	consult: ConsultView | null,

@@ -92,6 +92,16 @@ test("the phone's keys: answer, mute, hold, decline before hanging up", async ({
   ]);
 });
 
+test("a lock says in words that a call is encrypted, and bad sound stands out", async ({ desk, page }) => {
+  await desk.open(office.view({ phone: { ...office.view().phone, calls: [office.ownCall] } }));
+  await expect(page.getByTestId("own-quality")).toHaveText("good");
+  await expect(page.getByTestId("secured")).toHaveCount(0);
+  await desk.push({ phone: { ...office.view().phone, calls: [{ ...office.ownCall, secured: true, quality: "poor: 8 % loss" }] } });
+  await expect(page.getByTestId("secured")).toHaveText("Encrypted");
+  await expect(page.getByTestId("own-quality")).toHaveText("poor: 8 % loss");
+  await expect(page.getByTestId("own-quality")).not.toHaveClass(/second/);
+});
+
 test("a ring never takes the focus, and is said once", async ({ desk, page }) => {
   await desk.open(office.view());
   await page.getByTestId("dial").fill("10");

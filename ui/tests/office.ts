@@ -283,7 +283,7 @@ export const secondRing: RingView = {
 };
 export const ownCall: PhoneCall = {
   id: 3, account: null, call: "c1", with: { name: "Priya Nair", number: "+919812345678" }, state: "talking", since: at, muted: false, held: false,
-  held_by_other: false, codec: "opus", quality: "good", transfer_right: { right: "allowed" }, consult: null, about: null,
+  held_by_other: false, codec: "opus", quality: "good", secured: false, transfer_right: { right: "allowed" }, consult: null, about: null,
 };
 
 export const consultRing: RingView = {

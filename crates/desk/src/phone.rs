@@ -146,6 +146,7 @@ impl Owner {
                 self.own_sounds(id, &report);
                 self.change(id, |call| call.quality = Some(report.words));
             }
+            CallEvent::Secured { secured } => self.change(id, |call| call.secured = secured),
             CallEvent::Identity { party } => self.identity(id, party),
             CallEvent::Trouble { sentence } => self.note(Tone::Bad, sentence),
             CallEvent::Ended(ended) => self.ended(id, &ended),
@@ -183,6 +184,7 @@ impl Owner {
             held_by_other: false,
             codec: None,
             quality: None,
+            secured: false,
             transfer_right: None,
             consult: None,
             about: None,

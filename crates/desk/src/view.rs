@@ -168,6 +168,8 @@ pub struct PhoneCall {
     pub codec: Option<String>,
     /// In words: "good", "poor: 8 % loss".
     pub quality: Option<String>,
+    /// Signalling and sound are encrypted as far as the exchange, or whatever this device is registered with.
+    pub secured: bool,
     pub transfer_right: Option<TransferRight>,
     /// The consultation that goes on about this call.
     pub consult: Option<ConsultView>,

@@ -1,4 +1,4 @@
-//! Sound on the wire and off it: codecs, RTP, RTCP, the jitter buffer, DTMF, mixing, tones, WAV bytes, playing faster
+//! Sound on the wire and off it: codecs, RTP, RTCP, SRTP, the jitter buffer, DTMF, mixing, tones, WAV bytes, playing faster
 //! and slower, and telling recordings apart.
 //!
 //! Nothing here has a socket, a file, a thread or a clock. Time comes in as a [`Duration`] since any epoch, as long as it
@@ -17,6 +17,7 @@ mod resample;
 pub mod rtcp;
 pub mod rtp;
 mod sound_check;
+mod srtp;
 pub mod stretch;
 pub mod tones;
 pub mod wav;
@@ -30,6 +31,7 @@ pub use quality::{Quality, quality};
 pub use resample::Resampler;
 pub use rtp::{ReceiverConfig, RtpError, RtpReceiver, RtpSender, SenderConfig, Stats};
 pub use sound_check::{MicrophoneCheck, MicrophoneVerdict, SpeakerCheck, SpeakerVerdict};
+pub use srtp::{SrtpError, SrtpKey, SrtpReceiver, SrtpSender, SrtpSuite};
 pub use wsola::Wsola;
 
 /// Sample rate of all sound between rooms, in hertz.

@@ -1,5 +1,9 @@
 //! SDP offer and answer for one audio stream (RFC 8866, RFC 3264), without sockets.
 
+mod crypto;
+
+pub use crypto::{Crypto, Protection, SrtpKeys, Suite};
+
 use std::{
     fmt::Write,
     net::{IpAddr, SocketAddr},
@@ -43,15 +47,16 @@ pub struct LocalMedia {
     /// Session id and version for the o= line; the version must grow with every change.
     pub session_id: u64,
     pub version: u64,
+    pub protection: Protection,
 }
 
 /// A session description that was read: its usable audio, and what else has to be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     lines: Vec<MediaLine>,
-    /// Which of `lines` is the audio.
-    audio_at: usize,
-    audio: Audio,
+    /// The first that can be used, its place in `lines`, and others that could be used instead.
+    audio: (usize, Audio),
+    others: Vec<(usize, Audio)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +75,9 @@ struct Audio {
     /// From their point of view.
     direction: Direction,
     ptime: Option<u32>,
+    /// RTP/SAVP or SAVPF: nothing in the clear.
+    encrypted_only: bool,
+    keys: Vec<Crypto>,
 }
 
 /// What both sides agreed on.
@@ -85,6 +93,8 @@ pub struct Negotiated {
     pub direction: Direction,
     /// Milliseconds.
     pub ptime: u32,
+    /// `None`: in the clear.
+    pub srtp: Option<SrtpKeys>,
 }
 
 impl Negotiated {
@@ -105,6 +115,12 @@ pub enum SdpError {
     NoCommonCodec,
     #[error("no usable address")]
     NoAddress,
+    #[error("the other side does not encrypt sound, and here only encrypted calls are allowed")]
+    InTheClear,
+    #[error(
+        "the other side wants sound encrypted in a way that cannot be used here; connect over TLS and allow encryption"
+    )]
+    CannotEncrypt,
 }
 
 /// Largest description that is read, bytes, and most m-lines.
@@ -171,7 +187,7 @@ impl CodecLine {
 }
 
 impl Session {
-    /// Reads a session description. The first audio stream that can be used is taken: RTP/AVP or AVPF, a port, an
+    /// Reads a session description. Audio streams that can be used are RTP/AVP, AVPF, SAVP or SAVPF, with a port and an
     /// address that is not a name.
     ///
     /// # Errors
@@ -184,35 +200,50 @@ impl Session {
         if sdp.medias.len() > MAX_LINES {
             return Err(SdpError::Syntax("too many m-lines".into()));
         }
-        let usable = |m: &&sdp_types::Media| m.media == "audio" && m.port != 0 && is_rtp(&m.proto);
-        let media = sdp.medias.iter().find(usable).ok_or(SdpError::NoAudio)?;
-        let audio_at = sdp.medias.iter().position(|m| std::ptr::eq(m, media)).unwrap_or_default();
-        let audio = read_audio(&sdp, media)?;
+        let usable = |m: &sdp_types::Media| m.media == "audio" && m.port != 0 && is_rtp(&m.proto);
+        let audios = sdp.medias.iter().enumerate().filter(|(_, m)| usable(m));
+        let mut audios = audios.map(|(at, media)| read_audio(&sdp, media).map(|audio| (at, audio)));
+        let audio = audios.next().ok_or(SdpError::NoAudio)??;
+        let others = audios.filter_map(Result::ok).collect();
         let line =
             |m: &sdp_types::Media| MediaLine { media: m.media.clone(), proto: m.proto.clone(), fmt: m.fmt.clone() };
-        Ok(Self { lines: sdp.medias.iter().map(line).collect(), audio_at, audio })
+        Ok(Self { lines: sdp.medias.iter().map(line).collect(), audio, others })
     }
 
     /// Their codecs, in their order, without telephone-event.
     pub fn codecs(&self) -> impl Iterator<Item = &CodecLine> {
-        self.audio.codecs.iter().filter(|c| !c.is_event())
+        self.audio.1.voice()
     }
 
     /// What they want to do, from their point of view.
     #[must_use]
     pub fn direction(&self) -> Direction {
-        self.audio.direction
+        self.audio.1.direction
     }
 
     /// Where they want RTP sent.
     #[must_use]
     pub fn remote_rtp(&self) -> SocketAddr {
-        self.audio.rtp
+        self.audio.1.rtp
+    }
+}
+
+impl Audio {
+    fn voice(&self) -> impl Iterator<Item = &CodecLine> {
+        self.codecs.iter().filter(|c| !c.is_event())
+    }
+
+    fn may_be_clear(&self) -> bool {
+        !self.encrypted_only
     }
 }
 
 fn is_rtp(proto: &str) -> bool {
-    proto.eq_ignore_ascii_case("RTP/AVP") || proto.eq_ignore_ascii_case("RTP/AVPF")
+    is_encrypted(proto) || ["RTP/AVP", "RTP/AVPF"].iter().any(|p| proto.eq_ignore_ascii_case(p))
+}
+
+fn is_encrypted(proto: &str) -> bool {
+    ["RTP/SAVP", "RTP/SAVPF"].iter().any(|p| proto.eq_ignore_ascii_case(p))
 }
 
 fn read_audio(sdp: &sdp_types::Session, media: &sdp_types::Media) -> Result<Audio, SdpError> {
@@ -228,7 +259,8 @@ fn read_audio(sdp: &sdp_types::Session, media: &sdp_types::Media) -> Result<Audi
     // The hold of RFC 2543: nowhere to send to.
     let direction = if ip.is_unspecified() { Direction::of(direction.sends(), false) } else { direction };
     let ptime = attribute(media, "ptime").and_then(|v| v.trim().parse().ok()).filter(|p| (10..=120).contains(p));
-    Ok(Audio { rtp, rtcp, rtcp_mux, codecs: read_codecs(media), direction, ptime })
+    let (encrypted_only, keys) = (is_encrypted(&media.proto), crypto::read(media));
+    Ok(Audio { rtp, rtcp, rtcp_mux, codecs: read_codecs(media), direction, ptime, encrypted_only, keys })
 }
 
 fn attribute<'a>(media: &'a sdp_types::Media, name: &str) -> Option<&'a str> {
@@ -286,36 +318,41 @@ fn static_map(pt: u8) -> Option<&'static str> {
     }
 }
 
-/// Writes our offer.
+/// Writes our offer. Keys that may be left out go with the plain profile, so that whoever does not know them answers as
+/// ever (RFC 8643).
 #[must_use]
 pub fn offer(local: &LocalMedia) -> String {
     let mut codecs = local.codecs.clone();
     codecs.extend(local.telephone_event.map(|pt| event_line(pt, 8000)));
     let mut text = head(local);
-    write_audio(&mut text, local, "RTP/AVP", &codecs, local.direction, local.ptime, false);
+    let proto = if local.protection.is_required() { "RTP/SAVP" } else { "RTP/AVP" };
+    write_audio(&mut text, local, proto, &codecs, local.direction, local.ptime, false);
+    local.protection.keys().iter().for_each(|key| text.push_str(&key.line()));
     text
 }
 
-/// Answers an offer: its first usable audio with the codecs in common in the order of the offer, everything else with
-/// port 0.
+/// Answers an offer: its first usable audio, an encrypted one before others, with the codecs in common in the order of
+/// the offer; everything else with port 0.
 ///
 /// # Errors
-/// If there is no codec in common: refuse with 488.
+/// If there is no codec in common, or no agreement about encryption: refuse with 488.
 pub fn answer(offer: &Session, local: &LocalMedia) -> Result<(String, Negotiated), SdpError> {
-    let agreed = negotiate(offer, local)?;
+    let (at, audio, srtp) = choose(offer, &local.protection)?;
+    let agreed = negotiate(audio, local, srtp)?;
     // Our own format parameters under their payload types.
     let mut codecs: Vec<CodecLine> = agreed.codecs.clone();
     for codec in &mut codecs {
         codec.fmtp = local.codecs.iter().find(|l| l.same_codec(codec)).and_then(|l| l.fmtp.clone());
     }
     if let Some(pt) = agreed.telephone_event {
-        let clock = offer.audio.codecs.iter().find(|c| c.payload_type == pt).map_or(8000, |c| c.clock);
+        let clock = audio.codecs.iter().find(|c| c.payload_type == pt).map_or(8000, |c| c.clock);
         codecs.push(event_line(pt, clock));
     }
     let mut text = head(local);
-    for (at, line) in offer.lines.iter().enumerate() {
-        if at == offer.audio_at {
+    for (line_at, line) in offer.lines.iter().enumerate() {
+        if line_at == at {
             write_audio(&mut text, local, &line.proto, &codecs, agreed.direction, agreed.ptime, agreed.rtcp_mux);
+            agreed.srtp.iter().for_each(|srtp| text.push_str(&srtp.send.line()));
         } else {
             let _ = write!(text, "m={} 0 {} {}\r\n", line.media, line.proto, line.fmt);
         }
@@ -323,12 +360,31 @@ pub fn answer(offer: &Session, local: &LocalMedia) -> Result<(String, Negotiated
     Ok((text, agreed))
 }
 
+/// Which audio of an offer is answered, and with which keys.
+fn choose<'a>(offer: &'a Session, ours: &Protection) -> Result<(usize, &'a Audio, Option<SrtpKeys>), SdpError> {
+    let audios = || std::iter::once(&offer.audio).chain(&offer.others);
+    let encrypted = audios().find_map(|(at, audio)| Some((*at, audio, Some(ours.answer(&audio.keys)?))));
+    let clear = || audios().find(|(_, audio)| audio.may_be_clear()).map(|(at, audio)| (*at, audio, None));
+    match encrypted {
+        Some(encrypted) => Ok(encrypted),
+        None if ours.is_required() => Err(SdpError::InTheClear),
+        None => clear().ok_or(SdpError::CannotEncrypt),
+    }
+}
+
 /// Reads the answer to our offer.
 ///
 /// # Errors
-/// If it has none of the codecs that we offered.
+/// If it has none of the codecs that we offered, or no agreement about encryption.
 pub fn accept_answer(offered: &LocalMedia, answer: &Session) -> Result<Negotiated, SdpError> {
-    let mut agreed = negotiate(answer, offered)?;
+    let audio = &answer.audio.1;
+    let srtp = offered.protection.accept(&audio.keys);
+    match srtp {
+        None if offered.protection.is_required() => return Err(SdpError::InTheClear),
+        None if audio.encrypted_only => return Err(SdpError::CannotEncrypt),
+        None | Some(_) => {}
+    }
+    let mut agreed = negotiate(audio, offered, srtp)?;
     // We did not offer to mix RTCP into the RTP port (RFC 5761 section 5.1.1).
     if agreed.rtcp_mux {
         agreed.rtcp_mux = false;
@@ -338,10 +394,9 @@ pub fn accept_answer(offered: &LocalMedia, answer: &Session) -> Result<Negotiate
     Ok(agreed)
 }
 
-fn negotiate(remote: &Session, local: &LocalMedia) -> Result<Negotiated, SdpError> {
-    let audio = &remote.audio;
+fn negotiate(audio: &Audio, local: &LocalMedia, srtp: Option<SrtpKeys>) -> Result<Negotiated, SdpError> {
     let codecs: Vec<CodecLine> =
-        remote.codecs().filter(|c| local.codecs.iter().any(|l| l.same_codec(c))).cloned().collect();
+        audio.voice().filter(|c| local.codecs.iter().any(|l| l.same_codec(c))).cloned().collect();
     let first = codecs.first().ok_or(SdpError::NoCommonCodec)?;
     // RFC 4733 section 2.1 wants the clock of the audio; most write 8000 whatever the codec.
     let events = || audio.codecs.iter().filter(|c| c.is_event());
@@ -354,6 +409,7 @@ fn negotiate(remote: &Session, local: &LocalMedia) -> Result<Negotiated, SdpErro
         direction: local.direction.with_remote(audio.direction),
         ptime: audio.ptime.unwrap_or(local.ptime),
         codecs,
+        srtp,
     })
 }
 

@@ -18,6 +18,7 @@ fn local() -> LocalMedia {
         ptime: 20,
         session_id: 7,
         version: 1,
+        protection: Protection::Off,
     }
 }
 
@@ -99,7 +100,7 @@ fn what_cannot_be_used_is_said() {
     assert!(matches!(error(&"v=0\r\n".repeat(10_000)), SdpError::Syntax(_)));
     assert_eq!(error(&sdp("m=video 6000 RTP/AVP 99\n")), SdpError::NoAudio);
     assert_eq!(error(&sdp("m=audio 0 RTP/AVP 0\n")), SdpError::NoAudio);
-    assert_eq!(error(&sdp("m=audio 5000 RTP/SAVP 0\n")), SdpError::NoAudio);
+    assert_eq!(error(&sdp("m=audio 5000 UDP/TLS/RTP/SAVP 0\n")), SdpError::NoAudio);
     assert_eq!(error(&sdp("m=audio 5000 RTP/AVP 0\nc=IN IP4 media.example\n")), SdpError::NoAddress);
     let g729 = Session::parse(&sdp("m=audio 5000 RTP/AVP 18 200 x\na=rtpmap:18\na=rtpmap:zz/8\n")).unwrap();
     assert_eq!(answer(&g729, &local()), Err(SdpError::NoCommonCodec));
@@ -120,4 +121,113 @@ proptest! {
             prop_assert!(accept_answer(&local(), &again).is_ok());
         }
     }
+}
+
+const KEY: &str = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+
+fn secure(protection: fn(Vec<Crypto>) -> Protection) -> LocalMedia {
+    LocalMedia { protection: protection(Crypto::fresh()), ..local() }
+}
+
+fn crypto_of(line: &str) -> Option<Crypto> {
+    let offer = Session::parse(&sdp(&format!("m=audio 5000 RTP/AVP 0\na=crypto:{line}\n"))).unwrap();
+    offer.audio.1.keys.first().cloned()
+}
+
+#[test]
+fn both_sides_agree_on_keys() {
+    for kind in [Protection::Possible as fn(_) -> _, Protection::Required] {
+        let (ours, other) = (secure(kind), secure(kind));
+        let offered = offer(&ours);
+        let proto = if ours.protection.is_required() { "RTP/SAVP " } else { "RTP/AVP " };
+        assert!(offered.contains(proto));
+        let (text, theirs) = answer(&Session::parse(&offered).unwrap(), &other).unwrap();
+        assert!(text.contains(proto) && text.matches("a=crypto:").count() == 1);
+        let (mine, theirs) =
+            (accept_answer(&ours, &Session::parse(&text).unwrap()).unwrap().srtp.unwrap(), theirs.srtp.unwrap());
+        assert_eq!((&mine.send, &mine.receive), (&theirs.receive, &theirs.send));
+        assert_eq!((mine.send.suite, mine.send.key.len()), (Suite::AeadAes256Gcm, 44));
+        assert_ne!(mine.send.key, mine.receive.key);
+    }
+}
+
+#[test]
+fn whoever_knows_no_keys_is_spoken_to_in_the_clear_unless_that_is_forbidden() {
+    let offered = Session::parse(&offer(&secure(Protection::Possible))).unwrap();
+    let (text, agreed) = answer(&offered, &local()).unwrap();
+    assert!(agreed.srtp.is_none() && !text.contains("crypto"));
+    let text = Session::parse(&text).unwrap();
+    assert!(accept_answer(&secure(Protection::Possible), &text).unwrap().srtp.is_none());
+    assert_eq!(accept_answer(&secure(Protection::Required), &text), Err(SdpError::InTheClear));
+    let clear = Session::parse(&sdp("m=audio 5000 RTP/AVP 0\n")).unwrap();
+    assert_eq!(answer(&clear, &secure(Protection::Required)), Err(SdpError::InTheClear));
+    assert!(answer(&clear, &secure(Protection::Possible)).unwrap().1.srtp.is_none());
+    let demanded = Session::parse(&offer(&secure(Protection::Required))).unwrap();
+    assert_eq!(answer(&demanded, &local()), Err(SdpError::CannotEncrypt));
+    let keyless = Session::parse(&sdp("m=audio 5000 RTP/SAVP 0\n")).unwrap();
+    assert_eq!(answer(&keyless, &secure(Protection::Possible)), Err(SdpError::CannotEncrypt));
+    assert_eq!(accept_answer(&secure(Protection::Possible), &keyless), Err(SdpError::CannotEncrypt));
+}
+
+#[test]
+fn an_encrypted_line_is_taken_before_a_plain_one() {
+    let body = format!(
+        "m=audio 5000 RTP/AVP 0\nm=audio 5002 RTP/SAVP 8\na=crypto:7 AES_CM_128_HMAC_SHA1_32 inline:{KEY}|2^20\n"
+    );
+    let both = Session::parse(&sdp(&body)).unwrap();
+    let (text, agreed) = answer(&both, &secure(Protection::Possible)).unwrap();
+    let lines: Vec<_> = text.lines().filter(|l| l.starts_with("m=") || l.starts_with("a=crypto")).collect();
+    assert_eq!(lines[..2], ["m=audio 0 RTP/AVP 0", "m=audio 4000 RTP/SAVP 8"]);
+    assert!(lines[2].starts_with("a=crypto:7 AES_CM_128_HMAC_SHA1_32 inline:"));
+    assert_eq!(agreed.srtp.unwrap().receive, crypto_of(&format!("7 AES_CM_128_HMAC_SHA1_32 inline:{KEY}")).unwrap());
+    let (text, agreed) = answer(&both, &local()).unwrap();
+    assert!(text.contains("m=audio 4000 RTP/AVP 0\r\na=rtpmap") && agreed.srtp.is_none());
+}
+
+#[test]
+fn keys_that_cannot_be_used_count_as_not_offered() {
+    let suite = "AES_CM_128_HMAC_SHA1_80";
+    for good in ["", "|2^20", "|2^48", "|1048576", " WSH=64", " -x=1", "|2^31 wsh=128 -y"] {
+        let (key, rest) = good.split_once(' ').map_or((good, ""), |(a, b)| (a, b));
+        let read = crypto_of(&format!("1 {suite} inline:{KEY}{key} {rest}"));
+        assert_eq!(read.map(|crypto| crypto.key.len()), Some(30), "{good}");
+    }
+    for bad in [
+        String::new(),
+        "1".to_owned(),
+        format!("1 {suite}"),
+        format!("x {suite} inline:{KEY}"),
+        format!("-1 {suite} inline:{KEY}"),
+        format!("99999999999 {suite} inline:{KEY}"),
+        format!("1 F8_128_HMAC_SHA1_80 inline:{KEY}"),
+        format!("1 {suite} inline:"),
+        format!("1 {suite} inline:{}", &KEY[..39]),
+        format!("1 {suite} inline:{KEY}AAAA"),
+        format!("1 {suite} inline:{}", "A".repeat(4000)),
+        format!("1 {suite} inline:{}*", &KEY[..39]),
+        format!("1 {suite} prefix:{KEY}"),
+        format!("1 {suite} inline:{KEY}|2^20|1:4"),
+        format!("1 {suite} inline:{KEY}|1:4"),
+        format!("1 {suite} inline:{KEY}|2^99"),
+        format!("1 {suite} inline:{KEY}|0"),
+        format!("1 {suite} inline:{KEY}|2^20;inline:{KEY}|2^20"),
+        format!("1 {suite} inline:{KEY} KDR=1"),
+        format!("1 {suite} inline:{KEY} UNENCRYPTED_SRTP"),
+        format!("1 {suite} inline:{KEY} UNENCRYPTED_SRTCP"),
+        format!("1 {suite} inline:{KEY} UNAUTHENTICATED_SRTP"),
+        format!("1 {suite} inline:{KEY} FEC_KEY=inline:{KEY}"),
+    ] {
+        assert_eq!(crypto_of(&bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn an_answer_cannot_change_the_suite_or_invent_a_tag() {
+    let ours = secure(Protection::Possible);
+    for line in ["4 AES_CM_128_HMAC_SHA1_80", "3 AES_CM_128_HMAC_SHA1_32", "9 AES_CM_128_HMAC_SHA1_80"] {
+        let text = sdp(&format!("m=audio 5000 RTP/SAVP 0\na=crypto:{line} inline:{KEY}\n"));
+        let got = accept_answer(&ours, &Session::parse(&text).unwrap());
+        assert_eq!(got, Err(SdpError::CannotEncrypt), "{line}");
+    }
+    assert!(!format!("{ours:?}").contains("key:"));
 }

@@ -9,7 +9,7 @@ pub enum Way {
     In,
 }
 
-/// Is shown every message as it is sent or has arrived, values of `Authorization` and `Proxy-Authorization` struck out.
+/// Is shown every message as it is sent or has arrived, values of `Authorization` and `Proxy-Authorization` and keys for sound struck out.
 /// Called from the endpoint's tasks: be quick. What was lost on the way in ([`crate::Impairment`]) is not shown, what
 /// was lost on the way out is.
 #[derive(Clone)]
@@ -68,9 +68,17 @@ fn redacted(text: &str) -> String {
             out.push_str("\r\n");
         }
         out.push_str("\r\n");
-        out.push_str(body);
+        body.split_inclusive('\n').for_each(|line| out.push_str(without_key(line)));
     }
     out
+}
+
+/// A line of SDP without its key (RFC 4568).
+fn without_key(line: &str) -> &str {
+    match line.get(..9) {
+        Some(name) if name.eq_ignore_ascii_case("a=crypto:") => "a=crypto:…\r\n",
+        _ => line,
+    }
 }
 
 #[cfg(test)]
@@ -86,6 +94,12 @@ mod tests {
             shown,
             "REGISTER sip:x SIP/2.0\r\nauthorization: …\r\nCSeq: 1 REGISTER\r\nProxy-Authorization: …\r\n\r\nbody: s6"
         );
+    }
+
+    #[test]
+    fn keys_for_sound_are_struck_out() {
+        let shown = redacted("SIP/2.0 200 OK\r\nVia: a\r\n\r\nv=0\r\nA=Crypto:1 X inline:s7\r\na=x\r\na=crypto:2 s8");
+        assert_eq!(shown, "SIP/2.0 200 OK\r\nVia: a\r\n\r\nv=0\r\na=crypto:…\r\na=x\r\na=crypto:…\r\n");
     }
 
     #[test]

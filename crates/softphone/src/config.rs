@@ -12,6 +12,7 @@ pub struct PhoneConfig {
     /// Where SIP listens; port 0 takes a free one. RTP uses free ports of the same address.
     pub listen: SocketAddr,
     pub transport: Transport,
+    pub encryption: Encryption,
     /// The account to register with. Without one the phone is a direct peer.
     pub account: Option<Account>,
     /// How a phone without an account presents itself.
@@ -48,6 +49,7 @@ impl PhoneConfig {
         Self {
             listen,
             transport: Transport::Udp,
+            encryption: Encryption::default(),
             account: None,
             identity: Identity::default(),
             codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma],
@@ -71,6 +73,17 @@ pub enum Transport {
     Tls,
     /// What the registrar's DNS records, or its address, ask for (RFC 3263); UDP if they ask for nothing.
     Auto,
+}
+
+/// Whether sound is encrypted. Keys are agreed on only over TLS: elsewhere whoever hears the sound could have read them too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encryption {
+    Off,
+    /// Offered first; who knows none is spoken to in the clear.
+    #[default]
+    WhenPossible,
+    /// A call that can't be encrypted is refused.
+    Required,
 }
 
 /// An account at a registrar. Its calls go through the registrar too.

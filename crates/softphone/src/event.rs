@@ -114,6 +114,10 @@ pub enum CallEvent {
     Identity {
         party: Party,
     },
+    /// Whether signalling and sound are encrypted from here to the other end of this hop. Without a word they are not.
+    Secured {
+        secured: bool,
+    },
     /// The far side pressed a key.
     Dtmf {
         digit: char,

@@ -19,7 +19,9 @@ mod sound_test;
 mod voice;
 
 pub use audio::same as same_device;
-pub use config::{Account, AnswerMode, Identity, PhoneConfig, Play, RingTone, Secret, Sound, SoundChoice, Transport};
+pub use config::{
+    Account, AnswerMode, Encryption, Identity, PhoneConfig, Play, RingTone, Secret, Sound, SoundChoice, Transport,
+};
 pub use event::{CallEvent, CallKey, Ended, HeldBy, PhoneEvent, QualityReport, RegistrationState, WatchedState};
 pub use incoming::{IncomingCall, Recalled, RingKind};
 pub use media::{Codec, MicrophoneVerdict, Processing, SpeakerVerdict};

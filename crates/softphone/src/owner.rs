@@ -21,7 +21,7 @@ use tokio::time::MissedTickBehavior;
 use self::start::Reach;
 use crate::answers::Answers;
 use crate::call::{Call, Flow, Input};
-use crate::config::{RingTone, SoundChoice};
+use crate::config::{Encryption, RingTone, SoundChoice};
 use crate::event::{CallEvent, CallKey, PhoneEvent, RegistrationState};
 use crate::incoming::RingKind;
 use crate::session::{Agreed, Session};
@@ -84,6 +84,7 @@ pub(crate) struct Owner {
     lines: BTreeMap<CallKey, Line>,
     legs: HashMap<LegKey, CallKey>,
     codecs: Vec<Codec>,
+    encryption: Encryption,
     reach: Reach,
     us: NameAddr,
     /// Where calls reach us directly.
@@ -107,6 +108,8 @@ struct Registered {
     key: RegistrationKey,
     registrar: Uri,
     has_proxy: bool,
+    /// Requests of the account go out over TLS.
+    secure: bool,
     credentials: Credentials,
 }
 
@@ -124,6 +127,7 @@ struct Line {
     /// The far end takes keys as RFC 4733 events; otherwise they go by INFO.
     rtp_keys: bool,
     held_by_them: bool,
+    secured: bool,
     codec: Option<Codec>,
     begun_at: Instant,
     answered_at: Option<Instant>,

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use media::Codec;
-use sip::sdp::{self, CodecLine, Direction, LocalMedia, Negotiated, SdpError};
+use media::{Codec, SrtpKey, SrtpSuite};
+use sip::sdp::{self, CodecLine, Crypto, Direction, LocalMedia, Negotiated, Protection, SdpError, SrtpKeys};
 
 /// Payload type that we offer for Opus; any dynamic one would do.
 const OPUS: u8 = 111;
@@ -25,21 +25,43 @@ pub(crate) struct Agreed {
     pub(crate) receive: Vec<(u8, Codec)>,
     pub(crate) receive_dtmf: Option<u8>,
     pub(crate) held_by_them: bool,
+    pub(crate) srtp: Option<Srtp>,
+}
+
+/// Keys of both directions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Srtp {
+    pub(crate) send: SrtpKey,
+    pub(crate) receive: SrtpKey,
 }
 
 /// Our descriptions of one call; each differs from the one before by its version (RFC 8866 section 5.2).
 #[derive(Debug)]
 pub(crate) struct Session {
     local: LocalMedia,
+    /// The key of their last offer.
+    theirs: Option<Crypto>,
 }
 
 impl Session {
     /// `rtp` is what the far end is told; `id` should be random.
-    pub(crate) fn new(rtp: SocketAddr, codecs: &[Codec], id: u64) -> Self {
+    pub(crate) fn new(rtp: SocketAddr, codecs: &[Codec], id: u64, protection: Protection) -> Self {
         let codecs = codecs.iter().copied().map(line).collect();
         let telephone_event = Some(TELEPHONE_EVENT);
         let direction = Direction::SendRecv;
-        Self { local: LocalMedia { rtp, codecs, telephone_event, direction, ptime: 20, session_id: id, version: 0 } }
+        Self {
+            local: LocalMedia {
+                rtp,
+                codecs,
+                telephone_event,
+                direction,
+                ptime: 20,
+                session_id: id,
+                version: 0,
+                protection,
+            },
+            theirs: None,
+        }
     }
 
     /// Where the far end is told to send.
@@ -67,7 +89,15 @@ impl Session {
     pub(crate) fn answer(&mut self, offer: &str, hold: bool) -> Result<(String, Agreed), SdpError> {
         let offer = sdp::Session::parse(offer)?;
         self.next(hold);
-        let (text, negotiated) = sdp::answer(&offer, &self.local)?;
+        let (mut text, mut negotiated) = sdp::answer(&offer, &self.local)?;
+        let theirs = negotiated.srtp.as_ref().map(|srtp| srtp.receive.clone());
+        if self.theirs.is_some() && theirs != self.theirs {
+            // A new far end counts our packets from zero: with the old key it would count wrong (RFC 3711 section 3.3.1).
+            self.local.protection = self.local.protection.renewed();
+            (text, negotiated) = sdp::answer(&offer, &self.local)?;
+        }
+        self.theirs = theirs;
+        self.local.protection.answered(negotiated.srtp.as_ref());
         // The answer repeats the payload types of the offer, so that both directions use the same.
         Ok((text, agreed(&negotiated, Vec::new(), negotiated.telephone_event)?))
     }
@@ -91,6 +121,12 @@ fn line(codec: Codec) -> CodecLine {
         channels,
         fmtp,
     }
+}
+
+fn srtp(keys: &SrtpKeys) -> Result<Srtp, SdpError> {
+    let key = |crypto: &Crypto| SrtpKey::new(SrtpSuite::from_name(crypto.suite.name())?, &crypto.key).ok();
+    let both = key(&keys.send).zip(key(&keys.receive));
+    both.map(|(send, receive)| Srtp { send, receive }).ok_or(SdpError::CannotEncrypt)
 }
 
 fn known(line: &CodecLine) -> Option<(u8, Codec)> {
@@ -121,5 +157,6 @@ fn agreed(
         receive,
         receive_dtmf,
         held_by_them: negotiated.held_by_remote(),
+        srtp: negotiated.srtp.as_ref().map(srtp).transpose()?,
     })
 }

@@ -11,7 +11,7 @@ use exchange::engine::embedded::{DeviceSecrets, Embedded, EmbeddedConfig, TrunkC
 use media::rtp::Header;
 use media::{Codec, FRAME_TIME, ReceiverConfig, RtpReceiver, RtpSender, SILENCE, SenderConfig};
 use protocol::{LegId, UserId};
-use sip::sdp::{self, CodecLine, Direction, LocalMedia, Negotiated, Session};
+use sip::sdp::{self, CodecLine, Direction, LocalMedia, Negotiated, Protection, Session};
 use sip::{
     CallHeaders, Credentials, Endpoint, EndpointConfig, Event, Host, Incoming, Invite, LegEvent, LegKey, NameAddr,
     Registration, RegistrationState, Transport, Uri,
@@ -190,6 +190,7 @@ impl Phone {
             ptime: 20,
             session_id: 1,
             version: 1,
+            protection: Protection::Off,
         };
         let (frames, ear) = watch::channel(0);
         let (heard, mouth, credentials, keys) = (Arc::default(), None, None, watch::Sender::default());

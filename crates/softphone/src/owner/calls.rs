@@ -7,17 +7,22 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use protocol::Party;
+use sip::sdp::{Crypto, Protection};
 use sip::{CallHeaders, Credentials, Host, Invite, NameAddr, Uri};
 use tokio::sync::oneshot;
 
 use super::{Asked, Command, Line, MAX_CALLS, Owner};
 use crate::call::{Call, Effect, Flow, Input, ReferTo, State};
-use crate::config::SoundChoice;
+use crate::config::{Encryption, SoundChoice};
 use crate::dialled;
 use crate::event::{CallEvent, CallKey, Ended};
 use crate::incoming::party;
 use crate::session::{Agreed, Session};
 use crate::voice::{Heard, Order, Ring, Sockets};
+
+/// Said of a call that was not placed.
+const NOT_ENCRYPTED: &str = "Only encrypted calls are allowed here, and this phone is not connected over TLS. \
+     Choose TLS for the account, or allow calls that are not encrypted.";
 
 impl Owner {
     pub(super) fn obey(&mut self, command: Command) -> ControlFlow<oneshot::Sender<()>> {
@@ -69,7 +74,14 @@ impl Owner {
         if self.lines.len() >= MAX_CALLS {
             return self.never_was(call, "Too many calls at once.".to_owned());
         }
-        let (sockets, mut session) = match self.media() {
+        let secure = match self.account_for(&to) {
+            Some(_) => self.account.as_ref().is_some_and(|account| account.secure),
+            None => to.transport() == sip::Transport::Tls,
+        };
+        if !secure && self.encryption == Encryption::Required {
+            return self.never_was(call, NOT_ENCRYPTED.to_owned());
+        }
+        let (sockets, mut session) = match self.media(secure) {
             Ok(media) => media,
             Err(error) => return self.never_was(call, format!("No port for the sound: {error}.")),
         };
@@ -102,11 +114,20 @@ impl Owner {
     }
 
     /// Ports and our side of the SDP for a new call.
-    pub(super) fn media(&self) -> io::Result<(Sockets, Session)> {
+    pub(super) fn media(&self, secure: bool) -> io::Result<(Sockets, Session)> {
         let sockets = Sockets::bind(self.reach.bind())?;
         let rtp = SocketAddr::new(self.reach.from(), sockets.rtp_port()?);
         // Fits what other implementations read into 64 bits with a sign (RFC 8866 section 5.2).
-        Ok((sockets, Session::new(rtp, &self.codecs, rand::random::<u64>() >> 2)))
+        Ok((sockets, Session::new(rtp, &self.codecs, rand::random::<u64>() >> 2, self.protection(secure))))
+    }
+
+    /// `secure`: over TLS.
+    fn protection(&self, secure: bool) -> Protection {
+        match self.encryption {
+            Encryption::Required => Protection::Required(Crypto::fresh()),
+            Encryption::WhenPossible if secure => Protection::Possible(Crypto::fresh()),
+            Encryption::WhenPossible | Encryption::Off => Protection::Off,
+        }
     }
 
     /// Calls whose sound is expected at an address that is not ours any more are told the new one (RFC 3264 section
@@ -232,9 +253,14 @@ impl Owner {
         agreed.signalling = line.signalling;
         line.rtp_keys = agreed.dtmf.is_some();
         line.held_by_them = agreed.held_by_them;
+        let secured = agreed.srtp.is_some();
+        let secured = (std::mem::replace(&mut line.secured, secured) != secured).then_some(secured);
         let before = line.codec.replace(codec);
         let changed = line.answered_at.is_some() && before.is_some_and(|before| before != codec);
         self.voice.order(Order::Agree { call, agreed });
+        if let Some(secured) = secured {
+            self.tell_call(call, CallEvent::Secured { secured });
+        }
         if changed {
             self.tell_call(call, CallEvent::CodecChanged { codec });
         }
@@ -361,6 +387,7 @@ impl Line {
             answer: None,
             rtp_keys: false,
             held_by_them: false,
+            secured: false,
             codec: None,
             begun_at: Instant::now(),
             answered_at: None,

@@ -55,6 +55,7 @@ impl Owner {
             lines: Default::default(),
             legs: Default::default(),
             codecs: config.codecs,
+            encryption: config.encryption,
             reach,
             us,
             transport,
@@ -193,6 +194,7 @@ fn register(
     us: &NameAddr,
 ) -> Registered {
     let has_proxy = outbound_proxy.is_some();
+    let secure = outbound_proxy.as_ref().unwrap_or(&registrar).transport() == sip::Transport::Tls;
     let credentials = Credentials {
         user: account.auth_user.unwrap_or_else(|| account.user.clone()),
         password: account.password.reveal().to_owned(),
@@ -204,7 +206,7 @@ fn register(
         credentials: Some(credentials.clone()),
         expires: EXPIRES,
     });
-    Registered { key, registrar, has_proxy, credentials }
+    Registered { key, registrar, has_proxy, secure, credentials }
 }
 
 fn ringing(gear: &Gear, events: &mpsc::UnboundedSender<PhoneEvent>) -> std::io::Result<Option<Ringing>> {

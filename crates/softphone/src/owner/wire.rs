@@ -4,6 +4,7 @@ use sip::{EndCause, EndedBy, Incoming, LegEvent};
 
 use super::{Asked, Line, MAX_CALLS, Owner};
 use crate::call::{Call, Input, State};
+use crate::config::Encryption;
 use crate::dialled;
 use crate::event::{CallEvent, CallKey, PhoneEvent};
 use crate::incoming::{IncomingCall, cleaned, party};
@@ -17,7 +18,12 @@ impl Owner {
         if self.lines.len() >= MAX_CALLS {
             return refuse(486);
         }
-        let Ok((sockets, mut session)) = self.media() else { return refuse(500) };
+        let secure = invite.source.transport == sip::Transport::Tls;
+        if !secure && self.encryption == Encryption::Required {
+            tracing::warn!("refused a call that did not come over TLS: only encrypted calls are allowed");
+            return refuse(NOT_ACCEPTABLE_HERE);
+        }
+        let Ok((sockets, mut session)) = self.media(secure) else { return refuse(500) };
         let answer = match invite.sdp.as_ref().map(|offer| session.answer(offer, false)).transpose() {
             Ok(answer) => answer,
             Err(error) => {

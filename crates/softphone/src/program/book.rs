@@ -52,6 +52,7 @@ impl Book {
             | CallEvent::TransferFailed { .. }
             | CallEvent::Following { .. }
             | CallEvent::Identity { .. }
+            | CallEvent::Secured { .. }
             | CallEvent::Dtmf { .. }
             | CallEvent::Recording { .. }
             | CallEvent::FirstAudio

@@ -10,8 +10,8 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use softphone::{
-    Account, AnswerMode, Codec, Fingerprint, Identity, Impairment, PhoneConfig, Play, Secret, Sound, SoundChoice,
-    Trace, Transport, Trust,
+    Account, AnswerMode, Codec, Encryption, Fingerprint, Identity, Impairment, PhoneConfig, Play, Secret, Sound,
+    SoundChoice, Trace, Transport, Trust,
 };
 
 /// What to do, read and checked.
@@ -53,6 +53,9 @@ struct Raw {
     /// With `auto`, what the registrar's DNS records or its address ask for
     #[arg(long, value_parser = transport, default_value = "udp", value_name = "udp|tcp|tls|auto")]
     transport: Transport,
+    /// Encrypt sound: over TLS, with whoever can; or refuse calls that can't be encrypted
+    #[arg(long, value_parser = encryption, default_value = "possible", value_name = "off|possible|required")]
+    encryption: Encryption,
     /// Accept this certificate of servers, and no other; without it, those that this machine trusts
     #[arg(long, value_name = "SHA-256")]
     tls_fingerprint: Option<Fingerprint>,
@@ -162,6 +165,7 @@ fn phone(raw: Raw) -> Result<PhoneConfig, String> {
     let sound = sound(&raw);
     let mut phone = PhoneConfig::new(raw.listen);
     phone.transport = raw.transport;
+    phone.encryption = raw.encryption;
     phone.trust = raw.tls_fingerprint.map_or(Trust::System, Trust::Pinned);
     phone.sound = sound;
     phone.impairment = raw.impair;
@@ -237,6 +241,15 @@ fn transport(text: &str) -> Result<Transport, String> {
         "tls" => Ok(Transport::Tls),
         "auto" => Ok(Transport::Auto),
         _ => Err("it is udp, tcp, tls or auto".to_owned()),
+    }
+}
+
+fn encryption(text: &str) -> Result<Encryption, String> {
+    match text {
+        "off" => Ok(Encryption::Off),
+        "possible" => Ok(Encryption::WhenPossible),
+        "required" => Ok(Encryption::Required),
+        _ => Err("it is off, possible or required".to_owned()),
     }
 }
 

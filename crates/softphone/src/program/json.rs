@@ -120,6 +120,7 @@ fn call_event(call: CallKey, event: &CallEvent) -> Option<Value> {
             "event": "following", "call": call, "new_call": new_call.0, "to": to, "referred_by": referred_by,
         }),
         CallEvent::Identity { party } => json!({ "event": "identity", "call": call, "party": party }),
+        CallEvent::Secured { secured } => json!({ "event": "secured", "call": call, "secured": secured }),
         CallEvent::Dtmf { digit } => json!({ "event": "dtmf", "call": call, "digit": digit }),
         CallEvent::Recording { path } => {
             json!({ "event": "recording", "call": call, "path": path.display().to_string() })

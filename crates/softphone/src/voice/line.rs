@@ -1,12 +1,16 @@
 //! The sound of one call: its sockets, its two RTP streams, its recording.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use media::{Frame, ReceiverConfig, RtpReceiver, RtpSender, SILENCE, SenderConfig, level_dbfs, rtcp};
+use media::{
+    Frame, ReceiverConfig, RtpReceiver, RtpSender, SILENCE, SenderConfig, SrtpError, SrtpReceiver, SrtpSender,
+    level_dbfs, rtcp,
+};
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
@@ -15,7 +19,7 @@ use super::recorder::Recorder;
 use super::source::Source;
 use crate::call::Flow;
 use crate::event::QualityReport;
-use crate::session::Agreed;
+use crate::session::{Agreed, Srtp};
 
 /// "Sound" for [`crate::CallEvent::FirstAudio`], dBFS.
 const AUDIBLE: f32 = -50.0;
@@ -43,9 +47,17 @@ struct Streams {
     sender: RtpSender,
     receiver: RtpReceiver,
     ssrc: u32,
+    /// `None`: in the clear.
+    srtp: Option<Guard>,
     /// Where RTP really comes from, if not from where SDP said: a NAT may change the port.
     latched: Option<SocketAddr>,
     next_report: Duration,
+}
+
+/// What encrypts and decrypts. One that can't be set up lets nothing through.
+struct Guard {
+    sender: Option<SrtpSender>,
+    receiver: Option<SrtpReceiver>,
 }
 
 /// A tone that is played again and again.
@@ -106,6 +118,7 @@ impl Line {
             self.streams = Some(Streams::new(now, agreed)?);
             return Ok(());
         };
+        streams.protect(&agreed.srtp);
         let old = std::mem::replace(&mut streams.agreed, agreed);
         let new = &streams.agreed;
         if (old.codec, old.payload_type, old.dtmf) != (new.codec, new.payload_type, new.dtmf) {
@@ -167,7 +180,7 @@ impl Line {
             if streams.agreed.rtcp_mux {
                 self.report(now, from, bytes);
             }
-        } else if streams.may_come_from(from) && streams.receiver.packet(now, bytes).is_ok() {
+        } else if streams.may_come_from(from) && streams.packet(now, bytes) {
             streams.latched = Some(from);
             self.heard.note();
         }
@@ -176,9 +189,10 @@ impl Line {
     fn report(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) {
         let Some(streams) = &mut self.streams else { return };
         if from.ip() == streams.agreed.remote_rtcp.ip() {
+            let Some(bytes) = opened(&mut streams.srtp, bytes, SrtpReceiver::rtcp) else { return };
             self.heard.note();
             // Rubbish is not worth a word.
-            let _rubbish = rtcp::read(now, bytes, &mut streams.sender, &mut streams.receiver);
+            let _rubbish = rtcp::read(now, &bytes, &mut streams.sender, &mut streams.receiver);
         }
     }
 
@@ -222,9 +236,10 @@ impl Line {
             None => self.source.next(),
         };
         let to = streams.rtp_destination();
-        if let Some(packet) = streams.sender.frame(if self.muted { &SILENCE } else { &said }) {
+        let packet = streams.sender.frame(if self.muted { &SILENCE } else { &said });
+        if let Some(packet) = packet.and_then(|packet| closed(&mut streams.srtp, packet, SrtpSender::rtp)) {
             // A full socket buffer loses this packet, as the network may.
-            let _lost = self.rtp.try_send_to(packet, to);
+            let _lost = self.rtp.try_send_to(&packet, to);
         }
     }
 
@@ -236,10 +251,12 @@ impl Line {
         streams.next_report = now + rtcp::INTERVAL;
         let mut report = Vec::with_capacity(256);
         rtcp::report(now, &self.cname, &streams.sender, &mut streams.receiver, &mut report);
-        let _lost = match streams.agreed.rtcp_mux {
-            true => self.rtp.try_send_to(&report, streams.rtp_destination()),
-            false => self.rtcp.try_send_to(&report, streams.agreed.remote_rtcp),
-        };
+        if let Some(report) = closed(&mut streams.srtp, &report, SrtpSender::rtcp) {
+            let _lost = match streams.agreed.rtcp_mux {
+                true => self.rtp.try_send_to(&report, streams.rtp_destination()),
+                false => self.rtcp.try_send_to(&report, streams.agreed.remote_rtcp),
+            };
+        }
         self.quality()
     }
 
@@ -261,6 +278,43 @@ impl Line {
     }
 }
 
+impl Guard {
+    fn new(before: Option<(Self, &Srtp)>, keys: &Srtp) -> Self {
+        let (old, used) = before.unzip();
+        let (sender, receiver) = old.map_or((None, None), |old| (old.sender, old.receiver));
+        let sender = sender.filter(|_| used.is_some_and(|used| used.send == keys.send));
+        let receiver = receiver.filter(|_| used.is_some_and(|used| used.receive == keys.receive));
+        Self {
+            sender: sender.or_else(|| SrtpSender::new(&keys.send).ok()),
+            receiver: receiver.or_else(|| SrtpReceiver::new(keys.receive.clone()).ok()),
+        }
+    }
+}
+
+/// The packet as it goes over the wire.
+fn closed<'a>(
+    guard: &mut Option<Guard>,
+    packet: &'a [u8],
+    protect: impl FnOnce(&mut SrtpSender, &[u8]) -> Result<Vec<u8>, SrtpError>,
+) -> Option<Cow<'a, [u8]>> {
+    match guard {
+        None => Some(Cow::Borrowed(packet)),
+        Some(guard) => protect(guard.sender.as_mut()?, packet).ok().map(Cow::Owned),
+    }
+}
+
+/// What came over the wire, if it is authentic.
+fn opened<'a>(
+    guard: &mut Option<Guard>,
+    packet: &'a [u8],
+    unprotect: impl FnOnce(&mut SrtpReceiver, &[u8]) -> Result<Vec<u8>, SrtpError>,
+) -> Option<Cow<'a, [u8]>> {
+    match guard {
+        None => Some(Cow::Borrowed(packet)),
+        Some(guard) => unprotect(guard.receiver.as_mut()?, packet).ok().map(Cow::Owned),
+    }
+}
+
 impl Streams {
     fn new(now: Duration, agreed: Agreed) -> Result<Self, media::CodecError> {
         let ssrc = rand::random();
@@ -268,10 +322,22 @@ impl Streams {
             sender: RtpSender::new(sender_config(&agreed, ssrc))?,
             receiver: RtpReceiver::new(&receiver_config(&agreed)),
             ssrc,
+            srtp: agreed.srtp.as_ref().map(|keys| Guard::new(None, keys)),
             latched: None,
             next_report: now + rtcp::INTERVAL,
             agreed,
         })
+    }
+
+    /// Takes new keys over. A direction whose key stays goes on counting.
+    fn protect(&mut self, new: &Option<Srtp>) {
+        let before = self.srtp.take().zip(self.agreed.srtp.as_ref());
+        self.srtp = new.as_ref().map(|keys| Guard::new(before, keys));
+    }
+
+    fn packet(&mut self, now: Duration, bytes: &[u8]) -> bool {
+        let packet = opened(&mut self.srtp, bytes, SrtpReceiver::rtp);
+        packet.is_some_and(|packet| self.receiver.packet(now, &packet).is_ok())
     }
 
     /// Packets count if they come from where SDP said, or, until one did, from another port of that host or of the

@@ -15,7 +15,8 @@ impl Core {
             self.endpoint.refuse(call.leg, 403, None);
             return;
         };
-        let offer = match call.sdp.as_deref().map(|text| self.usable(text)) {
+        let secure = call.source.transport == sip::Transport::Tls;
+        let offer = match call.sdp.as_deref().map(|text| self.usable(text, secure)) {
             None => None,
             Some(Ok(offer)) => Some(offer),
             Some(Err(e)) => {
@@ -27,7 +28,7 @@ impl Core {
         let leg = self.next_arrival();
         let of_device = matches!(origin, Origin::Device { .. });
         let arrived = Leg::new(call.leg, Side::Caller, Stage::Arrived { offer }, call.source.remote);
-        self.add(leg, Leg { of_device, ..arrived });
+        self.add(leg, Leg { of_device, secure, ..arrived });
         self.report(EngineEvent::Arrived { leg, origin, caller, dialled });
     }
 
@@ -46,10 +47,10 @@ impl Core {
     }
 
     /// Reads an offer and makes sure that it could be answered.
-    fn usable(&self, text: &str) -> Result<Session, sdp::SdpError> {
+    fn usable(&self, text: &str, secure: bool) -> Result<Session, sdp::SdpError> {
         let offer = Session::parse(text)?;
         let nowhere = (self.config.rtp_bind, 9).into();
-        sdp::answer(&offer, &terms::local(&self.config.codecs, nowhere))?;
+        sdp::answer(&offer, &terms::local(&self.config.codecs, nowhere, secure))?;
         Ok(offer)
     }
 
@@ -201,6 +202,7 @@ fn renegotiate(leg: &mut Leg, text: &str) -> Result<Renegotiated, String> {
         terms::terms(&negotiated, None, leg.remote.ip()).ok_or_else(|| sdp::SdpError::NoCommonCodec.to_string())?;
     let held = terms.remote.is_none();
     line.agree(terms).map_err(|e| e.to_string())?;
+    next.protection.answered(negotiated.srtp.as_ref());
     *local = next;
     Ok(Renegotiated { sdp: answer, held })
 }

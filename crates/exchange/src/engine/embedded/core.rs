@@ -68,6 +68,8 @@ pub struct Leg {
     pub said: String,
     /// The far end has asked for an attended transfer with a call that is gone.
     pub refers_to_nothing: bool,
+    /// Its signalling goes over TLS.
+    pub secure: bool,
     /// Where its signalling goes; decides which of our addresses to name.
     pub remote: SocketAddr,
 }
@@ -360,6 +362,7 @@ impl Leg {
             held: false,
             said: String::new(),
             refers_to_nothing: false,
+            secure: false,
             remote,
         }
     }

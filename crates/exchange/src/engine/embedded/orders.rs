@@ -48,7 +48,7 @@ impl Core {
             return;
         };
         let contact = contact.clone();
-        self.call(id, Side::Colleague, flow.remote, |core, sdp| {
+        self.call(id, Side::Colleague, (flow.transport, flow.remote), |core, sdp| {
             let here = core.here(flow.transport, flow.remote);
             Invite {
                 to: contact,
@@ -68,13 +68,19 @@ impl Core {
             self.unusable(id, "there is no trunk to dial through".into());
             return;
         };
-        self.call(id, Side::Caller, gateway, |core, sdp| {
+        self.call(id, Side::Caller, (Transport::Udp, gateway), |core, sdp| {
             trunk.invite(number, from, core.here(Transport::Udp, gateway), sdp)
         });
     }
 
     /// Offers all our codecs from fresh ports.
-    fn call(&mut self, id: LegId, side: Side, remote: SocketAddr, invite: impl FnOnce(&Self, String) -> Invite) {
+    fn call(
+        &mut self,
+        id: LegId,
+        side: Side,
+        (transport, remote): (Transport, SocketAddr),
+        invite: impl FnOnce(&Self, String) -> Invite,
+    ) {
         if self.legs.contains_key(&id) {
             self.failed(id, "this leg exists already".into(), false);
             return;
@@ -83,12 +89,13 @@ impl Core {
             Ok(line) => line,
             Err(detail) => return self.unusable(id, detail),
         };
-        let local = terms::local(&self.config.codecs, self.sound_address(&line, remote));
+        let secure = transport == Transport::Tls;
+        let local = terms::local(&self.config.codecs, self.sound_address(&line, remote), secure);
         let said = sdp::offer(&local);
         let invite = invite(self, said.clone());
         let key = self.endpoint.invite(invite);
         let leg = Leg::new(key, side, Stage::Calling { rang: false }, remote);
-        self.add(id, Leg { line: Some(line), local: Some(local), said, ..leg });
+        self.add(id, Leg { line: Some(line), local: Some(local), said, secure, ..leg });
     }
 
     /// A leg that never came to be.
@@ -107,15 +114,16 @@ impl Core {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let Stage::Arrived { offer } = &mut leg.stage else { return };
         let (offer, key, remote, of_device) = (offer.take(), leg.key, leg.remote, leg.of_device);
+        let secure = leg.secure;
         let line = match self.open_line(id, of_device) {
             Ok(line) => line,
             Err(detail) => return self.refuse(id, 503, detail),
         };
-        let local = terms::local(&self.config.codecs, self.sound_address(&line, remote));
+        let mut local = terms::local(&self.config.codecs, self.sound_address(&line, remote), secure);
         let sdp = match offer {
             // No offer in the INVITE: ours goes into the 200, theirs comes in the ACK (RFC 3264 section 4).
             None => Ok(sdp::offer(&local)),
-            Some(offer) => agree(&line, &offer, &local, remote.ip()),
+            Some(offer) => agree(&line, &offer, &mut local, remote.ip()),
         };
         match (sdp, self.legs.get_mut(&id)) {
             (Ok(sdp), Some(leg)) => {
@@ -232,9 +240,10 @@ impl Core {
 }
 
 /// Answers an offer and gives the line what was agreed.
-fn agree(line: &Line, offer: &Session, local: &sdp::LocalMedia, remote: IpAddr) -> Result<String, String> {
+fn agree(line: &Line, offer: &Session, local: &mut sdp::LocalMedia, remote: IpAddr) -> Result<String, String> {
     let (text, negotiated) = sdp::answer(offer, local).map_err(|e| e.to_string())?;
     let terms = terms::terms(&negotiated, None, remote).ok_or_else(|| sdp::SdpError::NoCommonCodec.to_string())?;
     line.agree(terms).map_err(|e| e.to_string())?;
+    local.protection.answered(negotiated.srtp.as_ref());
     Ok(text)
 }

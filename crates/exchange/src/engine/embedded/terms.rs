@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use media::Codec;
-use sip::sdp::{CodecLine, Direction, LocalMedia, Negotiated};
+use media::{Codec, SrtpKey, SrtpSuite};
+use sip::sdp::{CodecLine, Crypto, Direction, LocalMedia, Negotiated, Protection, SrtpKeys};
 
 use super::sound::Terms;
 
@@ -13,8 +13,8 @@ const DIGITS_PAYLOAD_TYPE: u8 = 101;
 /// Milliseconds.
 const PTIME: u32 = 20;
 
-/// Our side of a session, at `rtp`.
-pub fn local(codecs: &[Codec], rtp: SocketAddr) -> LocalMedia {
+/// Our side of a session, at `rtp`. `secure`: its signalling goes over TLS.
+pub fn local(codecs: &[Codec], rtp: SocketAddr, secure: bool) -> LocalMedia {
     LocalMedia {
         rtp,
         codecs: codecs.iter().map(|codec| line(*codec)).collect(),
@@ -24,6 +24,8 @@ pub fn local(codecs: &[Codec], rtp: SocketAddr) -> LocalMedia {
         // 63 bits: some peers read it as a signed number.
         session_id: rand::random::<u64>() >> 1,
         version: 1,
+        // Keys go only where nobody reads along.
+        protection: if secure { Protection::Possible(Crypto::fresh()) } else { Protection::Off },
     }
 }
 
@@ -44,6 +46,10 @@ fn line(codec: Codec) -> CodecLine {
 pub fn terms(negotiated: &Negotiated, offered: Option<&LocalMedia>, signalling: IpAddr) -> Option<Terms> {
     let mut receive: Vec<(u8, Codec)> = known(&negotiated.codecs).map(|(codec, pt)| (pt, codec)).collect();
     let send = known(&negotiated.codecs).next()?;
+    let srtp = match &negotiated.srtp {
+        Some(keys) => Some(srtp(keys)?),
+        None => None,
+    };
     if let Some(offered) = offered {
         for (codec, pt) in known(&offered.codecs) {
             if receive.iter().all(|(p, _)| *p != pt) {
@@ -60,10 +66,17 @@ pub fn terms(negotiated: &Negotiated, offered: Option<&LocalMedia>, signalling: 
         send,
         send_digits: negotiated.telephone_event,
         receive,
+        srtp,
         receive_digits: offered.and_then(|o| o.telephone_event).or(negotiated.telephone_event),
     })
 }
 
 fn known(lines: &[CodecLine]) -> impl Iterator<Item = (Codec, u8)> {
     lines.iter().filter_map(|line| Some((Codec::from_name(&line.name)?, line.payload_type)))
+}
+
+/// To send with, and to receive with.
+fn srtp(keys: &SrtpKeys) -> Option<(SrtpKey, SrtpKey)> {
+    let key = |crypto: &Crypto| SrtpKey::new(SrtpSuite::from_name(crypto.suite.name())?, &crypto.key).ok();
+    key(&keys.send).zip(key(&keys.receive))
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -301,6 +302,13 @@ impl Task {
         if media::rtcp::is_rtcp(packet) {
             return self.reported(packet, from);
         }
+        let port = self.port.clone();
+        let mut plain = match port.open(packet, false) {
+            Some(Cow::Owned(plain)) => Some(plain),
+            Some(Cow::Borrowed(_)) => None,
+            None => return,
+        };
+        let packet = plain.as_deref_mut().unwrap_or(packet);
         let Some(carried) = self.port.accept(packet, from) else { return };
         let now = self.now();
         self.port.measure(now, packet, carried);
@@ -381,7 +389,8 @@ impl Task {
         if !self.port.accepts_report(from) {
             return;
         }
-        let now = self.now();
+        let Some(report) = self.port.open(report, true) else { return };
+        let (now, report) = (self.now(), report.as_ref());
         self.port.measure_report(now, report);
         match &self.mode {
             Mode::Bridged(other) if self.relaying => other.relay_report(now, &self.port, report),

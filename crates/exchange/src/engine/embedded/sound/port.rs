@@ -1,9 +1,13 @@
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use media::rtp::{Header, Position, Relay};
-use media::{Codec, CodecError, Frame, LegMeter, ReceiverConfig, RtpReceiver, RtpSender, SenderConfig};
+use media::{
+    Codec, CodecError, Frame, LegMeter, ReceiverConfig, RtpReceiver, RtpSender, SenderConfig, SrtpError, SrtpKey,
+    SrtpReceiver, SrtpSender,
+};
 use switchboard::SoundQuality;
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
@@ -30,6 +34,8 @@ pub struct Terms {
     /// What may arrive.
     pub receive: Vec<(u8, Codec)>,
     pub receive_digits: Option<u8>,
+    /// Keys to send and to receive with; `None`: in the clear.
+    pub srtp: Option<(SrtpKey, SrtpKey)>,
 }
 
 /// One leg's sockets with both directions of its sound. Shared between its own task (reading, playing) and the task of
@@ -58,6 +64,8 @@ struct Outgoing {
     latched: Option<SocketAddr>,
     /// A notice of ours is being played: what else there is to hear is left out.
     interrupted: bool,
+    /// `Some(None)`: could not be set up, and nothing goes out in the clear instead.
+    srtp: Option<Option<SrtpSender>>,
 }
 
 #[derive(Default)]
@@ -72,6 +80,8 @@ struct Incoming {
     ssrc: Option<u32>,
     /// Only while somebody listens to decoded sound.
     receiver: Option<RtpReceiver>,
+    /// As in [`Outgoing`].
+    srtp: Option<Option<SrtpReceiver>>,
 }
 
 /// What a packet carries.
@@ -110,6 +120,7 @@ impl Port {
             incoming.digits = terms.receive_digits;
             incoming.receiver = None;
         }
+        incoming.protect(terms.srtp.as_ref().map(|(_, key)| key));
         let forget = incoming.source.is_none();
         drop(incoming);
         let mut outgoing = lock(&self.outgoing);
@@ -180,11 +191,22 @@ impl Port {
         let Some(relay) = outgoing.relay.as_mut() else { return };
         if relay.forward(now, packet, payload_type).is_ok() {
             // A full socket buffer is packet loss like any other.
-            let _ = self.rtp.try_send_to(packet, to);
+            if let Some(packet) = outgoing.closed(packet, SrtpSender::rtp) {
+                let _ = self.rtp.try_send_to(&packet, to);
+            }
             if let Ok(header) = Header::parse(packet) {
                 lock(&self.meter).sent(&header);
             }
         }
+    }
+
+    /// What came over the wire; `None` if it is not authentic.
+    pub fn open<'a>(&self, packet: &'a [u8], is_report: bool) -> Option<Cow<'a, [u8]>> {
+        let mut incoming = lock(&self.incoming);
+        let Some(guard) = &mut incoming.srtp else { return Some(Cow::Borrowed(packet)) };
+        let guard = guard.as_mut()?;
+        let plain = if is_report { guard.rtcp(packet) } else { guard.rtp(packet) };
+        plain.ok().map(Cow::Owned)
     }
 
     /// Whether a packet from `source` is our far end's, and what it carries. The first packet from the negotiated
@@ -330,16 +352,18 @@ impl Port {
     }
 
     fn send_rtcp(&self, now: Duration, report: &[u8]) {
-        let (terms, latched) = {
-            let outgoing = lock(&self.outgoing);
-            (outgoing.terms.clone(), outgoing.latched)
+        let (terms, latched, protected) = {
+            let mut outgoing = lock(&self.outgoing);
+            let protected = outgoing.closed(report, SrtpSender::rtcp).map(Cow::into_owned);
+            (outgoing.terms.clone(), outgoing.latched, protected)
         };
         let Some((rtp, rtcp)) = terms.and_then(|t| t.remote.zip(t.remote_rtcp)) else { return };
         lock(&self.meter).report_sent(now, report);
+        let Some(report) = protected else { return };
         // A lost report is followed by the next. The same port for both: RFC 5761.
         let _ = match rtp == rtcp {
-            true => self.rtp.try_send_to(report, latched.unwrap_or(rtp)),
-            false => self.rtcp.try_send_to(report, rtcp),
+            true => self.rtp.try_send_to(&report, latched.unwrap_or(rtp)),
+            false => self.rtcp.try_send_to(&report, rtcp),
         };
     }
 
@@ -350,6 +374,14 @@ impl Port {
 }
 
 impl Incoming {
+    /// A key that stays goes on counting.
+    fn protect(&mut self, key: Option<&SrtpKey>) {
+        let same = |guard: &Option<SrtpReceiver>| guard.as_ref().map(SrtpReceiver::key) == key;
+        if !self.srtp.as_ref().is_some_and(same) {
+            self.srtp = key.map(|key| SrtpReceiver::new(key.clone()).ok());
+        }
+    }
+
     /// Whether the first packet may come from there.
     fn expects(&self, source: SocketAddr) -> bool {
         self.expected.is_some_and(|e| e.contains(&source.ip()))
@@ -374,8 +406,24 @@ impl Outgoing {
             let config = SenderConfig { codec, payload_type, ssrc, dtmf_payload_type: terms.send_digits };
             self.own = Some(RtpSender::new(config)?);
         }
+        let key = |terms: &Terms| terms.srtp.as_ref().map(|(key, _)| key.clone());
+        if self.terms.as_ref().and_then(key) != key(&terms) {
+            self.srtp = key(&terms).map(|key| SrtpSender::new(&key).ok());
+        }
         self.terms = Some(terms);
         Ok(())
+    }
+
+    /// The packet as it goes over the wire.
+    fn closed<'a>(
+        &mut self,
+        packet: &'a [u8],
+        protect: impl FnOnce(&mut SrtpSender, &[u8]) -> Result<Vec<u8>, SrtpError>,
+    ) -> Option<Cow<'a, [u8]>> {
+        match &mut self.srtp {
+            None => Some(Cow::Borrowed(packet)),
+            Some(guard) => protect(guard.as_mut()?, packet).ok().map(Cow::Owned),
+        }
     }
 
     fn ssrc(&self) -> Option<u32> {

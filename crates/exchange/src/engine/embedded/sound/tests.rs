@@ -64,6 +64,7 @@ impl Phone {
             send: (self.codec, payload_type(self.codec)),
             send_digits: Some(DIGITS),
             receive: vec![(payload_type(self.codec), self.codec)],
+            srtp: None,
             receive_digits: Some(DIGITS),
         }
     }
