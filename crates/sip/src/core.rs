@@ -364,6 +364,7 @@ impl Core {
                     self.with_leg(key, |leg, io| leg.acknowledged(&ack, io));
                 }
             }
+            Arrived::Merged { tx } => io.refuse(tx, refusal.unwrap_or(482)),
             Arrived::New { tx } => match refusal {
                 Some(status) => io.refuse(tx, status),
                 None => self.request(tx, flow),
@@ -492,6 +493,9 @@ impl Core {
             return self.io.refuse(tx, 503);
         }
         let Some(user) = self.authenticate(tx, flow, request) else { return };
+        if let Some(status) = unacceptable(request) {
+            return self.io.refuse(tx, status);
+        }
         if let Some(value) = request.get("Replaces") {
             return self.replace(tx, value);
         }
@@ -536,6 +540,17 @@ impl Core {
             Err(status) => self.io.refuse(tx, status),
         }
     }
+}
+
+/// An INVITE whose body or whose wish for one nobody here understands (RFC 3261 sections 8.2.3 and 21.4.7).
+fn unacceptable(invite: &Message) -> Option<u16> {
+    let foreign_body = !invite.body.trim().is_empty() && invite.sdp().is_none();
+    let types: Vec<&str> = invite.all("Accept").flat_map(split_list).collect();
+    let takes_sdp = |t: &&str| {
+        let kind = t.split(';').next().unwrap_or_default().trim();
+        ["application/sdp", "application/*", "*/*"].iter().any(|ours| kind.eq_ignore_ascii_case(ours))
+    };
+    if foreign_body { Some(415) } else { (!types.is_empty() && !types.iter().any(takes_sdp)).then_some(406) }
 }
 
 fn uri_of(name_addr: &str) -> Option<Uri> {

@@ -150,6 +150,9 @@ impl Io {
             if status == 405 || status == 200 {
                 m.add("Allow", ALLOW);
             }
+            if status == 415 || status == 406 {
+                m.add("Accept", "application/sdp");
+            }
             with(m)
         };
         self.txs.respond(&mut self.net, &mut self.timers, self.now, (tx, status, to_tag), with)

@@ -105,11 +105,27 @@ impl Message {
         self
     }
 
-    /// The body if it is a session description.
+    /// The body if it is a session description, or that part of it (RFC 5621): carriers send theirs beside others.
     pub fn sdp(&self) -> Option<&str> {
         let kind = self.get("Content-Type").unwrap_or("application/sdp");
-        let is_sdp = kind.trim().get(..15).is_some_and(|k| k.eq_ignore_ascii_case("application/sdp"));
-        (is_sdp && !self.body.trim().is_empty()).then_some(self.body.as_str())
+        if is_type(kind, "multipart/") {
+            return self.part(param_of(kind, "boundary")?);
+        }
+        (is_type(kind, "application/sdp") && !self.body.trim().is_empty()).then_some(self.body.as_str())
+    }
+
+    /// The part of a multipart body that is a session description (RFC 2046 section 5.1).
+    fn part(&self, boundary: &str) -> Option<&str> {
+        let delimiter = format!("--{boundary}");
+        let mut parts = self.body.split(delimiter.as_str()).skip(1).take(16);
+        parts.find_map(|part| {
+            let part = part.trim_start_matches([' ', '\t']).strip_prefix("\r\n")?;
+            let (head, body) = part.split_once("\r\n\r\n")?;
+            let mut headers = head.lines().filter_map(|line| line.split_once(':'));
+            let is_sdp = headers
+                .any(|(name, kind)| name.eq_ignore_ascii_case("Content-Type") && is_type(kind, "application/sdp"));
+            (is_sdp && !body.trim().is_empty()).then_some(body)
+        })
     }
 
     pub fn call_id(&self) -> &str {
@@ -157,8 +173,10 @@ impl Message {
 
     /// Host and port of the topmost Via, as they stand.
     pub fn sent_by(&self) -> &str {
-        let via = self.top_via();
-        via.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.split(';').next().unwrap_or_default().trim())
+        // `SIP / 2.0 / UDP host:port ;…`: spaces may stand around the slashes.
+        let after_version = self.top_via().splitn(3, '/').nth(2).unwrap_or_default().trim_start();
+        let rest = after_version.split_once(char::is_whitespace).map_or("", |(_, rest)| rest);
+        rest.split(';').next().unwrap_or_default().trim()
     }
 
     /// Writes into the topmost Via where the request really came from (RFC 3261 section 18.2.1, RFC 3581).
@@ -209,6 +227,10 @@ impl Message {
         out.push_str(&self.body);
         out.into_bytes()
     }
+}
+
+fn is_type(kind: &str, wanted: &str) -> bool {
+    kind.trim().get(..wanted.len()).is_some_and(|k| k.eq_ignore_ascii_case(wanted))
 }
 
 fn parse_reason(text: &str) -> Option<ReasonHeader> {
@@ -282,6 +304,20 @@ mod tests {
         assert_eq!(list, [r#""a, \"b" <sip:x@y;z,w>;tag=1"#, "<sip:q>"]);
         assert_eq!(param_of(list[0], "tag"), Some("1"));
         assert_eq!(param_of("<sip:x;tag=no>;Tag=yes", "tag"), Some("yes"));
+    }
+
+    #[test]
+    fn the_description_is_found_among_other_parts() {
+        let mut m = Message::request(Method::Invite, "sip:x".into());
+        m.add("Content-Type", "Multipart/mixed; boundary=\"b1\"");
+        m.body = "--b1\r\nContent-Type: application/isup;version=x\r\n\r\n\u{1}\u{2}\r\n--b1\r\ncontent-disposition: session\r\n\
+                  content-type: application/SDP\r\n\r\nv=0\r\n\r\n--b1--\r\n"
+            .into();
+        assert_eq!(m.sdp(), Some("v=0\r\n\r\n"));
+        for (from, to) in [("SDP", "xml"), ("--b1", "--b2"), ("v=0", ""), ("\r\n\r\n", "\r\n")] {
+            let spoiled = Message { body: m.body.replace(from, to), ..m.clone() };
+            assert_eq!(spoiled.sdp(), None, "{from:?}");
+        }
     }
 
     #[test]

@@ -28,6 +28,10 @@ pub(crate) fn read(key: RegisterKey, request: &Message, auth_user: String, flow:
             remove_all = true;
             continue;
         }
+        // Whose headers those would be is not clear (RFC 3261 section 20.10).
+        if !one.contains('<') && one.contains('?') {
+            return Err(400);
+        }
         let contact: NameAddr = one.parse().map_err(|_| 400_u16)?;
         let own = contact.param("expires").and_then(|e| e.parse().ok());
         contacts.push(ContactBinding { uri: contact.uri, expires: own.unwrap_or(expires) });

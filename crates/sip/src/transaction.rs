@@ -63,6 +63,7 @@ enum ServerState {
 
 struct Server {
     key: String,
+    call: Option<String>,
     method: Method,
     /// Kept until the final answer.
     request: Option<Message>,
@@ -100,6 +101,10 @@ pub(crate) enum Arrived {
     New {
         tx: u64,
     },
+    /// An INVITE that a proxy sent here twice, on two ways (RFC 3261 section 8.2.2.2).
+    Merged {
+        tx: u64,
+    },
     /// A retransmission, answered.
     Again,
     /// An ACK to a 2xx: belongs to a dialog.
@@ -113,6 +118,8 @@ pub(crate) struct Transactions {
     client_keys: HashMap<String, u64>,
     servers: HashMap<u64, Server>,
     server_keys: HashMap<String, u64>,
+    /// INVITEs outside of a dialog, whatever way they came: Call-ID, tag of From, CSeq.
+    calls: HashMap<String, u64>,
     last_id: u64,
 }
 
@@ -328,8 +335,14 @@ impl Transactions {
         }
         let id = self.next_id();
         self.server_keys.insert(key.clone(), id);
+        let call = call_key(&request, method);
+        let merged = call.as_ref().is_some_and(|call| self.calls.contains_key(call));
+        if let Some(call) = call.clone().filter(|_| !merged) {
+            self.calls.insert(call, id);
+        }
         let server = Server {
             key,
+            call: call.filter(|_| !merged),
             method,
             request: Some(request),
             last: None,
@@ -341,7 +354,7 @@ impl Transactions {
             end_at: None,
         };
         self.servers.insert(id, server);
-        Arrived::New { tx: id }
+        if merged { Arrived::Merged { tx: id } } else { Arrived::New { tx: id } }
     }
 
     /// The request that waits in a server transaction, with the flow it came by; `None` once it has its final answer.
@@ -415,6 +428,7 @@ impl Transactions {
             && let Some(server) = self.servers.remove(&id)
         {
             self.server_keys.remove(&server.key);
+            server.call.iter().for_each(|call| _ = self.calls.remove(call));
         }
     }
 }
@@ -430,11 +444,17 @@ fn client_key(branch: &str, method: &str) -> String {
 /// RFC 3261 section 17.2.3; without the magic cookie, what old implementations keep equal.
 fn server_key(request: &Message, method: Method) -> String {
     let branch = request.branch();
-    if branch.starts_with("z9hG4bK") {
+    // The cookie alone names nothing.
+    if branch.strip_prefix("z9hG4bK").is_some_and(|id| !id.is_empty()) {
         return format!("{branch}|{}|{method}", request.sent_by());
     }
     let number = request.cseq().0;
     format!("{branch}|{}|{method}|{}|{number}|{}", request.sent_by(), request.call_id(), request.tag_of_from())
+}
+
+fn call_key(request: &Message, method: Method) -> Option<String> {
+    let outside = method == Method::Invite && request.tag_of_to().is_empty();
+    outside.then(|| format!("{}|{}|{}", request.call_id(), request.tag_of_from(), request.cseq().0))
 }
 
 /// The ACK to a refusal belongs to the INVITE's transaction (RFC 3261 section 17.1.1.3).

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use rsipstack::sip::{Header, Method, headers::make_header};
 
-use crate::message::{Message, Start};
+use crate::message::{Message, Start, split_list, split_outside};
 
 /// Start line and headers, bytes.
 const MAX_HEAD: usize = 32 * 1024;
@@ -155,11 +155,14 @@ fn read_start(line: &str) -> Result<Result<Start, (u16, Start)>, Garbage> {
         }
         return Ok(Ok(Start::Response { status, phrase: phrase.to_owned() }));
     }
-    let mut parts = line.split_ascii_whitespace();
-    let (Some(method), Some(uri), Some(version), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(Garbage::StartLine);
+    let parts: Vec<&str> = line.split_ascii_whitespace().collect();
+    let [method, uri @ .., version] = parts.as_slice() else { return Err(Garbage::StartLine) };
+    // A space within the Request-URI leaves enough to say so.
+    let [uri] = uri else {
+        let start = Start::Request { method: Method::Message, uri: uri.join(" ") };
+        return if *version == "SIP/2.0" { Ok(Err((400, start))) } else { Err(Garbage::StartLine) };
     };
+    let (method, uri, version) = (*method, *uri, *version);
     let refuse = |status, method| Ok(Err((status, Start::Request { method, uri: uri.to_owned() })));
     if version != "SIP/2.0" {
         return if version.starts_with("SIP/") { refuse(505, Method::Message) } else { Err(Garbage::StartLine) };
@@ -201,13 +204,16 @@ fn finish(
     let mut message = Message { start, headers, body: String::new() };
     check_headers(&message)?;
     let is_request = message.method().is_some();
+    if is_request && !is_sufficient(&message) {
+        refusal = Some(400);
+    }
     match body {
         Ok(body) => message.body = String::from_utf8_lossy(body).into_owned(),
         Err(garbage) if !is_request => return Err(garbage),
         Err(_) => refusal = refusal.or(Some(400)),
     }
     if is_request && refusal.is_none() {
-        refusal = inconsistent(&message).then_some(400);
+        refusal = inconsistent(&message);
     }
     Ok(match refusal {
         Some(status) => Received::Refuse { status, message },
@@ -215,24 +221,49 @@ fn finish(
     })
 }
 
-/// What every message needs to be answered or matched at all (RFC 3261 section 8.1.1).
+/// What every message needs to be answered or matched at all.
 fn check_headers(m: &Message) -> Result<(), Garbage> {
-    let present = !m.top_via().is_empty()
-        && !m.sent_by().is_empty()
-        && m.get("From").is_some_and(|v| !v.is_empty())
-        && m.get("To").is_some_and(|v| !v.is_empty())
-        && !m.call_id().is_empty()
-        && !m.cseq().1.is_empty();
+    let a_response = m.method().is_none();
+    let present = !m.top_via().is_empty() && !m.sent_by().is_empty() && (!a_response || is_sufficient(m));
     if present { Ok(()) } else { Err(Garbage::Headers) }
 }
 
-/// A request that contradicts itself.
-fn inconsistent(m: &Message) -> bool {
-    let Start::Request { method, uri } = &m.start else { return false };
+/// RFC 3261 section 8.1.1.
+fn is_sufficient(m: &Message) -> bool {
+    let present = |name| m.get(name).is_some_and(|v| !v.is_empty());
+    present("From") && present("To") && !m.call_id().is_empty() && !m.cseq().1.is_empty()
+}
+
+/// The status that is due to a request that contradicts itself.
+fn inconsistent(m: &Message) -> Option<u16> {
+    let Start::Request { method, uri } = &m.start else { return None };
     let number = m.get("CSeq").unwrap_or_default().split_ascii_whitespace().next().unwrap_or_default();
     let cseq_ok = number.parse::<u32>().is_ok_and(|n| n < 1 << 31) && m.cseq().1 == method.to_string();
     let double = ["From", "To", "Call-ID", "CSeq"].iter().any(|name| m.all(name).nth(1).is_some());
-    !cseq_ok || double || uri.parse::<crate::Uri>().is_err() || m.tag_of_from().is_empty()
+    // A comma outside of quotes and brackets: two senders, or a name that should have been quoted.
+    let several = ["From", "To"].iter().any(|name| m.all(name).flat_map(split_list).nth(1).is_some());
+    if !cseq_ok || double || several || m.tag_of_from().is_empty() || has_stray_separators(m) {
+        return Some(400);
+    }
+    match uri.parse::<crate::Uri>() {
+        Ok(uri) => uri.headers.is_some().then_some(400),
+        Err(_) if is_of_another_scheme(uri) => Some(416),
+        Err(_) => Some(400),
+    }
+}
+
+/// `Via: SIP/2.0/UDP host;;,;,,`
+fn has_stray_separators(m: &Message) -> bool {
+    let stray = |via: &str| split_outside(via, ';').any(|part| part.trim().is_empty());
+    m.all("Via").any(|value| split_outside(value, ',').any(stray))
+}
+
+/// RFC 3261 section 8.2.2.1.
+fn is_of_another_scheme(uri: &str) -> bool {
+    let Some((scheme, _)) = uri.split_once(':') else { return false };
+    let well_formed = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    well_formed && !["sip", "sips", "tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]
@@ -299,7 +330,7 @@ mod tests {
         assert_eq!(refused(message("", "").replace("1 INVITE", "1 BYE").as_bytes()), 400);
         assert_eq!(refused(message("", "").replace("1 INVITE", "4294967296 INVITE").as_bytes()), 400);
         assert_eq!(refused(message("", "").replace(";tag=1", "").as_bytes()), 400);
-        assert_eq!(refused(message("", "").replace("sip:bob@example.com SIP", "mailto:x SIP").as_bytes()), 400);
+        assert_eq!(refused(message("", "").replace("sip:bob@example.com SIP", "mailto:x SIP").as_bytes()), 416);
         assert_eq!(refused(message("To: <sip:c@d>\r\n", "").as_bytes()), 400);
     }
 

@@ -125,6 +125,22 @@ async fn a_repeated_invite_is_one_call_and_the_answer_is_repeated_until_its_ack(
     assert!(raw.receive().await.starts_with("SIP/2.0 200 "), "a repeated BYE gets its answer again");
 }
 
+/// Two proxies, or one on two ways, send the same INVITE: it must not ring twice.
+#[tokio::test]
+async fn an_invite_that_comes_on_two_ways_rings_once() {
+    let mut peer = Peer::open(Transport::Udp).await;
+    let raw = Raw::towards(&peer).await;
+    let invite = raw.request("INVITE", "merged", "Content-Type: application/sdp\r\n", OFFER);
+    raw.send(&invite).await;
+    assert!(raw.receive().await.starts_with("SIP/2.0 100 "));
+    let call = peer.incoming().await;
+    raw.send(invite.replace("z9hG4bKmerged", "z9hG4bKother")).await;
+    let refused = raw.receive().await;
+    assert!(refused.starts_with("SIP/2.0 482 "), "{refused}");
+    peer.endpoint.answer(call.leg, ANSWER.into());
+    assert!(raw.receive().await.contains(" INVITE"));
+}
+
 #[tokio::test]
 async fn a_repeated_200_is_acknowledged_again_and_a_fork_is_ended() {
     let mut peer = Peer::open(Transport::Udp).await;
