@@ -81,6 +81,11 @@ pub fn bindings() -> Builder<tauri::Wry> {
         .commands(collect_commands![view, wish, sign_in, save_account, fit_ring, watch_levels, unwatch_levels])
         .events(collect_events![ViewChanged])
         .constant("MAX_NOTE_CHARS", protocol::MAX_NOTE_CHARS)
+        .constant("MAX_REMARK_CHARS", protocol::MAX_REMARK_CHARS)
+        .constant("TALK_STEPS_MS", desk::TALK_STEPS_MS)
+        .constant("QUALITY_STEPS", desk::QUALITY_STEPS)
+        .constant("MAX_QUERY_CHARS", desk::MAX_QUERY_CHARS)
+        .constant("MAX_VIEW_NAME_CHARS", desk::MAX_VIEW_NAME_CHARS)
         .disable_serde_phases()
         // Our only f64s stand for whole milliseconds and counters, which are never NaN.
         .semantic_types(semantic::Configuration::empty().enable_lossless_floats())

@@ -30,6 +30,16 @@ export const events = {
 /* Constants */
 export const MAX_NOTE_CHARS = 200 as const;
 
+export const MAX_QUERY_CHARS = 200 as const;
+
+export const MAX_REMARK_CHARS = 2000 as const;
+
+export const MAX_VIEW_NAME_CHARS = 60 as const;
+
+export const QUALITY_STEPS = [258,310,360,403] as const;
+
+export const TALK_STEPS_MS = [60000,300000,900000,3600000] as const;
+
 /* Types */
 /**  Something that a person may want of a system. */
 export type Ability = {
@@ -281,7 +291,11 @@ export type DepartmentRef = {
 
 export type DetailsView = { kind: "loading"; call: CallId } | { kind: "ready"; record: CallRecord; 
 /**  What this person wrote and the exchange does not have yet. */
-unsent: Unsent | null } | { kind: "missing"; call: CallId; sentence: string };
+unsent: Unsent | null; 
+/**  Why the exchange does not take that. */
+refused: string | null; 
+/**  What this person had begun to write when the app was last ended. */
+draft: Draft | null } | { kind: "missing"; call: CallId; sentence: string };
 
 export type DialogBody = { kind: "loading" } | { kind: "ready"; targets: TransferTarget[]; 
 /**  Whether this user may transfer this call to an outside number. */
@@ -312,6 +326,16 @@ export type Disposition = {
 /**  What a finished call was marked as, as in the configuration: `call_back`. */
 export type DispositionId = string;
 
+/**  Remarks that a person has begun and not saved. */
+export type Draft = {
+	call: CallId,
+	/**  The revision that the person saw when they began; 0 if there was none. */
+	base: number,
+	/**  As typed. */
+	note: string,
+	disposition: DispositionId | null,
+};
+
 export type ExportView = { kind: "going"; done: number; total: number } | 
 /**  The whole file's path. */
 { kind: "done"; path: string; calls: number } | { kind: "failed"; sentence: string };
@@ -321,6 +345,8 @@ export type Field = "caller_name" | "caller_number" | "dialled" | "department" |
 /**
  *  Which calls a page, a count or an export has. All conditions must be met; of a list one is enough, and an empty list
  *  is no condition.
+ * 
+ *  A log does not know which day it is: whoever asks it says that first, by [`Filter::settled`].
  */
 export type Filter = {
 	/**
@@ -328,6 +354,8 @@ export type Filter = {
 	 *  whatever its case and accents; digits must be in a number, however that is written.
 	 */
 	text?: string,
+	/**  Days by name, in place of `from` and `until`: a view that was saved with "today" shows today's calls on any day. */
+	range?: Range | null,
 	/**  Started at this moment or later. */
 	from?: Timestamp | null,
 	/**  Started before this moment. */
@@ -527,9 +555,13 @@ export type LogSummary = {
 /**  Everything about the list but its rows. */
 export type LogsHead = {
 	filter: Filter,
+	/**  From when until when the filter's calls are. */
+	stretch: Stretch,
 	more: boolean,
-	/**  For the filter as it is; `None` until counted. */
+	/**  `None` until first counted. */
 	counts: Counts | null,
+	/**  They are of another filter than this, which is being counted. */
+	counts_outdated: boolean,
 	/**  When the log was last known to equal the exchange's. */
 	as_of: Timestamp | null,
 	sync: SyncView,
@@ -656,6 +688,13 @@ export type PlayerView = {
 
 /**  What a person says of themselves. */
 export type Presence = "available" | "away" | "do_not_disturb";
+
+/**  Days that are others as time goes on. */
+export type Range = "today" | "yesterday" | 
+/**  Today and the six days before. */
+"last_seven_days" | 
+/**  From the first of the month on. */
+"this_month";
 
 /**  Why a ring, a leg or a transfer did not come off. */
 export type Reason = "no_answer" | "busy" | "declined" | 
@@ -896,6 +935,12 @@ export type Strategy =
 "round_robin" | 
 /**  One at a time, in the order of the configuration. */
 "fixed_order";
+
+/**  From this moment on, and before that one. */
+export type Stretch = {
+	from: Timestamp | null,
+	until: Timestamp | null,
+};
 
 /**  What happened between two moments. */
 export type SummaryView = {
@@ -1167,6 +1212,10 @@ export type Wish =
 { kind: "save_view"; name: string } | { kind: "remove_view"; name: string } | 
 /**  Puts a note and a disposition on a call; `base` is the revision that the person saw, 0 if there was none. */
 { kind: "write_remarks"; call: CallId; base: number; note: string; disposition: DispositionId | null } | 
+/**  What of that the person has typed so far, to be there after a restart. */
+{ kind: "draft_remarks"; draft: Draft } | 
+/**  The draft is saved, or given up. */
+{ kind: "drop_draft"; call: CallId } | 
 /**  Decides between what was written here and what somebody else wrote meanwhile. */
 { kind: "resolve_remarks"; call: CallId; resolution: Resolution } | 
 /**  Sums over this stretch of time are to be shown; `None`: not any more. */

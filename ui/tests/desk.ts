@@ -69,9 +69,13 @@ export class Desk {
     return calls.filter((call) => call.command === command).map((call) => call.args);
   }
 
-  /** What the person has asked for; sums are asked for by the window itself. */
+  /** What the person has asked for; sums, and that drafts are kept, are asked for by the window itself. */
   async wishes(): Promise<Wish[]> {
-    return (await this.calls("wish")).map((args) => args.wish as Wish).filter(({ kind }) => kind !== "summarise");
+    return (await this.all()).filter(({ kind }) => !["summarise", "draft_remarks", "drop_draft"].includes(kind));
+  }
+
+  async all(): Promise<Wish[]> {
+    return (await this.calls("wish")).map((args) => args.wish as Wish);
   }
 }
 

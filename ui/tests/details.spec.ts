@@ -81,6 +81,30 @@ test("a half-typed note outlives patches, other calls and closed details", async
   await expect(note).toHaveValue("");
 });
 
+test("what was being written when the app was last ended is taken up, kept and dropped", async ({ desk, page }) => {
+  const { id } = office.full;
+  const draft = { call: id, base: 1, note: "Half a ", disposition: "resolved" };
+  await desk.open({ ...opened(), details: office.ready(office.full, null, { draft }) });
+  const note = page.getByTestId("remarks-note");
+  await expect(note).toHaveValue("Half a ");
+  await expect(page.getByTestId("remarks-disposition")).toHaveValue("resolved");
+  await expect(page.getByTestId("remarks-state")).toHaveText("Not saved yet");
+  await note.fill("Half a sen");
+  const kept = async () => (await desk.all()).filter(({ kind }) => kind.includes("draft")).at(-1);
+  await expect.poll(kept).toEqual({ kind: "draft_remarks", draft: { ...draft, note: "Half a sen" } });
+  await page.getByTestId("remarks-discard").click();
+  await expect.poll(kept).toEqual({ kind: "drop_draft", call: id });
+  await desk.push({ details: { open: office.ready({ ...office.full, seq: 1001 }, null, { draft }) } });
+  await expect(note, "what was given up does not come back").toHaveValue(office.full.remarks!.note);
+});
+
+test("why a note is not taken stands beside it", async ({ desk, page }) => {
+  const { theirs: _, ...unsent } = office.conflict;
+  await desk.open({ ...opened(), details: office.ready(office.full, { ...unsent, theirs: null }, { refused: "There is no such call." }) });
+  await expect(page.getByTestId("remarks-refused")).toContainText("There is no such call. It is kept on this computer");
+  await expect(page.getByTestId("remarks-state")).toHaveText("Not sent");
+});
+
 test("a note that is too long is not saved, and says so; 2,000 characters are", async ({ desk, page }) => {
   await desk.open(opened());
   await page.getByTestId("remarks-note").fill("😀".repeat(2_001));

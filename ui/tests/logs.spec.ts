@@ -164,14 +164,33 @@ test("today is still today after midnight", async ({ desk, page }) => {
   await page.clock.setSystemTime(new Date(2026, 2, 4, 23, 59, 50));
   await page.getByTestId("filter-button").click();
   await page.getByTestId("range-today").click();
-  await expect.poll(() => last(desk)).toEqual({ kind: "search_logs", filter: { ...noFilter, from: new Date(2026, 2, 4).getTime() } });
+  const asked = async () => (await desk.wishes()).filter(({ kind }) => kind === "search_logs");
+  await expect.poll(asked).toEqual([{ kind: "search_logs", filter: { ...noFilter, range: "today" } }]);
+  await desk.push({ logs: { head: office.head({ stretch: { from: new Date(2026, 2, 4).getTime(), until: null } }), rows: null } });
+  await expect(page.getByTestId("range-from")).toHaveValue("2026-03-04");
   await page.clock.runFor(20_000);
-  await expect.poll(() => last(desk)).toEqual({ kind: "search_logs", filter: { ...noFilter, from: new Date(2026, 2, 5).getTime() } });
+  await expect.poll(async () => (await asked()).length, "asked again on the next day").toBe(2);
+  expect((await asked())[1]).toEqual((await asked())[0]);
+  await page.getByTestId("range-until").fill("2026-03-04");
+  await expect
+    .poll(() => last(desk))
+    .toEqual({ kind: "search_logs", filter: { ...noFilter, from: new Date(2026, 2, 4).getTime(), until: new Date(2026, 2, 5).getTime() } });
   const sums = (await desk.calls("wish")).map(({ wish }) => wish).filter((wish) => (wish as { kind: string }).kind === "summarise");
   expect(sums.at(-1)).toEqual({ kind: "summarise", stretch: [new Date(2026, 2, 5).getTime(), new Date(2026, 2, 6).getTime()] });
 });
 
-test("views are saved under a name, chosen and removed; today stays today", async ({ desk, page }) => {
+test("the counts of another filter are dim until this one's are here", async ({ desk, page }) => {
+  await desk.open(list(2));
+  await page.getByTestId("filter-button").click();
+  const shown = [page.getByTestId("chip-missed").locator(".figures"), page.getByTestId("count-answered-ravi"), page.getByTestId("logs-total")];
+  for (const count of shown) await expect(count).not.toHaveClass(/outdated/);
+  await desk.push({ logs: { head: office.head({ counts_outdated: true }), rows: null } });
+  for (const count of shown) await expect(count).toHaveClass(/outdated/);
+  await expect(page.getByTestId("filter-total")).toHaveText("Counting…");
+  await expect(page.getByTestId("filter-quality").locator("option").nth(1)).toHaveText("Less than good");
+});
+
+test("views are saved under a name, chosen and removed", async ({ desk, page }) => {
   const kept = { ...noFilter, outcomes: ["missed" as const], from: 1_000 };
   await desk.open(list(2, { saved: [{ name: "Old", filter: kept }] }));
   await page.getByTestId("filter-button").click();
@@ -181,9 +200,8 @@ test("views are saved under a name, chosen and removed; today stays today", asyn
   await page.getByTestId("view-name").fill(" Today's ");
   await page.keyboard.press("Enter");
   await expect.poll(() => last(desk)).toEqual({ kind: "save_view", name: "Today's" });
-  const today = new Date(new Date(office.at).setHours(0, 0, 0, 0)).getTime();
-  // As if it had been saved on another day.
-  const saved = [{ name: "Old", filter: kept }, { name: "Today's", filter: { ...noFilter, from: today - 3 * 86_400_000 } }];
+  const today = { ...noFilter, range: "today" as const };
+  const saved = [{ name: "Old", filter: kept }, { name: "Today's", filter: today }];
   await desk.push({ logs: { head: office.head({ saved }), rows: null } });
   await expect(page.getByTestId("views-button")).toHaveText("Today's");
   await page.getByTestId("views-button").click();
@@ -192,7 +210,7 @@ test("views are saved under a name, chosen and removed; today stays today", asyn
   await expect(page.getByTestId("views-button")).toHaveText("Old");
   await page.getByTestId("views-button").click();
   await page.getByTestId("view-choose").nth(1).click();
-  await expect.poll(() => last(desk)).toEqual({ kind: "search_logs", filter: { ...noFilter, from: today } });
+  await expect.poll(() => last(desk)).toEqual({ kind: "search_logs", filter: today });
   await page.getByTestId("views-button").click();
   await page.getByTestId("view-remove").nth(0).click();
   await expect.poll(() => last(desk)).toEqual({ kind: "remove_view", name: "Old" });

@@ -2,7 +2,7 @@
 import { blank } from "../src/lib/accounts";
 import type {
   AccountView, AccountsView, SipAccountSettings,
-  CallRecord, CallState, ConsultStage, Counts, DetailsView, LiveRow, LogsHead, PhoneCall, PlayerView, RingView, Row, SummaryView,
+  CallRecord, CallState, ConsultStage, Counts, DetailsView, Draft, LiveRow, LogsHead, PhoneCall, PlayerView, RingView, Row, SummaryView,
   TransferDialog, TransferStage, TransferTarget, Unsent, User, UserRef, View,
 } from "../src/bindings";
 
@@ -148,7 +148,8 @@ export const full: CallRecord = {
     { party: "+442079460812", user: null, codec: "PCMA", score: 254, lost_permille: 91, jitter_ms: 60, round_trip_ms: null },
   ],
 };
-export const ready = (record: CallRecord = full, unsent: Unsent | null = null): DetailsView => ({ kind: "ready", record, unsent });
+export const ready = (record: CallRecord = full, unsent: Unsent | null = null, rest: { refused?: string; draft?: Draft } = {}): DetailsView =>
+  ({ kind: "ready", record, unsent, refused: null, draft: null, ...rest });
 /** What Maya wrote on the call while the exchange was away. */
 export const unsent: Unsent = { call: full.id, base: 2, note: "She will send the receipt.", disposition: "resolved", at: at + 300_000, theirs: null };
 export const conflict: Unsent = {
@@ -192,10 +193,10 @@ export const counts = (rest: Partial<Counts> = {}): Counts => ({
 });
 export const head = (rest: Partial<LogsHead> = {}): LogsHead => ({
   filter: {
-    text: "", from: null, until: null, directions: [], outcomes: [], answered_by: [], departments: [], transferred: false,
+    text: "", range: null, from: null, until: null, directions: [], outcomes: [], answered_by: [], departments: [], transferred: false,
     came_back: false, voicemail: "any", talk_at_least_ms: null, talk_below_ms: null, quality_below: null, dispositions: [],
   },
-  more: false, counts: counts(), as_of: at, sync: { kind: "up_to_date" }, saved: [], unsent: 0, conflicts: 0, conflict: null,
+  stretch: { from: null, until: null }, more: false, counts: counts(), counts_outdated: false, as_of: at, sync: { kind: "up_to_date" }, saved: [], unsent: 0, conflicts: 0, conflict: null,
   complete_from: null, summary: summary(), export: null, ...rest,
 });
 /** "per 98 ref", with filters. */

@@ -2,8 +2,8 @@
 //!
 //! Two files per user and exchange. One is a copy: the exchange has the originals, so a damaged file is put aside and
 //! filled again, and a change of the exchange's store, or of what the reader may see, empties it. The other, `….mine`, has
-//! what only this machine has: remarks that are not sent yet, and saved views. Calls block; keep the log on a thread of its
-//! own.
+//! what only this machine has: remarks that are not sent yet or half typed, and saved views. Calls block; keep the log on a
+//! thread of its own.
 
 mod atoms;
 mod calls;
@@ -33,10 +33,11 @@ mod upgrade;
 
 pub use error::Error;
 pub use export::{Export, Exported, Format};
-pub use filter::{Count, Counts, Filter, QUALITY_STEPS, TALK_STEPS_MS, VoicemailFilter};
+pub use filter::{Count, Counts, Filter, QUALITY_STEPS, Range, Stretch, TALK_STEPS_MS, VoicemailFilter};
 pub use log::{CallLog, Emptied, Followed, Opened, Page, Place, Resolution};
 pub use marks::{Field, Mark};
 pub use meta::Cursor;
+pub use mine::drafts::Draft;
 pub use mine::{SavedView, Unsent};
 pub use retain::{Retained, Retention};
 pub use row::{RemarksMark, Row, VoicemailMark};

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use protocol::{CallId, CallRecord, DispositionId, Remarks, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::mine::Mine;
+use crate::mine::{Mine, drafts, heard};
 use crate::records::Records;
-use crate::{Counts, Cursor, Error, Filter, MAX_SOUND_BYTES, Row, SavedView, Unsent, calls, meta, open, sounds};
+use crate::{Counts, Cursor, Draft, Error, Filter, MAX_SOUND_BYTES, Row, SavedView, Unsent, calls, meta, open, sounds};
 
 /// The log, open. Owned by one thread.
 pub struct CallLog {
@@ -170,8 +170,8 @@ impl CallLog {
         })
     }
 
-    /// Keeps what a person put on a call until the exchange has it. On the disk when this returns. `base` is the revision
-    /// that they saw, 0 if there was none.
+    /// Keeps what a person put on a call until the exchange has it. On the disk when this returns, and no draft any more.
+    /// `base` is the revision that they saw, 0 if there was none.
     ///
     /// # Errors
     /// Any fault of the file.
@@ -192,7 +192,52 @@ impl CallLog {
             disposition: disposition.cloned(),
             at,
             theirs: theirs.filter(|theirs| theirs.revision > base),
-        })
+        })?;
+        self.forget_draft(call)
+    }
+
+    /// Keeps what a person has typed so far, for when the app is started again.
+    ///
+    /// # Errors
+    /// Any fault of the file.
+    pub fn keep_draft(&mut self, draft: &Draft) -> Result<(), Error> {
+        drafts::keep(&self.mine.db, draft)
+    }
+
+    /// # Errors
+    /// Any fault of the file.
+    pub fn draft(&self, call: &CallId) -> Result<Option<Draft>, Error> {
+        drafts::get(&self.mine.db, call)
+    }
+
+    /// # Errors
+    /// Any fault of the file.
+    pub fn forget_draft(&mut self, call: &CallId) -> Result<(), Error> {
+        drafts::forget(&self.mine.db, call)
+    }
+
+    /// The call's voicemail was listened to: kept until the exchange has been told.
+    ///
+    /// # Errors
+    /// Any fault of the file.
+    pub fn note_heard(&mut self, call: &CallId) -> Result<(), Error> {
+        heard::put(&self.mine.db, call)
+    }
+
+    /// Of which calls the exchange has still to be told that their voicemail was listened to.
+    ///
+    /// # Errors
+    /// Any fault of the file.
+    pub fn heard(&self) -> Result<Vec<CallId>, Error> {
+        heard::all(&self.mine.db)
+    }
+
+    /// The exchange has been told.
+    ///
+    /// # Errors
+    /// Any fault of the file.
+    pub fn told_heard(&mut self, call: &CallId) -> Result<(), Error> {
+        heard::forget(&self.mine.db, call)
     }
 
     /// What the exchange does not have yet, oldest first; those with `theirs` wait for [`CallLog::resolve`].

@@ -12,13 +12,17 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { start: Timestamp(millis(wall)), since: Instant::now() }
+        Self { start: wall(), since: Instant::now() }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.start.plus_ms(millis(self.since.elapsed()))
     }
+}
+
+/// What the machine's clock says: also right after it has slept, during which the other stood still.
+pub(crate) fn wall() -> Timestamp {
+    Timestamp(millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

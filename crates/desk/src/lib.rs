@@ -37,10 +37,12 @@ pub use accounts::{
     SipCodec, SipTransport, WatchedLine, WatchedState, WatchedView,
 };
 pub use address::{Address, BadAddress};
+pub use call_log::{QUALITY_STEPS, TALK_STEPS_MS};
 pub use device::{Device, DeviceMaker, HeadsetEars, HeadsetLamps, Message, Playing, Softphones, SoundTrial, Started};
 pub use handle::{Desk, DeskConfig, DeskHandle, StartError};
 pub use logs::{
-    DetailsView, ExportView, LogsHead, LogsPatch, LogsView, PlayerState, PlayerView, RowsPatch, SummaryView, SyncView,
+    DetailsView, ExportView, LogsHead, LogsPatch, LogsView, MAX_QUERY_CHARS, MAX_VIEW_NAME_CHARS, PlayerState,
+    PlayerView, RowsPatch, SummaryView, SyncView,
 };
 pub use screen::Screen;
 pub use secrets::{Keyring, SystemKeyring};

@@ -120,6 +120,8 @@ pub(crate) struct Owner {
     pub(crate) targets_due: bool,
     /// When the exchange was last heard on the feed.
     pub(crate) heard: Timestamp,
+    /// The call of a link, which may be shown in a session that is still to come.
+    pub(crate) linked: Option<CallId>,
     /// Transfers that were taken back from here.
     pub(crate) taken_back: HashSet<TransferId>,
     /// Transfers whose offer to undo was dismissed.
@@ -160,6 +162,7 @@ impl Owner {
             last_notice: 0,
             targets_due: false,
             heard: Timestamp::default(),
+            linked: None,
             taken_back: HashSet::new(),
             undo_dismissed: HashSet::new(),
             sound_test: SoundTestSlot::default(),
@@ -251,6 +254,8 @@ impl Owner {
             Wish::SaveView { name } => self.save_view(&name),
             Wish::RemoveView { name } => self.remove_view(name),
             Wish::WriteRemarks { call, base, note, disposition } => self.write_remarks(call, base, &note, disposition),
+            Wish::DraftRemarks { draft } => self.draft_remarks(draft.call.clone(), Some(draft)),
+            Wish::DropDraft { call } => self.draft_remarks(call, None),
             Wish::ResolveRemarks { call, resolution } => self.resolve_remarks(call, resolution),
             Wish::Summarise { stretch } => self.summarise(stretch),
             Wish::ExportLogs { format, name } => self.export_logs(format, &name),
@@ -262,7 +267,7 @@ impl Owner {
             Wish::CloseMessage => self.close_message(),
             Wish::KeepLogs { days, megabytes } => self.keep_logs(days, megabytes),
             Wish::OpenDetails { call } => self.open_details(call),
-            Wish::CloseDetails => self.view.details = None,
+            Wish::CloseDetails => (self.view.details, self.linked) = (None, None),
             Wish::ChooseSound { choice } => self.choose_sound(choice),
             Wish::TestSound => self.test_sound(),
             Wish::EndSoundTest => self.end_sound_test(),

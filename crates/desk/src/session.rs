@@ -175,12 +175,12 @@ impl Owner {
             Ok(control) => control,
             Err(error) => return self.signed_out(Some(error.to_string())),
         };
+        self.keep_drafts();
         self.end_tasks();
         self.blank();
         self.logs = Logs::default();
         let Session { user: me, account: name, sip, token: _ } = session;
-        let log = self.open_log(&account(me.id.as_str(), address));
-        self.log = log;
+        self.log = Some(self.open_log(&account(me.id.as_str(), address)));
         let wake = Arc::new(Notify::new());
         self.view.session = SessionView::SignedIn { account: name, me, address: address.to_string(), keyring_warning };
         self.state = State::In(Box::new(SignedIn {
@@ -193,23 +193,19 @@ impl Owner {
         let tell = move |event: FeedEvent| post(Happening::Feed(event));
         self.tasks.spawn(async move { feed::run(control, &wake, tell).await });
         self.start_phone();
+        if let Some(call) = self.linked.take() {
+            self.open_details(call);
+        }
     }
 
-    fn open_log(&mut self, account: &str) -> Option<LogRoom> {
+    fn open_log(&mut self, account: &str) -> LogRoom {
         let name: String = Sha256::digest(account.as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect();
-        match LogRoom::start(self.config.data_dir.join(format!("calls-{name}.sqlite"))) {
-            Ok((log, opened)) => {
-                self.begin(async move {
-                    let ended = || Err(call_log::Error::Damaged { what: "its thread ended".into() });
-                    Happening::Logs(LogHappening::Opened(opened.await.unwrap_or_else(|_| ended())))
-                });
-                Some(log)
-            }
-            Err(error) => {
-                self.note(Tone::Bad, format!("The call log can't be opened ({error}). Start the app again."));
-                None
-            }
-        }
+        let (log, opened) = LogRoom::start(self.config.data_dir.join(format!("calls-{name}.sqlite")));
+        self.begin(async move {
+            let ended = || Err(call_log::Error::Damaged { what: "its thread ended".into() });
+            Happening::Logs(LogHappening::Opened(opened.await.unwrap_or_else(|_| ended())))
+        });
+        log
     }
 
     pub(crate) fn accept_fingerprint(&mut self) {
@@ -233,6 +229,7 @@ impl Owner {
 
     /// On the person's wish: the exchange forgets this device, and this machine forgets the calls.
     pub(crate) fn sign_out(&mut self, forget: bool) {
+        self.keep_drafts();
         let State::In(session) = std::mem::replace(&mut self.state, State::Out) else {
             return self.signed_out(None);
         };
@@ -254,6 +251,7 @@ impl Owner {
 
     /// The exchange does not know the sign-in any more. The calls stay for when the person signs in again.
     pub(crate) fn expel(&mut self) {
+        self.keep_drafts();
         let State::In(session) = std::mem::replace(&mut self.state, State::Out) else { return };
         let SignedIn { control, mut phone, .. } = *session;
         let (vault, account) = (self.vault.clone(), account(&self.settings.user, control.address()));
@@ -308,6 +306,7 @@ impl Owner {
 
     /// Ends the session because the app ends; the sign-in stays.
     pub(crate) async fn close(&mut self) {
+        self.keep_drafts();
         self.end_all_own_calls();
         self.end_tasks();
         if let State::In(mut session) = std::mem::replace(&mut self.state, State::Out) {

@@ -1,6 +1,6 @@
 //! What a screen shows: one value, made by the desk, pushed to whoever draws. A screen never computes any of this.
 
-use call_log::{Filter, Format, Resolution};
+use call_log::{Draft, Filter, Format, Resolution};
 use protocol::{
     CallId, Directory, DispositionId, LiveRow, Party, Presence, Timestamp, TransferId, TransferRight, TransferTarget,
     User,
@@ -492,6 +492,14 @@ pub enum Wish {
         base: u32,
         note: String,
         disposition: Option<DispositionId>,
+    },
+    /// What of that the person has typed so far, to be there after a restart.
+    DraftRemarks {
+        draft: Draft,
+    },
+    /// The draft is saved, or given up.
+    DropDraft {
+        call: CallId,
     },
     /// Decides between what was written here and what somebody else wrote meanwhile.
     ResolveRemarks {

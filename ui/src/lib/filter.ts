@@ -1,13 +1,13 @@
 // What a person asks of the past calls, in words and in steps.
-import type { CallOutcome, Counts, Directory, Direction, Filter, Timestamp } from "../bindings";
-import { atDate, lasting, midnight } from "./time.svelte";
+import { QUALITY_STEPS, type CallOutcome, type Counts, type Directory, type Direction, type Filter, type Range, type Timestamp } from "../bindings";
+import { atDate, lasting } from "./time.svelte";
 import { directionWords, outcomeWords } from "./words";
 
 /** The whole of a filter: nothing left out. */
 export type Wanted = Required<Filter>;
 
 export const all: Wanted = {
-  text: "", from: null, until: null, directions: [], outcomes: [], answered_by: [], departments: [], transferred: false,
+  text: "", range: null, from: null, until: null, directions: [], outcomes: [], answered_by: [], departments: [], transferred: false,
   came_back: false, voicemail: "any", talk_at_least_ms: null, talk_below_ms: null, quality_below: null, dispositions: [],
 };
 
@@ -24,29 +24,10 @@ export function toggled<K extends Lists>(filter: Wanted, key: K, value: Wanted[K
   return { ...filter, [key]: list.includes(value) ? list.filter((each) => each !== value) : [...list, value] };
 }
 
-export const ranges = { today: "Today", yesterday: "Yesterday", week: "Last 7 days", month: "This month" } as const;
-export type Range = keyof typeof ranges;
-
-/** The stretch of time that is called so at `now`, in local days. */
-export function stretch(range: Range, now: Timestamp): Pick<Wanted, "from" | "until"> {
-  switch (range) {
-    case "today":
-      return { from: midnight(now), until: null };
-    case "yesterday":
-      return { from: midnight(now, -1), until: midnight(now) };
-    case "week":
-      return { from: midnight(now, -6), until: null };
-    case "month":
-      return { from: new Date(new Date(now).getFullYear(), new Date(now).getMonth(), 1).getTime(), until: null };
-  }
-}
-
-/** Which of the ranges the filter has at `now`; on the first of a month, "today" goes before "this month". */
-export const rangeOf = ({ from, until }: Wanted, now: Timestamp): Range | null =>
-  (Object.keys(ranges) as Range[]).find((range) => {
-    const days = stretch(range, now);
-    return days.from === from && days.until === until;
-  }) ?? null;
+export const ranges: Record<Range, string> = {
+  today: "Today", yesterday: "Yesterday", last_seven_days: "Last 7 days", this_month: "This month",
+};
+export const anyDay = { range: null, from: null, until: null } as const;
 
 /** For a date field: `2026-03-04`, in local days. */
 export function dayOf(at: Timestamp | null): string {
@@ -63,9 +44,8 @@ export function beginOf(day: string, later = 0): Timestamp | null {
   return new Date(year, month - 1, date + later).getTime();
 }
 
-function datesWords(filter: Wanted, now: Timestamp): string {
-  const range = rangeOf(filter, now);
-  if (range) return ranges[range];
+function datesWords(filter: Wanted): string {
+  if (filter.range) return ranges[filter.range];
   const first = filter.from === null ? null : atDate(filter.from);
   const last = filter.until === null ? null : atDate(filter.until - 1);
   if (first !== null && first === last) return first;
@@ -73,10 +53,9 @@ function datesWords(filter: Wanted, now: Timestamp): string {
 }
 
 const talkWords = (ms: number): string => `${lasting(ms)} or longer`;
-const qualityWords: Record<number, string> = {
-  403: "Less than good", 360: "Poor or bad", 310: "Bad", 258: "Hardly to be understood",
-};
-export const belowWords = (score: number): string => qualityWords[score] ?? `Scored below ${(score / 100).toFixed(2)}`;
+/** For each of the steps. */
+const qualityWords = ["Hardly to be understood", "Bad", "Poor or bad", "Less than good"];
+export const belowWords = (score: number): string => qualityWords[(QUALITY_STEPS as readonly number[]).indexOf(score)] ?? `Scored below ${(score / 100).toFixed(2)}`;
 
 /** A condition that is set, and the filter without it. */
 export interface Condition {
@@ -86,7 +65,7 @@ export interface Condition {
 }
 
 /** What the list shows only, in words; not the text, which stands in the search field. */
-export function conditions(filter: Wanted, directory: Directory, counts: Counts | null, now: Timestamp): Condition[] {
+export function conditions(filter: Wanted, directory: Directory, counts: Counts | null): Condition[] {
   const set: Condition[] = [];
   const each = <K extends Lists>(key: K, words: (value: Wanted[K][number]) => string) => {
     for (const value of filter[key]) set.push({ id: `${key}-${value}`, words: words(value), without: toggled(filter, key, value) });
@@ -94,8 +73,8 @@ export function conditions(filter: Wanted, directory: Directory, counts: Counts 
   const one = (id: keyof Wanted, words: string | false | null | undefined) => {
     if (words) set.push({ id, words, without: { ...filter, [id]: all[id] } });
   };
-  if (filter.from !== null || filter.until !== null) {
-    set.push({ id: "dates", words: datesWords(filter, now), without: { ...filter, from: null, until: null } });
+  if (filter.range || filter.from !== null || filter.until !== null) {
+    set.push({ id: "dates", words: datesWords(filter), without: { ...filter, ...anyDay } });
   }
   each("directions", (value: Direction) => directionWords[value]);
   each("outcomes", (value: CallOutcome) => outcomeWords[value]);

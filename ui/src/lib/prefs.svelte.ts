@@ -1,6 +1,5 @@
 // How this person likes the window. Kept in the web view; nothing here matters to a call.
 import { readColumns, type ColumnPrefs } from "./columns";
-import { ranges, type Range } from "./filter";
 
 export type Theme = "system" | "light" | "dark";
 export const textSizes = [100, 125, 150, 200] as const;
@@ -13,13 +12,11 @@ interface Prefs {
   todayOpen: boolean;
   todayTable: boolean;
   columns: ColumnPrefs;
-  /** Saved views that mean "today" whatever day it is, by user and name: a filter has moments only. */
-  viewRanges: Record<string, Range>;
 }
 
 const KEY = "patchcord.prefs";
 const defaults: Prefs = {
-  theme: "system", textSize: 100, widgetOpen: true, todayOpen: true, todayTable: false, columns: readColumns(null), viewRanges: {},
+  theme: "system", textSize: 100, widgetOpen: true, todayOpen: true, todayTable: false, columns: readColumns(null),
 };
 
 export const prefs = $state<Prefs>(read());
@@ -40,16 +37,10 @@ function read(): Prefs {
       todayOpen: kept.todayOpen !== false,
       todayTable: kept.todayTable === true,
       columns: readColumns(kept.columns),
-      viewRanges: readRanges(kept.viewRanges),
     };
   } catch {
     return { ...defaults };
   }
-}
-
-function readRanges(kept: unknown): Prefs["viewRanges"] {
-  const given = Object.entries(typeof kept === "object" && kept ? kept : {});
-  return Object.fromEntries(given.filter(([, range]) => typeof range === "string" && range in ranges));
 }
 
 function show(): void {

@@ -60,6 +60,7 @@ struct Matcher {
 
 impl<'a> Search<'a> {
     pub fn new(index: &'a Index, atoms: &Atoms, filter: &Filter, query: &Query) -> Self {
+        debug_assert!(filter.range.is_none(), "a filter is settled first");
         let terms = match query {
             Query::All(terms) => terms.iter().map(|term| index.matcher(term)).collect(),
             Query::Everything | Query::Nothing => Vec::new(),

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use call_log::{CallLog, Emptied, Error, Filter, Followed};
+use call_log::{CallLog, Emptied, Error, Filter, Followed, SavedView};
 use protocol::{CallRecord, Timestamp};
 
 use crate::make::{all, open, record, search, with_transfer};
@@ -186,6 +186,24 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     assert!(matches!(refused, Error::Newer { .. }));
     assert!(refused.to_string().contains("newer Patchcord"));
     assert!(path.exists());
+}
+
+/// `frozen/mine-1.sqlite` was made by the first version's own code.
+#[test]
+fn a_file_of_remarks_of_version_1_has_all_that_was_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("calls");
+    let frozen = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/frozen");
+    std::fs::copy(frozen.join("mine-1.sqlite"), dir.path().join("calls.mine")).unwrap();
+    for _ in 0..2 {
+        let opened = CallLog::open(&path).unwrap();
+        assert_eq!(opened.mine_set_aside, None);
+        let [unsent] = &opened.log.unsent()[..] else { panic!("one note") };
+        assert_eq!((unsent.call.as_str(), unsent.base, unsent.note.as_str()), ("a", 2, "call back after six"));
+        let filter = Filter { text: "refund".into(), from: Some(Timestamp(7)), ..Filter::default() };
+        assert_eq!(opened.log.views().unwrap(), [SavedView { name: "Refunds".into(), filter }]);
+        assert_eq!((opened.log.draft(&"a".into()).unwrap(), opened.log.heard().unwrap()), (None, vec![]));
+    }
 }
 
 /// `frozen/version-1.sqlite` was made by the first version's own code from the records in `version-1.json`.

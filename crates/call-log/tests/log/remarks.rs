@@ -1,4 +1,4 @@
-use call_log::{Filter, RemarksMark, Resolution, SavedView};
+use call_log::{Draft, Filter, RemarksMark, Resolution, SavedView};
 use protocol::Timestamp;
 
 use crate::make::{all, ids, open, record, remarks, search, with_remarks};
@@ -100,4 +100,43 @@ fn remarks_and_views_outlive_everything_that_happens_to_the_records() {
     log.remove().unwrap();
     let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["calls.damaged-1"]);
+}
+
+#[test]
+fn what_is_half_typed_outlives_the_app_until_it_is_saved_or_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("calls");
+    let draft =
+        |note: &str| Draft { call: "a".into(), base: 3, note: note.into(), disposition: Some("resolved".into()) };
+    let mut log = open(&path);
+    log.keep_draft(&draft("ha")).unwrap();
+    log.keep_draft(&draft("half ")).unwrap();
+    drop(log);
+    let mut log = open(&path);
+    assert_eq!(log.draft(&"a".into()).unwrap(), Some(draft("half ")));
+    assert_eq!(log.draft(&"b".into()).unwrap(), None);
+    assert_eq!(log.unsent(), [], "nothing to send");
+    log.wipe().unwrap();
+    log.forget_draft(&"b".into()).unwrap();
+    assert!(log.draft(&"a".into()).unwrap().is_some());
+    log.write_remarks(&"a".into(), 3, "whole", None, Timestamp(1)).unwrap();
+    assert_eq!(log.draft(&"a".into()).unwrap(), None, "saved");
+    log.keep_draft(&draft("again")).unwrap();
+    log.forget_draft(&"a".into()).unwrap();
+    assert_eq!(log.draft(&"a".into()).unwrap(), None, "given up");
+}
+
+#[test]
+fn a_listening_is_kept_until_the_exchange_was_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("calls");
+    let mut log = open(&path);
+    for call in ["a", "b", "a"] {
+        log.note_heard(&call.into()).unwrap();
+    }
+    drop(log);
+    let mut log = open(&path);
+    assert_eq!(log.heard().unwrap(), ["a".into(), "b".into()]);
+    log.told_heard(&"a".into()).unwrap();
+    assert_eq!(log.heard().unwrap(), ["b".into()]);
 }

@@ -1,15 +1,26 @@
 //! One call, whole.
 
-use call_log::Unsent;
+use call_log::{Draft, Unsent};
 use protocol::{CallId, CallRecord};
 
 use super::{DetailsView, LogError, LogHappening};
+use crate::accounts::is_own_id;
 use crate::control::ControlError;
 use crate::owner::{Happening, Owner};
 use crate::session::State;
 
+/// What only this machine has of a call.
+#[derive(Default)]
+pub(crate) struct Mine {
+    unsent: Option<Unsent>,
+    draft: Option<Draft>,
+}
+
 impl Owner {
     pub(crate) fn open_details(&mut self, call: CallId) {
+        if !self.is_signed_in() && !is_own_id(&call) {
+            self.linked = Some(call.clone());
+        }
         self.view.details = Some(DetailsView::Loading { call: call.clone() });
         self.read_details(call);
     }
@@ -17,34 +28,32 @@ impl Owner {
     /// Reads what is shown, or asked for, from the log; without a log, from the exchange.
     pub(super) fn read_details(&mut self, call: CallId) {
         if self.log.is_none() {
-            return self.fetch_details(call, None);
+            return self.fetch_details(call, Mine::default());
         }
         let wanted = call.clone();
+        self.keep_drafts();
         self.on_log(
-            move |log| Ok((log.details(&wanted)?, log.unsent_of(&wanted).cloned())),
+            move |log| {
+                let mine = Mine { unsent: log.unsent_of(&wanted).cloned(), draft: log.draft(&wanted)? };
+                Ok((log.details(&wanted)?, mine))
+            },
             move |found| LogHappening::DetailsCached { call, found },
         );
     }
 
-    pub(super) fn details_cached(
-        &mut self,
-        call: CallId,
-        found: Result<(Option<CallRecord>, Option<Unsent>), LogError>,
-    ) {
+    pub(super) fn details_cached(&mut self, call: CallId, found: Result<(Option<CallRecord>, Mine), LogError>) {
         match found {
-            Ok((Some(record), unsent)) => {
-                self.show_details(&call, DetailsView::Ready { record: Box::new(record), unsent });
-            }
-            Ok((None, unsent)) => self.fetch_details(call, unsent),
+            Ok((Some(record), mine)) => self.show_record(record, mine),
+            Ok((None, mine)) => self.fetch_details(call, mine),
             Err(error) => {
                 self.log_failed(&error);
-                self.fetch_details(call, None);
+                self.fetch_details(call, Mine::default());
             }
         }
     }
 
     /// Not on this machine: the exchange may know it.
-    fn fetch_details(&mut self, call: CallId, unsent: Option<Unsent>) {
+    fn fetch_details(&mut self, call: CallId, mine: Mine) {
         let State::In(session) = &self.state else {
             let sentence = match self.view.live.row(&call) {
                 Some(_) => "This call is going on. Its details are written when it ends.",
@@ -55,18 +64,13 @@ impl Owner {
         let control = session.control.clone();
         self.begin(async move {
             let record = control.record(&call).await;
-            Happening::Logs(LogHappening::DetailsFetched { call, record, unsent })
+            Happening::Logs(LogHappening::DetailsFetched { call, record, mine })
         });
     }
 
-    pub(super) fn details_fetched(
-        &mut self,
-        call: CallId,
-        record: Result<CallRecord, ControlError>,
-        unsent: Option<Unsent>,
-    ) {
+    pub(super) fn details_fetched(&mut self, call: CallId, record: Result<CallRecord, ControlError>, mine: Mine) {
         match record {
-            Ok(record) => self.show_details(&call, DetailsView::Ready { record: Box::new(record), unsent }),
+            Ok(record) => self.show_record(record, mine),
             Err(error) if error.is_unauthorized() => self.expel(),
             Err(error) => {
                 let sentence = match self.view.live.row(&call) {
@@ -78,21 +82,27 @@ impl Owner {
         }
     }
 
+    fn show_record(&mut self, record: CallRecord, Mine { unsent, draft }: Mine) {
+        let call = record.id.clone();
+        let refused = self.logs().and_then(|logs| logs.refused.get(&call).cloned());
+        self.show_details(&call, DetailsView::Ready { record: Box::new(record), unsent, refused, draft });
+    }
+
     /// Only if the person has not gone on to another call; and never an older record over a newer one.
     fn show_details(&mut self, call: &CallId, details: DetailsView) {
         let Some(shown) = &mut self.view.details else { return };
         if shown.call() != call {
             return;
         }
-        match (shown, details) {
-            (DetailsView::Ready { record, unsent }, DetailsView::Ready { record: new, unsent: mine }) => {
-                *unsent = mine;
-                if new.seq >= record.seq {
-                    *record = new;
+        match (&mut *shown, details) {
+            (DetailsView::Ready { record: old, .. }, DetailsView::Ready { mut record, unsent, refused, draft }) => {
+                if record.seq < old.seq {
+                    record = old.clone();
                 }
+                *shown = DetailsView::Ready { record, unsent, refused, draft };
             }
             (DetailsView::Ready { .. }, DetailsView::Loading { .. } | DetailsView::Missing { .. }) => {}
-            (shown @ (DetailsView::Loading { .. } | DetailsView::Missing { .. }), details) => *shown = details,
+            (DetailsView::Loading { .. } | DetailsView::Missing { .. }, details) => *shown = details,
         }
     }
 }

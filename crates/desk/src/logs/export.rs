@@ -21,7 +21,7 @@ pub(crate) struct Exporting {
 
 impl Owner {
     pub(crate) fn export_logs(&mut self, format: Format, name: &str) {
-        let (filter, folder) = (self.view.logs.head.filter.clone(), self.config.downloads.clone());
+        let (filter, folder) = (self.settled_filter(), self.config.downloads.clone());
         let Some(logs) = self.logs() else { return };
         if std::mem::replace(&mut logs.exporting, true) {
             return self.note(Tone::Plain, "An export is going on already. Wait for it, or cancel it.");

@@ -1,15 +1,18 @@
 //! The list: searching, paging, counting, saved views.
 
 use call_log::{Counts, Error, Filter, Page, Place, Row, SavedView};
+use jiff::tz::TimeZone;
 use protocol::{CallId, CallRecord, Timestamp};
 
+use super::counting::{self, After};
 use super::{DetailsView, Found, LogError, LogHappening, SyncView};
 use crate::Tone;
-use crate::owner::Owner;
+use crate::clock;
+use crate::owner::{Happening, Owner};
 
 const PAGE: u32 = 100;
-const MAX_QUERY_CHARS: usize = 200;
-const MAX_VIEW_NAME_CHARS: usize = 60;
+pub const MAX_QUERY_CHARS: usize = 200;
+pub const MAX_VIEW_NAME_CHARS: usize = 60;
 const MAX_VIEWS: usize = 50;
 
 impl Owner {
@@ -34,7 +37,10 @@ impl Owner {
                 self.copy_own_calls();
             }
             Err(error) => {
-                self.view.logs.head.sync = SyncView::Failed { sentence: error.to_string() };
+                if let Some(logs) = self.logs() {
+                    logs.closed = Some(error.to_string());
+                }
+                self.log_failed(&LogError::Closed);
             }
         }
     }
@@ -51,12 +57,22 @@ impl Owner {
 
     pub(crate) fn search(&mut self, mut filter: Filter) {
         filter.text = filter.text.chars().take(MAX_QUERY_CHARS).collect();
-        self.view.logs.head.filter = filter;
+        let head = &mut self.view.logs.head;
+        head.counts_outdated |= head.filter != filter;
+        head.filter = filter;
         if let Some(logs) = self.logs() {
             logs.search = logs.search.wrapping_add(1);
-            logs.next = None;
+            (logs.next, logs.more) = (None, false);
         }
         self.reload_logs();
+    }
+
+    /// The filter as it is meant now.
+    pub(super) fn settled_filter(&mut self) -> Filter {
+        let (now, zone) = (clock::wall(), TimeZone::system());
+        let head = &mut self.view.logs.head;
+        head.stretch = head.filter.stretch(now, &zone);
+        head.filter.clone().settled(now, &zone)
     }
 
     /// Shows the list from its beginning, as the log has it now.
@@ -71,10 +87,11 @@ impl Owner {
     }
 
     fn ask_page(&mut self, from: Option<Place>) {
-        let filter = self.view.logs.head.filter.clone();
+        let filter = self.settled_filter();
         let Some(logs) = self.logs() else { return };
         if logs.asking {
             logs.stale |= from.is_none();
+            logs.more |= from.is_some();
             return;
         }
         logs.asking = true;
@@ -104,6 +121,14 @@ impl Owner {
         } else if !added {
             self.count();
         }
+        self.go_on_reading();
+    }
+
+    /// Does what was asked for while an answer was awaited.
+    fn go_on_reading(&mut self) {
+        if self.logs().is_some_and(|logs| !logs.asking && std::mem::take(&mut logs.more)) {
+            self.more_logs();
+        }
         self.refresh_logs(None);
     }
 
@@ -120,7 +145,7 @@ impl Owner {
 
     /// Reads the newest rows again, and the row of `changed` wherever it is; what was paged in below stays.
     pub(super) fn refresh_logs(&mut self, changed: Option<&CallId>) {
-        let filter = self.view.logs.head.filter.clone();
+        let filter = self.settled_filter();
         let Some(logs) = self.logs() else { return };
         logs.changed.extend(changed.cloned());
         logs.top_stale |= changed.is_some();
@@ -160,7 +185,7 @@ impl Owner {
         } else {
             self.count();
         }
-        self.refresh_logs(None);
+        self.go_on_reading();
     }
 
     fn put_head(&mut self, page: Page, changed: &[Row]) {
@@ -186,31 +211,41 @@ impl Owner {
         self.view.logs.rows = rows;
     }
 
-    /// Counts what each filter would leave; while that goes on, one more time at most is remembered.
+    /// Counts what each filter would leave, as often as its pace allows.
     fn count(&mut self) {
-        let filter = self.view.logs.head.filter.clone();
+        let filter = self.settled_filter();
         let Some(logs) = self.logs() else { return };
-        if logs.counting {
-            logs.count_again = true;
+        let search = logs.search;
+        if !logs.counting.ask(search) {
             return;
         }
-        logs.counting = true;
-        let search = logs.search;
         self.on_log(move |log| log.counts(&filter), move |counts| LogHappening::Counted { search, counts });
         self.sum_again();
     }
 
     pub(super) fn counted(&mut self, search: u32, counts: Result<Counts, LogError>) {
         let Some(logs) = self.logs() else { return };
-        logs.counting = false;
-        let again = std::mem::take(&mut logs.count_again);
         let of_now = logs.search == search;
+        let after = logs.counting.done(search, logs.search);
         match counts {
-            Ok(counts) if of_now => self.view.logs.head.counts = Some(counts),
+            Ok(counts) if of_now => {
+                let head = &mut self.view.logs.head;
+                (head.counts, head.counts_outdated) = (Some(counts), false);
+            }
             Ok(_) => {}
             Err(error) => self.log_failed(&error),
         }
-        if again || !of_now {
+        match after {
+            After::Count => self.count(),
+            After::Rest => self.begin(async {
+                tokio::time::sleep(counting::REST).await;
+                Happening::Logs(LogHappening::CountRested)
+            }),
+        }
+    }
+
+    pub(super) fn count_rested(&mut self) {
+        if self.logs().is_some_and(|logs| logs.counting.rested()) {
             self.count();
         }
     }
@@ -280,7 +315,9 @@ impl Owner {
     }
 
     pub(super) fn log_failed(&mut self, error: &LogError) {
-        self.view.logs.head.sync = SyncView::Failed { sentence: error.to_string() };
+        let closed = self.logs().and_then(|logs| logs.closed.clone());
+        let sentence = closed.unwrap_or_else(|| error.to_string());
+        self.view.logs.head.sync = SyncView::Failed { sentence };
         if !self.is_signed_in() {
             return;
         }

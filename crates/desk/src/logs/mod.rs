@@ -1,7 +1,10 @@
 //! Past calls: the list from this machine's log, one call's details, and keeping the log in step with the exchange.
 
+mod counting;
 mod details;
+mod drafts;
 mod export;
+mod heard;
 mod list;
 mod own;
 mod remarks;
@@ -12,10 +15,10 @@ mod sync;
 mod view;
 mod voicemail;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use call_log::{Counts, Page, Place, Retained, Row, SavedView, Unsent};
+use call_log::{Counts, Draft, Page, Place, Retained, Row, SavedView, Unsent};
 use protocol::{CallId, CallRecord, Timestamp};
 use softphone::PlayerEvent;
 use tokio::task::AbortHandle;
@@ -24,7 +27,11 @@ pub use view::*;
 
 use crate::control::ControlError;
 use crate::owner::{Happening, Owner};
+use counting::Counting;
+pub(crate) use details::Mine;
 pub(crate) use export::Exporting;
+pub(crate) use heard::Told;
+pub use list::{MAX_QUERY_CHARS, MAX_VIEW_NAME_CHARS};
 pub(crate) use remarks::Delivered;
 pub(crate) use room::{LogError, LogRoom};
 pub(crate) use sync::{Goal, SyncError};
@@ -40,13 +47,15 @@ pub(crate) struct Logs {
     asking: bool,
     /// Something changed since it was asked for.
     stale: bool,
+    /// The next page is wanted after it.
+    more: bool,
     /// Calls whose rows have changed since the list was read.
     changed: HashSet<CallId>,
     /// Newer rows may have come.
     top_stale: bool,
-    /// Counts have been asked for; and again since.
-    counting: bool,
-    count_again: bool,
+    counting: Counting,
+    /// Why it could not be opened.
+    closed: Option<String>,
     sync: Option<AbortHandle>,
     /// The person stopped it.
     stopped: bool,
@@ -57,8 +66,14 @@ pub(crate) struct Logs {
     /// Remarks are being sent; and there are more since.
     sending: bool,
     send_again: bool,
-    /// Calls whose remarks the exchange does not take, as it said already.
-    refused: HashSet<CallId>,
+    /// Calls whose remarks the exchange does not take, and why, as it said already.
+    refused: HashMap<CallId, String>,
+    /// What was typed since drafts were last written; `None`: given up.
+    drafts: HashMap<CallId, Option<Draft>>,
+    drafts_due: bool,
+    /// The exchange is being told what was listened to; and there is more since.
+    telling: bool,
+    tell_again: bool,
     exporting: bool,
     cancel_export: bool,
     retaining: bool,
@@ -75,14 +90,17 @@ pub(crate) enum LogHappening {
     Page { search: u32, added: bool, page: Result<Page, LogError> },
     Head { search: u32, head: Result<(Page, Vec<Row>), LogError> },
     Counted { search: u32, counts: Result<Counts, LogError> },
+    CountRested,
     Saved(Result<Vec<SavedView>, LogError>),
     OwnCopied(Result<u32, LogError>),
     Kept { call: CallId, result: Result<(), LogError> },
     SyncProgress { done: u32, percent: u8 },
     Emptied(call_log::Emptied),
     Synced(Result<Timestamp, SyncError>),
-    DetailsCached { call: CallId, found: Result<(Option<CallRecord>, Option<Unsent>), LogError> },
-    DetailsFetched { call: CallId, record: Result<CallRecord, ControlError>, unsent: Option<Unsent> },
+    DetailsCached { call: CallId, found: Result<(Option<CallRecord>, Mine), LogError> },
+    DetailsFetched { call: CallId, record: Result<CallRecord, ControlError>, mine: Mine },
+    DraftsDue,
+    Drafted(Result<(), LogError>),
     Written { call: CallId, result: Result<(), LogError> },
     Unsent(Result<Vec<Unsent>, LogError>),
     Delivered(Delivered),
@@ -93,7 +111,8 @@ pub(crate) enum LogHappening {
     SoundFetched { call: CallId, sound: Result<Vec<u8>, ControlError> },
     SoundKept(Result<(), LogError>),
     Started { call: CallId, message: Result<crate::Message, String> },
-    Heard(Result<(), ControlError>),
+    HeardKept(Result<(), LogError>),
+    Heard(Told),
     Player { call: CallId, event: PlayerEvent },
 }
 
@@ -112,6 +131,7 @@ impl Owner {
             LogHappening::Page { search, added, page } => self.log_page(search, added, page),
             LogHappening::Head { search, head } => self.log_head(search, head),
             LogHappening::Counted { search, counts } => self.counted(search, counts),
+            LogHappening::CountRested => self.count_rested(),
             LogHappening::Saved(result) => self.saved(result),
             LogHappening::OwnCopied(result) => self.own_copied(result),
             LogHappening::Kept { call, result } => self.record_kept(&call, result),
@@ -119,7 +139,10 @@ impl Owner {
             LogHappening::Emptied(why) => self.emptied(why),
             LogHappening::Synced(result) => self.synced(result),
             LogHappening::DetailsCached { call, found } => self.details_cached(call, found),
-            LogHappening::DetailsFetched { call, record, unsent } => self.details_fetched(call, record, unsent),
+            LogHappening::DetailsFetched { call, record, mine } => self.details_fetched(call, record, mine),
+            LogHappening::DraftsDue => self.drafts_due(),
+            // The note is still in the window, which says that it is not saved.
+            LogHappening::Drafted(result) => drop(result),
             LogHappening::Written { call, result } => self.remarks_written(&call, result),
             LogHappening::Unsent(result) => self.show_unsent(result),
             LogHappening::Delivered(delivered) => self.remarks_delivered(delivered),
@@ -131,12 +154,13 @@ impl Owner {
             LogHappening::Started { call, message } => self.message_started(&call, message),
             // What can't be kept is fetched again the next time.
             LogHappening::SoundKept(result) => drop(result),
-            LogHappening::Heard(result) => self.message_noted(result),
+            LogHappening::HeardKept(result) => self.heard_kept(result),
+            LogHappening::Heard(told) => self.heard_told(told),
             LogHappening::Player { call, event } => self.player_event(&call, event),
         }
     }
 
-    /// Runs `work` on the log; nothing happens without one.
+    /// Runs `work` on the log; nothing happens without a session.
     fn on_log<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut call_log::CallLog) -> Result<T, call_log::Error> + Send + 'static,

@@ -19,19 +19,15 @@ impl Owner {
         if self.own_log.is_some() || (self.settings.accounts.is_empty() && !path.exists()) {
             return;
         }
-        match LogRoom::start(path) {
-            Ok((log, opened)) => {
-                let inbox = self.inbox.clone();
-                self.account_tasks.spawn(async move {
-                    if let Ok(result) = opened.await {
-                        // The desk that is gone has nothing left to learn.
-                        let _gone = inbox.send(Input::OwnLogOpened(result));
-                    }
-                });
-                self.own_log = Some(log);
+        let (log, opened) = LogRoom::start(path);
+        let inbox = self.inbox.clone();
+        self.account_tasks.spawn(async move {
+            if let Ok(result) = opened.await {
+                // The desk that is gone has nothing left to learn.
+                let _gone = inbox.send(Input::OwnLogOpened(result));
             }
-            Err(error) => self.note(Tone::Bad, format!("The call log can't be opened ({error}). Start the app again.")),
-        }
+        });
+        self.own_log = Some(log);
     }
 
     pub(crate) fn own_log_opened(&mut self, result: Result<Found, call_log::Error>) {

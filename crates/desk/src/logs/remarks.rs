@@ -33,6 +33,9 @@ impl Owner {
             return self.write_own_remarks(&call, note, disposition);
         }
         let (at, written) = (self.clock.now(), call.clone());
+        if let Some(logs) = self.logs() {
+            logs.drafts.remove(&call);
+        }
         self.on_log(
             move |log| log.write_remarks(&call, base, &note, disposition.as_ref(), at),
             move |result| LogHappening::Written { call: written, result },
@@ -90,7 +93,7 @@ impl Owner {
             self.logs.send_again = true;
             return;
         }
-        let (control, skipped) = (session.control.clone(), self.logs.refused.clone());
+        let (control, skipped) = (session.control.clone(), self.logs.refused.keys().cloned().collect());
         self.begin(async move { Happening::Logs(LogHappening::Delivered(deliver(&control, &log, skipped).await)) });
     }
 
@@ -98,8 +101,9 @@ impl Owner {
         let Some(logs) = self.logs() else { return };
         logs.sending = false;
         let again = std::mem::take(&mut logs.send_again);
-        logs.refused.extend(delivered.refused.iter().map(|(call, _)| call.clone()));
-        for call in delivered.sent.iter().chain(&delivered.conflicts) {
+        logs.refused.extend(delivered.refused.iter().cloned());
+        let refused = delivered.refused.iter().map(|(call, _)| call);
+        for call in delivered.sent.iter().chain(&delivered.conflicts).chain(refused) {
             self.remarks_changed(call);
         }
         if !delivered.conflicts.is_empty() {

@@ -28,22 +28,20 @@ pub(crate) enum LogError {
 }
 
 impl LogRoom {
-    /// Starts the thread and opens the file there; the second value says how that went.
-    pub(crate) fn start(path: PathBuf) -> std::io::Result<(Self, Opening)> {
-        let (jobs, todo) = mpsc::channel::<Job>();
+    /// Starts the thread and opens the file there; the second value says how that went. Where it went badly, all that is
+    /// asked later is answered with [`LogError::Closed`].
+    pub(crate) fn start(path: PathBuf) -> (Self, Opening) {
+        let (jobs, todo) = mpsc::channel();
         let (report, opened) = oneshot::channel();
-        std::thread::Builder::new().name("call-log".into()).spawn(move || {
-            let (log, result) = match CallLog::open(&path) {
-                Ok(Opened { log, set_aside, mine_set_aside }) => (Some(log), Ok(Found { set_aside, mine_set_aside })),
-                Err(error) => (None, Err(error)),
-            };
-            let _session_gone = report.send(result);
-            let mut shelf = Shelf { path, log };
-            for job in todo {
-                job(&mut shelf);
+        let file = path.clone();
+        match std::thread::Builder::new().name("call-log".into()).spawn(move || keep_open(file, todo, report)) {
+            Ok(_until_the_last_sender_goes) => (Self { jobs }, opened),
+            Err(source) => {
+                let (report, opened) = oneshot::channel();
+                let _heard_below = report.send(Err(Error::Open { path, source }));
+                (Self { jobs }, opened)
             }
-        })?;
-        Ok((Self { jobs }, opened))
+        }
     }
 
     /// Does something with the log, after everything asked before.
@@ -80,9 +78,21 @@ impl LogRoom {
             }
             let _asker_gone = answer.send(());
         });
-        // A thread that is gone has closed it.
-        let _gone = self.jobs.send(job);
+        // A thread that is gone has closed it; the job comes back then, and must go, or its answer would be waited for.
+        drop(self.jobs.send(job));
         let _gone = closed.await;
+    }
+}
+
+fn keep_open(path: PathBuf, todo: mpsc::Receiver<Job>, report: oneshot::Sender<Result<Found, Error>>) {
+    let (log, result) = match CallLog::open(&path) {
+        Ok(Opened { log, set_aside, mine_set_aside }) => (Some(log), Ok(Found { set_aside, mine_set_aside })),
+        Err(error) => (None, Err(error)),
+    };
+    let _session_gone = report.send(result);
+    let mut shelf = Shelf { path, log };
+    for job in todo {
+        job(&mut shelf);
     }
 }
 
@@ -113,4 +123,19 @@ fn fresh(path: &Path) -> Option<CallLog> {
         Ok(opened.log)
     });
     opened.inspect_err(|error| tracing::error!(%error, "the call log can't be made anew")).ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_log_whose_thread_is_not_there_answers_that_it_is_closed() {
+        let (jobs, todo) = mpsc::channel();
+        drop(todo);
+        let room = LogRoom { jobs };
+        assert!(matches!(room.with(|log| Ok(log.unsent())).await, Err(LogError::Closed)));
+        room.close(false).await;
+    }
 }

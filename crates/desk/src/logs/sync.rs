@@ -40,7 +40,7 @@ impl Owner {
             running.abort();
         }
         logs.goal = Some(goal.clone());
-        if logs.stopped {
+        if logs.stopped || logs.closed.is_some() {
             return;
         }
         self.view.logs.head.sync = SyncView::Syncing { done: 0, percent: 0 };
@@ -105,6 +105,7 @@ impl Owner {
                 }
                 self.reload_top();
                 self.send_remarks();
+                self.tell_heard();
                 self.retain_logs();
             }
             Err(SyncError::Control(error)) if error.is_unauthorized() => self.expel(),

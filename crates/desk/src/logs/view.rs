@@ -1,6 +1,6 @@
 //! What a screen shows of past calls.
 
-use call_log::{Counts, Filter, LogSummary, Row, SavedView, Unsent};
+use call_log::{Counts, Draft, Filter, LogSummary, Row, SavedView, Stretch, Unsent};
 use protocol::{CallId, CallRecord, Timestamp};
 use serde::{Deserialize, Serialize};
 use specta::Type;
@@ -17,9 +17,13 @@ pub struct LogsView {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, Type)]
 pub struct LogsHead {
     pub filter: Filter,
+    /// From when until when the filter's calls are.
+    pub stretch: Stretch,
     pub more: bool,
-    /// For the filter as it is; `None` until counted.
+    /// `None` until first counted.
     pub counts: Option<Counts>,
+    /// They are of another filter than this, which is being counted.
+    pub counts_outdated: bool,
     /// When the log was last known to equal the exchange's.
     pub as_of: Option<Timestamp>,
     pub sync: SyncView,
@@ -134,6 +138,10 @@ pub enum DetailsView {
         record: Box<CallRecord>,
         /// What this person wrote and the exchange does not have yet.
         unsent: Option<Unsent>,
+        /// Why the exchange does not take that.
+        refused: Option<String>,
+        /// What this person had begun to write when the app was last ended.
+        draft: Option<Draft>,
     },
     Missing {
         call: CallId,

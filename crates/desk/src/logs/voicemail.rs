@@ -8,13 +8,13 @@ use crate::control::ControlError;
 use crate::device::Playing;
 use crate::owner::{Happening, Owner};
 use crate::session::State;
-use crate::{PlayerState, PlayerView, Tone};
+use crate::{PlayerState, PlayerView};
 
 /// A message that is open.
 pub(crate) struct Message {
     call: CallId,
     playing: Option<Box<dyn Playing>>,
-    /// The exchange has been told that it was listened to.
+    /// Something of it has sounded.
     heard: bool,
 }
 
@@ -98,13 +98,13 @@ impl Owner {
         self.logs().is_some_and(|logs| logs.message.as_ref().is_some_and(|open| open.call == *call))
     }
 
-    /// Something of it has sounded: tells the exchange, once. Whoever is offline has not told, and the message stays marked.
-    fn heard(&mut self) {
-        let State::In(session) = &self.state else { return };
-        let Some(open) = self.logs.message.as_mut().filter(|open| !open.heard) else { return };
-        open.heard = true;
-        let (control, call) = (session.control.clone(), open.call.clone());
-        self.begin(async move { Happening::Logs(LogHappening::Heard(control.heard(&call).await)) });
+    /// Something of it has sounded.
+    fn sounded(&mut self) {
+        let Some(open) = self.logs().and_then(|logs| logs.message.as_mut()) else { return };
+        if !std::mem::replace(&mut open.heard, true) {
+            let call = open.call.clone();
+            self.heard(call);
+        }
     }
 
     pub(super) fn player_event(&mut self, call: &CallId, event: PlayerEvent) {
@@ -113,7 +113,7 @@ impl Owner {
             PlayerEvent::Position { ms } => {
                 player.position_ms = ms;
                 if ms > 0 && player.state == PlayerState::Playing {
-                    self.heard();
+                    self.sounded();
                 }
             }
             PlayerEvent::Ended => {
@@ -187,15 +187,6 @@ impl Owner {
     fn message_failed(&mut self, call: &CallId, sentence: String) {
         if let Some(player) = self.view.player.as_mut().filter(|player| player.call == *call) {
             player.state = PlayerState::Failed { sentence };
-        }
-    }
-
-    pub(super) fn message_noted(&mut self, result: Result<(), ControlError>) {
-        match result {
-            Err(error) if error.is_unauthorized() => self.expel(),
-            // It stays unheard for the others; the next listening says it again.
-            Err(ControlError::Unreachable { .. } | ControlError::NoAnswer { .. }) | Ok(()) => {}
-            Err(error) => self.note(Tone::Bad, error.to_string()),
         }
     }
 }

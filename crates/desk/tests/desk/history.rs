@@ -114,6 +114,11 @@ async fn details_that_are_nowhere_are_explained() {
     rig.end().await;
 }
 
+fn cache_file(rig: &Rig) -> std::path::PathBuf {
+    let files = std::fs::read_dir(rig.dir.path().join("data")).unwrap().map(|entry| entry.unwrap().path());
+    files.into_iter().find(|path| path.extension().is_some_and(|e| e == "sqlite")).unwrap()
+}
+
 #[tokio::test]
 async fn a_damaged_cache_is_put_aside_told_and_filled_again() {
     let exchange = FakeExchange::start();
@@ -121,14 +126,50 @@ async fn a_damaged_cache_is_put_aside_told_and_filled_again() {
     let rig = Rig::online(&exchange).await;
     rig.screen.until("a", |view| ids(view) == ["a"]).await;
     rig.desk.clone().stop().await;
-    let data = rig.dir.path().join("data");
-    let cache = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path());
-    let cache = cache.into_iter().find(|path| path.extension().is_some_and(|e| e == "sqlite")).unwrap();
-    std::fs::write(&cache, b"no database at all".repeat(100)).unwrap();
+    std::fs::write(cache_file(&rig), b"no database at all".repeat(100)).unwrap();
 
     let rig = Rig::start_in(rig.dir, None);
     let view = rig.screen.until_notice("damaged").await;
     assert!(view.notices.iter().any(|notice| notice.sentence.contains(".damaged-1")));
     rig.screen.until("filled again", |view| ids(view) == ["a"]).await;
+    rig.end().await;
+}
+
+/// Whatever is asked of a log that could not be opened is answered, and it is said why it could not.
+#[tokio::test]
+async fn without_a_log_nothing_goes_on_for_ever() {
+    let exchange = FakeExchange::start();
+    exchange.script(|script| script.records = vec![finished("a", 1)]);
+    let rig = Rig::online(&exchange).await;
+    rig.screen.until("a", |view| ids(view) == ["a"]).await;
+    rig.desk.clone().stop().await;
+    let cache = cache_file(&rig);
+    std::fs::remove_file(&cache).unwrap();
+    std::fs::create_dir(&cache).unwrap();
+
+    let rig = Rig::start_in(rig.dir, None);
+    rig.up().await;
+    rig.desk.wish(Wish::ExportLogs { format: call_log::Format::Csv, name: "calls".into() });
+    let failed = |view: &desk::View| matches!(view.logs.head.export, Some(desk::ExportView::Failed { .. }));
+    let view = rig.screen.until("the export's failure", failed).await;
+    let SyncView::Failed { sentence } = view.logs.head.sync else { panic!("{:?}", view.logs.head.sync) };
+    assert!(sentence.contains("can't be opened"), "{sentence}");
+    rig.desk.wish(Wish::OpenDetails { call: "a".into() });
+    let ready = |view: &desk::View| matches!(view.details, Some(DetailsView::Ready { .. }));
+    rig.screen.until("details from the exchange", ready).await;
+    rig.end().await;
+}
+
+/// A link starts the app: the call is shown once the session is there.
+#[tokio::test]
+async fn details_asked_for_before_the_session_are_shown_in_it() {
+    let exchange = FakeExchange::start();
+    exchange.script(|script| script.records = vec![finished("a", 1)]);
+    let rig = Rig::online(&exchange).await;
+    rig.screen.until("a", |view| ids(view) == ["a"]).await;
+    let rig = rig.again().await;
+    rig.desk.wish(Wish::OpenDetails { call: "a".into() });
+    let ready = |view: &desk::View| matches!(view.details, Some(DetailsView::Ready { .. }));
+    rig.screen.until("the call of the link", ready).await;
     rig.end().await;
 }

@@ -61,6 +61,30 @@ async fn a_message_is_fetched_once_played_and_told_as_heard() {
     rig.end().await;
 }
 
+/// What is listened to offline is told when the exchange is back, once, also if the app was ended meanwhile.
+#[tokio::test]
+async fn a_message_heard_offline_is_told_once_when_the_exchange_is_back() {
+    let (exchange, rig) = with_a_message().await;
+    let plays = |view: &View| playing(view).is_some_and(|player| *player.0 == PlayerState::Playing);
+    rig.desk.wish(Wish::PlayMessage { call: "v".into() });
+    rig.screen.until("playing", plays).await;
+    exchange.cut();
+    rig.screen.until("offline", |view| view.logs.head.sync == SyncView::Offline).await;
+    rig.phones.player(PlayerEvent::Position { ms: 4_200 }).await;
+    rig.screen.until("a place", |view| playing(view) == Some((&PlayerState::Playing, 4_200))).await;
+    let rig = rig.again().await;
+    rig.screen.until("the cache", |view| ids(view) == ["v"]).await;
+    assert!(!exchange.rest().await.iter().any(|asked| asked.starts_with("heard")), "it can't be reached");
+    exchange.mend();
+    exchange.asked("heard v").await;
+    rig.screen.until("up to date", |view| view.logs.head.sync == SyncView::UpToDate).await;
+
+    let rig = rig.again().await;
+    rig.screen.until("up to date again", |view| view.logs.head.sync == SyncView::UpToDate).await;
+    assert!(!exchange.rest().await.iter().any(|asked| asked.starts_with("heard")), "told already");
+    rig.end().await;
+}
+
 #[tokio::test]
 async fn a_message_falls_silent_when_a_call_begins() {
     let (_exchange, rig) = with_a_message().await;

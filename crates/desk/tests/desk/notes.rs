@@ -1,6 +1,6 @@
 //! Notes and dispositions that people put on calls, with and without the exchange.
 
-use call_log::{RemarksMark, Resolution, Row};
+use call_log::{Draft, RemarksMark, Resolution, Row};
 use desk::{DetailsView, View, Wish};
 use protocol::{CallId, Change, Remarks, Timestamp};
 
@@ -33,7 +33,9 @@ async fn a_note_is_sent_once_and_shown() {
     let view = rig.screen.until("kept", |v| row(v).is_some_and(|row| row.remarks == RemarksMark::Kept)).await;
     assert_eq!(row(&view).unwrap().note, "wants a\nrefund");
     let ready = |view: &View| match &view.details {
-        Some(DetailsView::Ready { record, unsent: None }) => record.remarks.as_ref().is_some_and(|r| r.revision == 1),
+        Some(DetailsView::Ready { record, unsent: None, .. }) => {
+            record.remarks.as_ref().is_some_and(|r| r.revision == 1)
+        }
         _ => false,
     };
     rig.screen.until("in the details", ready).await;
@@ -125,6 +127,12 @@ async fn a_note_that_is_not_taken_is_kept_and_told() {
     exchange.script(|script| script.records.clear());
     write(&rig, 0, "too late");
     rig.screen.until_notice("was not taken").await;
+    rig.desk.wish(Wish::OpenDetails { call: "a".into() });
+    let said = |view: &View| match &view.details {
+        Some(DetailsView::Ready { unsent: Some(_), refused: Some(why), .. }) => why.contains("no such call"),
+        _ => false,
+    };
+    rig.screen.until("why, beside the note", said).await;
     rig.screen.until("kept", |view| view.logs.head.unsent == 1).await;
     exchange.asked("remarks a 0").await;
     write(&rig, 0, "once more");
@@ -148,4 +156,36 @@ async fn signing_out_with_forgetting_removes_the_files_and_without_keeps_the_not
             files.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("calls-")).count();
         assert_eq!(left == 0, forget, "{left} files of calls");
     }
+}
+
+fn draft_is(view: &View, wanted: Option<&str>) -> bool {
+    matches!(&view.details, Some(DetailsView::Ready { draft, .. })
+        if draft.as_ref().map(|draft| draft.note.as_str()) == wanted)
+}
+
+/// Whatever the app is ended by, save by being killed, what was typed last is there again.
+#[tokio::test]
+async fn a_half_typed_note_is_there_after_a_restart_until_it_is_saved_or_given_up() {
+    let (exchange, rig) = with_a_call().await;
+    let typed = |rig: &Rig, note: &str| {
+        let draft = Draft { call: "a".into(), base: 0, note: note.into(), disposition: None };
+        rig.desk.wish(Wish::DraftRemarks { draft });
+    };
+    typed(&rig, "wants a");
+    typed(&rig, "wants a ref");
+    let rig = rig.again().await;
+    rig.desk.wish(Wish::OpenDetails { call: "a".into() });
+    rig.screen.until("the draft", |view| draft_is(view, Some("wants a ref"))).await;
+    typed(&rig, "wants a refund");
+    write(&rig, 0, "wants a refund");
+    exchange.asked("remarks a 0 \"wants a refund\"").await;
+    rig.screen.until("no draft any more", |view| draft_is(view, None)).await;
+
+    typed(&rig, "and more");
+    rig.desk.wish(Wish::DropDraft { call: "a".into() });
+    let rig = rig.again().await;
+    rig.desk.wish(Wish::OpenDetails { call: "a".into() });
+    rig.screen.until("nothing half typed", |view| draft_is(view, None)).await;
+    assert!(!exchange.rest().await.iter().any(|asked| asked.contains("remarks")), "a draft is sent to nobody");
+    rig.end().await;
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use desk::{SessionView, Wish};
+use desk::{SessionView, View, Wish};
 
 use crate::Rig;
 use crate::doubles::Keys;
@@ -183,7 +183,8 @@ async fn a_revoked_sign_in_leads_to_the_form_with_a_sentence() {
     exchange.mend();
     let view = rig.screen.until("signed out", |view| error(&view.session).is_some()).await;
     assert!(error(&view.session).unwrap().contains("Sign in again"));
-    assert!(view.live.calls.is_empty() && view.directory.users.is_empty(), "nothing of the session is left");
+    let nothing_left = |view: &View| view.live.calls.is_empty() && view.directory.users.is_empty();
+    rig.screen.until("nothing of the session", nothing_left).await;
     rig.phones.asked("stop").await;
     // The same device comes back to its place.
     rig.sign_in(&exchange);

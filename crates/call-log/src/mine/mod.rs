@@ -1,6 +1,10 @@
-//! What only this machine has, in a small file of its own: remarks that the exchange does not have yet, and saved views.
+//! What only this machine has, in a small file of its own: remarks and listenings that the exchange does not have yet, drafts
+//! of remarks, and saved views.
 //!
 //! Nothing that happens to the records touches it. Every change is on the disk when the call returns.
+
+pub(crate) mod drafts;
+pub(crate) mod heard;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -26,7 +30,9 @@ CREATE TABLE remarks (
 CREATE TABLE views (name TEXT PRIMARY KEY, filter TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
-static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| Migrations::new(vec![M::up(SCHEMA_1)]));
+/// Never edit an entry that was released; add one.
+static MIGRATIONS: LazyLock<Migrations<'static>> =
+    LazyLock::new(|| Migrations::new(vec![M::up(SCHEMA_1), M::up(drafts::SCHEMA), M::up(heard::SCHEMA)]));
 
 /// Remarks that a person wrote here and the exchange does not have yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -49,7 +55,7 @@ pub struct SavedView {
 }
 
 pub(crate) struct Mine {
-    db: Connection,
+    pub db: Connection,
     unsent: HashMap<CallId, Unsent>,
 }
 
@@ -173,7 +179,9 @@ fn salvage(from: &Path, to: &Connection) {
             "SELECT call, base, note, disposition, at, theirs FROM remarks",
             "INSERT OR IGNORE INTO remarks VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         ),
-        ("SELECT name, filter, 0, 0, 0, 0 FROM views", "INSERT OR IGNORE INTO views VALUES (?1, ?2)"),
+        ("SELECT name, filter FROM views", "INSERT OR IGNORE INTO views VALUES (?1, ?2)"),
+        ("SELECT call, base, note, disposition FROM drafts", "INSERT OR IGNORE INTO drafts VALUES (?1, ?2, ?3, ?4)"),
+        ("SELECT call FROM heard", "INSERT OR IGNORE INTO heard VALUES (?1)"),
     ] {
         let Ok(mut statement) = old.prepare(read) else { continue };
         let Ok(mut rows) = statement.query([]) else { continue };
