@@ -6,6 +6,7 @@ mod attended;
 mod away;
 mod devices;
 mod disk;
+mod encrypted;
 mod fallback;
 mod foreign;
 mod hang_up;
