@@ -321,7 +321,7 @@ test("the menu: what can't be done says why; copies are in the clipboard", async
   const down = { kind: "down" as const, since: office.at, why: "No.", retry_at: null };
   await desk.open({ ...list(5), link: { control: { kind: "up" }, registration: down, exchange: null } });
   await page.getByTestId("log-row").nth(1).click({ button: "right" });
-  await expect(page.getByTestId("menu-call")).toHaveAccessibleDescription("Your phone is not connected to the exchange.");
+  await expect(page.getByTestId("menu-call")).toHaveAccessibleDescription("Your phone is not connected to the exchange, so it can't call now.");
   await expect(page.getByTestId("menu-play")).toHaveAccessibleDescription("Nobody left a message.");
   await expect(page.getByTestId("menu-call")).toBeFocused();
   await page.keyboard.press("Enter");

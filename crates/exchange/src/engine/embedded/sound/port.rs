@@ -170,8 +170,11 @@ impl Port {
         };
         match (payload_type, carried) {
             (Some(payload_type), _) => {
-                if let Some((remote, _)) = outgoing.target().filter(|_| !ours) {
-                    self.forward(&mut outgoing, now, packet, payload_type, remote);
+                match outgoing.target() {
+                    Some((remote, _)) if !ours => self.forward(&mut outgoing, now, packet, payload_type, remote),
+                    Some(_) => {}
+                    // On hold the far end takes nothing, and afterwards must not believe it lost.
+                    None => outgoing.leave_out(packet),
                 }
                 true
             }
@@ -428,6 +431,12 @@ impl Outgoing {
 
     fn ssrc(&self) -> Option<u32> {
         Some(self.relay.as_ref()?.position().ssrc)
+    }
+
+    fn leave_out(&mut self, packet: &[u8]) {
+        if let (Some(relay), Ok(header)) = (&mut self.relay, Header::parse(packet)) {
+            relay.leave_out(header.ssrc);
+        }
     }
 
     /// Where to send, and the payload type of our own sound.

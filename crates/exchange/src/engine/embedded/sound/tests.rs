@@ -316,6 +316,24 @@ async fn a_codec_that_changes_in_mid_call_is_transcoded_then_relayed_again() {
     line_b.close().await;
 }
 
+#[tokio::test]
+async fn what_is_not_sent_during_a_hold_is_not_taken_for_lost() {
+    let mut house = House::new();
+    let (mut alice, mut bob) = (Phone::new(Codec::Pcmu, 500.0).await, Phone::new(Codec::Pcmu, 1000.0).await);
+    let (line_a, line_b) = (house.line(1, &alice), house.line(2, &bob));
+    line_a.bridge_to(&line_b);
+    line_b.bridge_to(&line_a);
+    talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| hears(p[0].0, 1000.0)).await;
+    line_a.agree(Terms { remote: None, remote_rtcp: None, ..alice.terms() }).unwrap();
+    let before = alice.heard.len();
+    talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| p[0].0.heard.len() > before + 24_000).await;
+    line_a.agree(alice.terms()).unwrap();
+    talk(&mut [(&mut alice, &line_a), (&mut bob, &line_b)], |p| hears(p[0].0, 1000.0)).await;
+    assert_continuous(&alice);
+    line_a.close().await;
+    line_b.close().await;
+}
+
 /// Relayed, and transcoded; as events, and told by signalling.
 #[tokio::test]
 async fn the_keys_of_a_feature_code_are_not_passed_on_and_all_others_are_in_order() {
