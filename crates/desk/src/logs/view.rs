@@ -130,6 +130,7 @@ pub enum PlayerState {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and it is replaced whole")]
 pub enum DetailsView {
     Loading {
         call: CallId,
