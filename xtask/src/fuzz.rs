@@ -102,9 +102,13 @@ fn targets() -> Result<Vec<String>> {
 }
 
 fn build() -> Result<()> {
+    // A build of the workspace replaces the file that this program was started from.
+    let wrapper = root().join("target/fuzz/rustc");
+    fs::create_dir_all(root().join("target/fuzz")).context("making target/fuzz")?;
+    fs::copy("/proc/self/exe", &wrapper).with_context(|| format!("making {}", wrapper.display()))?;
     let mut command = Command::new("cargo");
     command.args(["build", "--locked", "-p", "fuzz", "--features", "libfuzzer", "--bins"]).current_dir(root());
-    command.env("RUSTC_WORKSPACE_WRAPPER", env::current_exe()?).env(AS_RUSTC, "1");
+    command.env("RUSTC_WORKSPACE_WRAPPER", wrapper).env(AS_RUSTC, "1");
     finish(command)
 }
 

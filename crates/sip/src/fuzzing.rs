@@ -162,7 +162,8 @@ impl Attacked {
                 Event::Leg { .. }
                 | Event::Registration { .. }
                 | Event::Subscription { .. }
-                | Event::Messages { .. } => {}
+                | Event::Messages { .. }
+                | Event::NetworkChanged => {}
             }
         }
         let caught = self.core.io.net.caught.as_mut().map(std::mem::take).unwrap_or_default();
