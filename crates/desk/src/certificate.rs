@@ -9,7 +9,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
-use sha2::{Digest, Sha256};
+use softphone::Fingerprint;
 
 /// What the last refused handshake found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl ServerCertVerifier for Pin {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let fingerprint = fingerprint(end_entity);
+        let fingerprint = Fingerprint::of(end_entity).to_string();
         let doubt = match &self.accepted {
             Some(accepted) if *accepted == fingerprint => return Ok(ServerCertVerified::assertion()),
             Some(_) => Doubt::Changed { fingerprint },
@@ -91,10 +91,4 @@ impl ServerCertVerifier for Pin {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
-}
-
-/// SHA-256 of the certificate as `AB:CD:…`, as `openssl x509 -fingerprint -sha256` prints it.
-fn fingerprint(certificate: &CertificateDer<'_>) -> String {
-    let bytes = Sha256::digest(certificate);
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
 }

@@ -10,7 +10,6 @@ use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
-use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::{Section, mistakes::Found};
@@ -133,6 +132,5 @@ pub fn load_tls(certificate: &Path, key: &Path) -> Result<Tls, TlsTrouble> {
 /// SHA-256 of a DER certificate, `AB:CD:…`.
 #[must_use]
 pub fn fingerprint(der: &[u8]) -> String {
-    let bytes = Sha256::digest(der);
-    bytes.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(":")
+    sip::Fingerprint::of(der).to_string()
 }

@@ -174,7 +174,11 @@ impl Port {
                     Some((remote, _)) if !ours => self.forward(&mut outgoing, now, packet, payload_type, remote),
                     Some(_) => {}
                     // On hold the far end takes nothing, and afterwards must not believe it lost.
-                    None => outgoing.leave_out(packet),
+                    None => {
+                        if let Ok(header) = Header::parse(packet) {
+                            outgoing.leave_out(header.ssrc);
+                        }
+                    }
                 }
                 true
             }
@@ -185,9 +189,7 @@ impl Port {
 
     /// A packet of the other leg, from `ssrc`, is not sent on: the next one follows with no gap in the numbers.
     pub fn leave_out(&self, ssrc: u32) {
-        if let Some(relay) = &mut lock(&self.outgoing).relay {
-            relay.leave_out(ssrc);
-        }
+        lock(&self.outgoing).leave_out(ssrc);
     }
 
     fn forward(&self, outgoing: &mut Outgoing, now: Duration, packet: &mut [u8], payload_type: u8, to: SocketAddr) {
@@ -433,9 +435,9 @@ impl Outgoing {
         Some(self.relay.as_ref()?.position().ssrc)
     }
 
-    fn leave_out(&mut self, packet: &[u8]) {
-        if let (Some(relay), Ok(header)) = (&mut self.relay, Header::parse(packet)) {
-            relay.leave_out(header.ssrc);
+    fn leave_out(&mut self, ssrc: u32) {
+        if let Some(relay) = &mut self.relay {
+            relay.leave_out(ssrc);
         }
     }
 
