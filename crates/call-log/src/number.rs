@@ -1,12 +1,17 @@
 //! Telephone numbers however they are written: `+91 98123`, `0091 98123`, `098123` and `98123` find one another.
 //!
-//! The one thing that needs knowledge is where a country calling code ends; ITU-T E.164 makes the codes prefix-free, so
-//! their lengths are enough. No numbering plan is needed, and none can be out of date.
+//! Two things need knowledge: where a country calling code ends (ITU-T E.164 makes the codes prefix-free, so their
+//! lengths are enough), and the few countries that dial something else than a zero before a national number. No numbering
+//! plan is needed.
 
 use crate::fold::digit;
 
 /// Fewer digits are the beginning of something, no fragment.
 pub(crate) const MIN_FRAGMENT: usize = 3;
+
+/// What is dialled instead of a zero before a national number, and in the countries with which codes (ITU-T Operational
+/// Bulletin, "Dialling procedures"): Russia and Kazakhstan, Belarus, Turkmenistan; Hungary.
+const TRUNK_PREFIXES: [(&str, &[&str]); 2] = [("8", &["7", "375", "993"]), ("06", &["36"])];
 
 /// A number's digits: with its country code if it was written with one, else without the trunk zero.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -59,7 +64,10 @@ impl Digits {
         if self.country > 0 {
             // What was typed as international begins the number; or its rest does, if that was written without a code.
             return match country {
-                0 if self.national().len() >= MIN_FRAGMENT => at(0, self.national()),
+                0 if self.national().len() >= MIN_FRAGMENT => at(0, self.national()).or_else(|| {
+                    let trunk = trunk_prefix(&self.digits[..self.country])?.trim_start_matches('0');
+                    kept.starts_with(trunk).then(|| at(trunk.len(), self.national()))?
+                }),
                 0 => None,
                 _ => at(0, &self.digits),
             };
@@ -67,8 +75,28 @@ impl Digits {
         if self.digits.len() < MIN_FRAGMENT {
             return at(0, &self.digits).or_else(|| at(country, &self.digits));
         }
-        kept.find(&self.digits).map(|from| from..from + self.digits.len())
+        kept.find(&self.digits).map(|from| from..from + self.digits.len()).or_else(|| {
+            let trunk = trunk_prefix(&kept[..country])?;
+            self.without_trunk(trunk).and_then(|national| at(country, national))
+        })
     }
+
+    /// What has to be in a kept number's digits, one of these at least, if this typed one is to be found in it.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = &str> {
+        let national = if self.country > 0 { self.national() } else { "" };
+        let texts = [&self.fragment, &self.digits, national].into_iter();
+        let abroad = TRUNK_PREFIXES.iter().filter_map(|(trunk, _)| self.without_trunk(trunk));
+        texts.chain(abroad).filter(|text| text.len() >= MIN_FRAGMENT)
+    }
+
+    /// The rest of a number typed with this in front, if enough is left.
+    fn without_trunk(&self, trunk: &str) -> Option<&str> {
+        self.fragment.strip_prefix(trunk).filter(|national| national.len() >= MIN_FRAGMENT)
+    }
+}
+
+fn trunk_prefix(country: &str) -> Option<&'static str> {
+    TRUNK_PREFIXES.iter().find(|(_, codes)| codes.contains(&country)).map(|(trunk, _)| *trunk)
 }
 
 /// How many digits the country calling code at the beginning has (ITU-T E.164, list of assigned codes).
@@ -111,6 +139,12 @@ mod tests {
         found("+44 20 7946 0200", &["020 7946", "+4420", "7946", "0200", "0044 20"]);
         found("+44 20 7000 4200", &["00042", "042", "000", "0042"]);
         found("+39 06 1234567", &["06 1234", "+39 06"]);
+        let moscow = ["+7 495 123-45-67", "8 (495) 123-45-67", "007 495 1234567"];
+        let budapest = ["+36 1 234 5678", "06 1 234 5678"];
+        for forms in [&moscow[..], &budapest] {
+            forms.iter().for_each(|kept| found(kept, forms));
+        }
+        found("+7 495 1234567", &["8495", "8 (495) 12"]);
         found("+१ 415 5550100", &["415", "+1 415"]);
     }
 
@@ -119,6 +153,8 @@ mod tests {
         assert!(!finds("+919812345678", "9999"));
         assert!(!finds("+919812345678", "+44 98"));
         assert!(!finds("+919812345678", "12"), "two digits begin a number");
+        assert!(!finds("+919812345678", "8 98123"), "nobody dials an 8 in India");
+        assert!(!finds("+7 495 1234567", "8 123"), "the trunk prefix stands at the beginning");
     }
 
     #[test]

@@ -36,3 +36,8 @@ pub(crate) fn get(db: &Connection, party: u32) -> Result<Party, Error> {
         .optional()?;
     found.ok_or_else(|| Error::damaged(format!("a call names party {party}, which is not there")))
 }
+
+pub(crate) fn remove(db: &Connection, party: u32) -> Result<(), Error> {
+    db.prepare_cached("DELETE FROM parties WHERE party = ?1")?.execute([party])?;
+    Ok(())
+}

@@ -1,11 +1,12 @@
 //! Removing the oldest calls, so that the log never fills the disk.
 
-use protocol::{CallId, Timestamp};
+use protocol::Timestamp;
 use rusqlite::Connection;
 
-use crate::mine::Mine;
+use crate::index::Index;
+use crate::mine::{Mine, drafts};
 use crate::records::Records;
-use crate::{CallLog, Error, calls, meta, sounds};
+use crate::{CallLog, Error, calls, meta, parties, sounds};
 
 /// Calls removed in one step: a few milliseconds.
 const STEP: u32 = 500;
@@ -27,13 +28,13 @@ pub struct Retained {
     pub removed: u32,
     /// There is more to do: take another step when nothing else is waiting.
     pub more: bool,
-    /// Of the time before this, only calls with unsent remarks are here. `None`: the log has what the exchange has.
+    /// Of the time before this, only calls with remarks that are unsent, or begun, are here. `None`: the log has what the exchange has.
     pub complete_from: Option<Timestamp>,
 }
 
 impl CallLog {
-    /// Takes one small step towards what may be kept. A call with unsent remarks stays. What was removed does not come
-    /// back by [`CallLog::keep`]; to have it again, [`CallLog::wipe`] the log and fetch.
+    /// Takes one small step towards what may be kept. A call with remarks that are unsent, or begun, stays. What was
+    /// removed does not come back by [`CallLog::keep`]; to have it again, [`CallLog::wipe`] the log and fetch.
     ///
     /// # Errors
     /// Any fault of the file.
@@ -50,6 +51,10 @@ impl Records {
         let before = if too_big { i64::MAX } else { too_old };
         let rows = self.removable(before, mine)?;
         let removed = self.remove_all(&rows, oldest_kept, mine)?;
+        if removed == 0 {
+            // Who has another name now, and numbers outside that a removed call went to.
+            self.remove_unnamed(|index| index.parties().collect(), mine)?;
+        }
         let given_back = give_back(&self.db)?;
         let more = removed > 0 || given_back;
         if !more {
@@ -61,8 +66,8 @@ impl Records {
 
     fn removable(&self, before: i64, mine: &Mine) -> Result<Vec<i64>, Error> {
         let mut wanted = Vec::new();
-        for unsent in mine.unsent() {
-            wanted.extend(calls::find(&self.db, &CallId(unsent.call.0))?.map(|(row, _)| row));
+        for call in mine.unsent().into_iter().map(|unsent| unsent.call).chain(drafts::calls(&mine.db)?) {
+            wanted.extend(calls::find(&self.db, &call)?.map(|(row, _)| row));
         }
         let ask = STEP.saturating_add(u32::try_from(wanted.len()).unwrap_or(u32::MAX));
         let mut rows = calls::oldest(&self.db, before, ask)?;
@@ -89,14 +94,24 @@ impl Records {
         if let Some(index) = self.loaded_index() {
             index.remove_oldest(rows);
         }
+        self.remove_unnamed(|_| parties, mine)?;
+        Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Removes those of the parties that no call names any more.
+    fn remove_unnamed(&mut self, of: impl FnOnce(&Index) -> Vec<u32>, mine: &Mine) -> Result<(), Error> {
         let (index, _) = self.index(mine)?;
-        parties.retain(|party| !index.names(*party));
+        let mut unnamed = of(index);
+        unnamed.retain(|party| !index.names(*party));
         let tx = self.db.transaction()?;
-        for party in &parties {
-            tx.prepare_cached("DELETE FROM parties WHERE party = ?1")?.execute([party])?;
+        for party in &unnamed {
+            parties::remove(&tx, *party)?;
         }
         tx.commit()?;
-        Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
+        if let Some(index) = self.loaded_index() {
+            unnamed.into_iter().for_each(|party| index.forget_party(party));
+        }
+        Ok(())
     }
 }
 

@@ -170,8 +170,18 @@ impl Index {
 
     /// Whether a call names the party.
     pub fn names(&self, party: u32) -> bool {
-        let calls = self.caller.count(party) + self.dialled.count(party);
-        calls > 0 || self.crews_with_party.contains_key(&party)
+        let crews = self.crews_with_party.get(&party);
+        self.caller.count(party) + self.dialled.count(party) > 0
+            || crews.is_some_and(|crews| crews.iter().any(|crew| self.crew.count(*crew) > 0))
+    }
+
+    pub fn parties(&self) -> impl Iterator<Item = u32> {
+        self.things.parties()
+    }
+
+    /// No call names the party, and it is not in the file any more.
+    pub fn forget_party(&mut self, party: u32) {
+        self.things.forget_party(party);
     }
 
     /// Where in `order` the row is, or would be.

@@ -57,6 +57,15 @@ impl Things {
         self.numbers.knows(party)
     }
 
+    pub fn parties(&self) -> impl Iterator<Item = u32> {
+        (0..self.numbers.spans.len() as u32).filter(|party| self.numbers.knows(*party))
+    }
+
+    /// Its words stay and lead to no call: a party's place is never given to another.
+    pub fn forget_party(&mut self, party: u32) {
+        self.numbers.spans[party as usize].0 = u32::MAX;
+    }
+
     pub fn atom(&mut self, atom: u32, name: &str) {
         self.add(ATOM, atom, name);
     }
@@ -162,11 +171,10 @@ impl Numbers {
                 }
             }
         };
-        let texts = [typed.fragment.as_str(), &typed.digits, if typed.country > 0 { typed.national() } else { "" }];
         if typed.digits.len() < number::MIN_FRAGMENT {
             return (0..self.spans.len() as u32).for_each(check);
         }
-        for text in texts.iter().filter(|text| text.len() >= number::MIN_FRAGMENT) {
+        for text in typed.wanted() {
             self.rarest(text).iter().copied().for_each(&mut check);
         }
     }

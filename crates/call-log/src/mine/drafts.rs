@@ -45,6 +45,12 @@ pub(crate) fn get(db: &Connection, call: &CallId) -> Result<Option<Draft>, Error
     Ok(found)
 }
 
+pub(crate) fn calls(db: &Connection) -> Result<Vec<CallId>, Error> {
+    let mut all = db.prepare_cached("SELECT call FROM drafts")?;
+    let calls = all.query_map([], |row| row.get(0).map(CallId))?;
+    Ok(calls.collect::<Result<_, _>>()?)
+}
+
 pub(crate) fn forget(db: &Connection, call: &CallId) -> Result<(), Error> {
     db.prepare_cached("DELETE FROM drafts WHERE call = ?1")?.execute([call.as_str()])?;
     Ok(())
