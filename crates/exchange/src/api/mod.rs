@@ -28,7 +28,7 @@ use axum::{
     routing::{MethodRouter, get, post, put},
 };
 use axum_server::{Handle, tls_rustls::RustlsConfig};
-use protocol::{SipAccount, UserId};
+use protocol::{MAX_REMARK_CHARS, SipAccount, UserId};
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::{
@@ -133,8 +133,9 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 17] {
     ]
 }
 
-/// No request of ours is larger.
-const MAX_BODY: usize = 16 << 10;
+/// No request of ours is larger. The longest is a note of characters that some program writes as `\ud83d\ude00`, 12 bytes each.
+const MAX_BODY: usize = 32 << 10;
+const _: () = assert!(12 * MAX_REMARK_CHARS < MAX_BODY);
 
 fn router(api: Api) -> Router {
     let routed = routes().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));

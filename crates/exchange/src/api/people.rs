@@ -25,7 +25,7 @@ pub(super) async fn directory(State(api): State<Api>, _caller: Caller) -> Answer
     (status = 200, description = "Done", body = User),
     (status = 400, description = "The body is not what it should be", body = ApiError),
     (status = 401, description = "Not signed in", body = ApiError),
-    (status = 413, description = "The body has more than 16 KiB", body = ApiError),
+    (status = 413, description = "The body has more than 32 KiB", body = ApiError),
 ))]
 pub(super) async fn set_presence(
     State(api): State<Api>,

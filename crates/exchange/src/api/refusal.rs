@@ -38,7 +38,7 @@ impl Refused {
     }
 
     pub fn too_large() -> Self {
-        let message = "The request is too large. Send at most 16 KiB.";
+        let message = "The request is too large. Send at most 32 KiB.";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 

@@ -22,7 +22,7 @@ use super::{
         (status = 401, description = "Not signed in", body = ApiError),
         (status = 404, description = "No such finished call, or not for you", body = ApiError),
         (status = 409, description = "Others were faster (`conflict.remarks`); with what there is now", body = RemarksConflict),
-        (status = 413, description = "The body has more than 16 KiB", body = ApiError),
+        (status = 413, description = "The body has more than 32 KiB", body = ApiError),
         (status = 503, description = "Done, but not on the disk yet (`unwritten`): send it again later", body = ApiError),
     )
 )]

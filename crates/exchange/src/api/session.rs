@@ -29,7 +29,7 @@ use crate::{
     (status = 200, description = "Signed in", body = Session),
     (status = 400, description = "The body is not what it should be", body = ApiError),
     (status = 401, description = "User or password is wrong", body = ApiError),
-    (status = 413, description = "The body has more than 16 KiB", body = ApiError),
+    (status = 413, description = "The body has more than 32 KiB", body = ApiError),
     (status = 429, description = "Too many attempts failed; Retry-After says how long to wait", body = ApiError),
 ))]
 pub(super) async fn sign_in(

@@ -76,7 +76,7 @@ pub(super) async fn transfer_targets(
         (status = 403, description = "You may not move this call, or not this way (`denied.…`)", body = ApiError),
         (status = 404, description = "No such live call", body = ApiError),
         (status = 409, description = "Not now (`denied.…`), or not there (`ineligible.…`)", body = ApiError),
-        (status = 413, description = "The body has more than 16 KiB", body = ApiError),
+        (status = 413, description = "The body has more than 32 KiB", body = ApiError),
     )
 )]
 pub(super) async fn transfer(

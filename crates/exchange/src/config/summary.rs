@@ -34,6 +34,8 @@ pub fn summary(account: &Account) -> String {
     if account.departments.is_empty() {
         out.push_str(": none");
     }
+    let marks: Vec<_> = account.dispositions.iter().map(|d| d.name.as_str()).collect();
+    let _ = write!(out, "\nFinished calls can be marked: {}", marks.join(", "));
     out
 }
 

@@ -235,7 +235,7 @@ async fn malformed_requests_are_told_what_is_wrong_and_where() {
         ("{}".into(), 400, "missing field `user`"),
         (String::new(), 400, "EOF"),
         ("[".repeat(10_000), 400, "expected a string"),
-        (format!("{{\"user\": \"{}\"}}", "x".repeat(20_000)), 413, "at most 16 KiB"),
+        (format!("{{\"user\": \"{}\"}}", "x".repeat(40_000)), 413, "at most 32 KiB"),
     ];
     for (body, wanted, says) in cases {
         let (status, error) = refusal(post(body).await.unwrap()).await;

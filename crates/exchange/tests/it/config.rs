@@ -374,7 +374,8 @@ fn the_policies_in_force_are_told_in_a_few_lines() {
          Ravi Kumar: announcement\n\
          Departments\n  \
          Support: rings 20 s, all at once; waits up to 120 s\n  \
-         Sales: rings 20 s, round robin; waits up to 120 s"
+         Sales: rings 20 s, round robin; waits up to 120 s\n\
+         Finished calls can be marked: Resolved, Call back, Wrong number, Spam"
     );
 }
 

@@ -162,6 +162,9 @@ async fn what_can_not_be_remarked_is_refused_with_what_to_do() {
     }
     assert_eq!(maya.get::<CallRecord>(&format!("/v1/calls/{}", call.id)).await, call, "nothing has changed");
     assert_eq!(taken(remark(&maya, &call, 0, &"é".repeat(2000), None).await).await.note.chars().count(), 2000);
+    let escaped = format!("{{\"base\": 1, \"note\": \"{}\"}}", "\\ud83d\\ude00".repeat(2000));
+    let put = office.http.put(office.url(&path)).bearer_auth(&maya.session.token).body(escaped);
+    assert_eq!(taken(put.send().await.unwrap()).await.note, "😀".repeat(2000), "as long on the wire as a note can be");
     office.exchange.stop().await;
 }
 
