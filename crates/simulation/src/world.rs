@@ -594,12 +594,13 @@ impl World {
 
     fn own_check(&self) -> Checked {
         self.board.check().map_err(|v| Violation::other(format!("the switchboard finds in itself: {v}")))?;
-        let live = self.board.live_calls();
+        let mut live = self.board.live_calls();
+        let shown = self.board.live_calls().count();
         let ours = self.books.cases.values().filter(|c| c.shown.is_some()).count();
-        let same = live.iter().all(|call| {
+        let same = live.all(|call| {
             self.books.ids.get(&call.id).and_then(|key| self.books.cases.get(key)?.shown.as_ref()) == Some(call)
         });
-        check(same && live.len() == ours, || "what was published differs from what is live".to_owned())
+        check(same && shown == ours, || "what was published differs from what is live".to_owned())
     }
 
     // The exchange itself.

@@ -180,9 +180,8 @@ impl Switchboard {
     }
 
     /// All live calls, oldest first.
-    #[must_use]
-    pub fn live_calls(&self) -> Vec<LiveCall> {
-        self.calls.values().filter_map(|call| call.shown.clone()).collect()
+    pub fn live_calls(&self) -> impl Iterator<Item = &LiveCall> {
+        self.calls.values().filter_map(|call| call.shown.as_ref())
     }
 
     /// All users by id, as they are now.

@@ -154,7 +154,7 @@ impl Api {
     /// What `user` may do with the call, with no targets yet.
     async fn right_to_move(&self, user: UserId, call: CallId) -> Answer<Option<TransferTargets>> {
         let right = self.0.brain.look(move |s| {
-            let live = s.live_calls().into_iter().find(|c| c.id == call && s.may_see(&user, c))?;
+            let live = s.live_calls().find(|c| c.id == call && s.may_see(&user, c))?;
             let Rights { transfer, consult, outside, .. } = s.rights(&user, &call);
             let (right, consult, outside) = (transfer.into(), consult.into(), outside.into());
             Some(TransferTargets { call, revision: live.revision, right, consult, outside, targets: Vec::new() })

@@ -233,8 +233,8 @@ impl RowRights {
 /// The live calls that `user` may see, with what they may do to them.
 #[must_use]
 pub fn rows(switchboard: &Switchboard, user: &UserId) -> Vec<LiveRow> {
-    let calls = switchboard.live_calls().into_iter().filter(|call| switchboard.may_see(user, call));
-    calls.map(|call| RowRights::of(switchboard.rights(user, &call.id)).row(call)).collect()
+    let calls = switchboard.live_calls().filter(|call| switchboard.may_see(user, call));
+    calls.map(|call| RowRights::of(switchboard.rights(user, &call.id)).row(call.clone())).collect()
 }
 
 /// Stands for what `user` may see of the records: the same as long as that is the same.
