@@ -3,7 +3,7 @@
 use audio_codec::{g722, pcma, pcmu};
 use opusic_c::{Application, Bitrate, Channels, InbandFec, SampleRate, Signal};
 
-use crate::{FRAME, Frame, RATE, Resampler, g711_plc::Concealer};
+use crate::{FRAME, RATE, Resampler, g711_plc::Concealer};
 
 /// What a call's sound is encoded with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -82,6 +82,8 @@ impl Codec {
 pub enum CodecError {
     #[error("opus: {0}")]
     Opus(&'static str),
+    #[error("{0} samples are too much for one packet; encode at most 60 ms at a time")]
+    TooMuch(usize),
     #[error("{codec} payload of {bytes} bytes is not sound")]
     Payload { codec: &'static str, bytes: usize },
 }
@@ -94,12 +96,14 @@ impl From<opusic_c::ErrorCode> for CodecError {
 
 /// The longest payload anyone may send us: 120 ms, Opus's longest packet (RFC 6716 section 2.1.4).
 const MAX_SAMPLES: usize = 6 * FRAME;
+/// The longest sound that is encoded at once: 60 ms.
+const MOST_AT_ONCE: usize = 3 * FRAME;
 /// libopus conceals in steps of 2.5 ms.
 const OPUS_UNIT: usize = 120;
 /// What one encoded frame takes at most: Opus's largest single-frame packet (RFC 6716 section 3.2.1).
 const MAX_PAYLOAD: usize = 1275;
 
-/// Encodes frames of 20 ms.
+/// Encodes 10 to 60 ms at a time.
 pub struct Encoder(Encoding);
 
 enum Encoding {
@@ -122,16 +126,23 @@ impl Encoder {
         }))
     }
 
-    /// Appends the frame's payload to `out`.
+    /// Appends the payload of `pcm` to `out`: of 10, 20, 40 or 60 ms, and of any other ten up to 60 where that is not Opus.
     ///
     /// # Errors
-    /// If libopus refuses.
-    pub fn encode(&mut self, pcm: &Frame, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    /// If libopus refuses, or it is too much.
+    pub fn encode(&mut self, pcm: &[i16], out: &mut Vec<u8>) -> Result<(), CodecError> {
+        if pcm.len() > MOST_AT_ONCE {
+            return Err(CodecError::TooMuch(pcm.len()));
+        }
         let start = out.len();
         out.resize(start + MAX_PAYLOAD, 0);
         let written = match &mut self.0 {
             Encoding::Opus(opus) => {
-                opus.encode_to_slice(&pcm.map(i16::cast_unsigned), &mut out[start..]).map_err(CodecError::from)
+                let mut unsigned = [0_u16; MOST_AT_ONCE];
+                for (to, from) in unsigned.iter_mut().zip(pcm) {
+                    *to = from.cast_unsigned();
+                }
+                opus.encode_to_slice(&unsigned[..pcm.len()], &mut out[start..]).map_err(CodecError::from)
             }
             Encoding::G722(codec, down) => resample_and_encode(&mut **codec, down, pcm, &mut out[start..]),
             Encoding::Pcmu(codec, down) => resample_and_encode(codec, down, pcm, &mut out[start..]),
@@ -157,10 +168,11 @@ fn opus_encoder() -> Result<opusic_c::Encoder, opusic_c::ErrorCode> {
 fn resample_and_encode(
     codec: &mut dyn audio_codec::Encoder,
     down: &mut Resampler,
-    pcm: &Frame,
+    pcm: &[i16],
     out: &mut [u8],
 ) -> Result<usize, CodecError> {
-    let mut narrow = [0_i16; FRAME];
+    // 16 kHz at most.
+    let mut narrow = [0_i16; MOST_AT_ONCE / 3];
     let count = down.resample_into(pcm, &mut narrow);
     codec.encode_into(&narrow[..count], out).map_err(|_| CodecError::Payload { codec: "G.7xx", bytes: out.len() })
 }

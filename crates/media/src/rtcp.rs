@@ -97,6 +97,12 @@ fn ntp(now: Duration) -> u64 {
     (now.as_secs() << 32) | ((u64::from(now.subsec_nanos()) << 32) / 1_000_000_000)
 }
 
+/// Who wrote a report: the SSRC of its first packet (RFC 3550 section 6.1).
+#[must_use]
+pub fn writer(report: &[u8]) -> Option<u32> {
+    report.get(4..8)?.try_into().ok().map(u32::from_be_bytes)
+}
+
 /// Whether a datagram on a port shared with RTP is RTCP (RFC 5761 section 4).
 #[must_use]
 pub fn is_rtcp(datagram: &[u8]) -> bool {

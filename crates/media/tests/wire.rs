@@ -41,7 +41,7 @@ fn every_codec_carries_a_tone_at_its_level() {
         let (mut payload, mut heard) = (Vec::new(), Vec::new());
         for frame in tones::sine(1000.0, 1000, -10.0).chunks_exact(FRAME) {
             payload.clear();
-            encoder.encode(frame.try_into().unwrap(), &mut payload).unwrap();
+            encoder.encode(frame, &mut payload).unwrap();
             assert_eq!(decoder.decode(&payload, &mut heard).unwrap(), FRAME, "{codec:?}");
         }
         let steady = &heard[9600..38_400];
@@ -91,7 +91,7 @@ fn fec_brings_back_what_plain_concealment_cannot() {
             .chunks_exact(FRAME)
             .map(|frame| {
                 let mut payload = Vec::new();
-                encoder.encode(frame.try_into().unwrap(), &mut payload).unwrap();
+                encoder.encode(frame, &mut payload).unwrap();
                 payload
             })
             .collect();
@@ -124,7 +124,7 @@ fn concealment_repeats_and_fades() {
     let (mut payload, mut heard) = (Vec::new(), Vec::new());
     for frame in tones::sine(200.0, 200, -10.0)[..7 * FRAME].chunks_exact(FRAME) {
         payload.clear();
-        encoder.encode(frame.try_into().unwrap(), &mut payload).unwrap();
+        encoder.encode(frame, &mut payload).unwrap();
         decoder.decode(&payload, &mut heard).unwrap();
     }
     let start = heard.len();

@@ -117,7 +117,8 @@ pub enum LegEvent {
     Confirmed {
         sdp: Option<String>,
     },
-    /// A re-INVITE or UPDATE with an offer: [`crate::Endpoint::answer_offer`] must follow.
+    /// A re-INVITE or UPDATE with an offer: [`crate::Endpoint::answer_offer`] must follow. Empty: they want ours (RFC 3261 section
+    /// 14.1), and their answer to it comes as [`Self::OfferAnswered`].
     Offer {
         sdp: String,
     },

@@ -75,6 +75,7 @@ struct Audio {
     /// From their point of view.
     direction: Direction,
     ptime: Option<u32>,
+    maxptime: Option<u32>,
     /// RTP/SAVP or SAVPF: nothing in the clear.
     encrypted_only: bool,
     keys: Vec<Crypto>,
@@ -91,7 +92,7 @@ pub struct Negotiated {
     pub telephone_event: Option<u8>,
     /// From our point of view, after hold: what we may do.
     pub direction: Direction,
-    /// Milliseconds.
+    /// How much sound they want in a packet, milliseconds.
     pub ptime: u32,
     /// `None`: in the clear.
     pub srtp: Option<SrtpKeys>,
@@ -258,9 +259,10 @@ fn read_audio(sdp: &sdp_types::Session, media: &sdp_types::Media) -> Result<Audi
     let direction = wanted(&media.attributes).or_else(|| wanted(&sdp.attributes)).unwrap_or_default();
     // The hold of RFC 2543: nowhere to send to.
     let direction = if ip.is_unspecified() { Direction::of(direction.sends(), false) } else { direction };
-    let ptime = attribute(media, "ptime").and_then(|v| v.trim().parse().ok()).filter(|p| (10..=120).contains(p));
+    let time = |name| attribute(media, name).and_then(|v| v.trim().parse().ok()).filter(|p| (10..=240).contains(p));
+    let (ptime, maxptime) = (time("ptime"), time("maxptime"));
     let (encrypted_only, keys) = (is_encrypted(&media.proto), crypto::read(media));
-    Ok(Audio { rtp, rtcp, rtcp_mux, codecs: read_codecs(media), direction, ptime, encrypted_only, keys })
+    Ok(Audio { rtp, rtcp, rtcp_mux, codecs: read_codecs(media), direction, ptime, maxptime, encrypted_only, keys })
 }
 
 fn attribute<'a>(media: &'a sdp_types::Media, name: &str) -> Option<&'a str> {
@@ -407,7 +409,7 @@ fn negotiate(audio: &Audio, local: &LocalMedia, srtp: Option<SrtpKeys>) -> Resul
         rtcp_mux: audio.rtcp_mux,
         telephone_event: event.filter(|_| local.telephone_event.is_some()),
         direction: local.direction.with_remote(audio.direction),
-        ptime: audio.ptime.unwrap_or(local.ptime),
+        ptime: audio.ptime.unwrap_or(local.ptime).min(audio.maxptime.unwrap_or(u32::MAX)),
         codecs,
         srtp,
     })

@@ -22,6 +22,8 @@ pub(crate) struct Agreed {
     pub(crate) codec: Codec,
     pub(crate) payload_type: u8,
     pub(crate) dtmf: Option<u8>,
+    /// How much sound the far end wants in a packet, milliseconds.
+    pub(crate) ptime: u32,
     pub(crate) receive: Vec<(u8, Codec)>,
     pub(crate) receive_dtmf: Option<u8>,
     pub(crate) held_by_them: bool,
@@ -154,6 +156,7 @@ fn agreed(
         codec,
         payload_type,
         dtmf: negotiated.telephone_event,
+        ptime: negotiated.ptime,
         receive,
         receive_dtmf,
         held_by_them: negotiated.held_by_remote(),

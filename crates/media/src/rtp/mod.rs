@@ -2,6 +2,7 @@
 
 mod delay;
 mod digits;
+mod latch;
 mod noise;
 mod playout;
 mod receiver;
@@ -11,6 +12,7 @@ mod source;
 mod store;
 
 pub use digits::DigitReader;
+pub use latch::Latch;
 pub(crate) use receiver::samples;
 pub use receiver::{ReceiverConfig, RtpReceiver, Stats};
 pub use relay::Relay;

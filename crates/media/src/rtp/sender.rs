@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use rtp_types::RtpPacketBuilder;
 
 use super::{Position, digits};
-use crate::{Codec, CodecError, Encoder, Frame};
+use crate::{Codec, CodecError, Encoder, FRAME, Frame};
 
 /// How long each digit sounds: 100 ms, then 60 ms for its three end packets (RFC 4733 section 2.5.1.4).
 const DIGIT_FRAMES: u16 = 5;
@@ -24,13 +24,19 @@ pub struct SenderConfig {
     pub dtmf_payload_type: Option<u8>,
 }
 
-/// Sends one stream. Call [`frame`](Self::frame), or [`skip`](Self::skip), every 20 ms.
+/// Sends one stream. Call [`frame`](Self::frame), or [`skip`](Self::skip), every 20 ms, and after a frame
+/// [`rest`](Self::rest) until nothing is left.
 pub struct RtpSender {
     config: SenderConfig,
     encoder: Encoder,
     position: Position,
     /// Ticks of the RTP clock in 20 ms.
     step: u32,
+    /// Samples in a packet.
+    length: usize,
+    /// Spoken and not sent yet: less than a packet once a frame and its rest are taken.
+    unsent: VecDeque<i16>,
+    sound: Vec<i16>,
     /// The next packet of voice begins a talk spurt (RFC 3551 section 4.1).
     marker: bool,
     waiting: VecDeque<u8>,
@@ -77,6 +83,9 @@ impl RtpSender {
             step: config.codec.rtp_clock() / 50,
             config: SenderConfig { ssrc: position.ssrc, ..config },
             position,
+            length: FRAME,
+            unsent: VecDeque::with_capacity(4 * FRAME),
+            sound: Vec::with_capacity(3 * FRAME),
             marker: true,
             waiting: VecDeque::new(),
             event: None,
@@ -86,21 +95,58 @@ impl RtpSender {
         })
     }
 
-    /// The packet for these 20 ms, to be sent now; a digit's event takes the voice's place. `None` if nothing needs to be
-    /// sent.
+    /// From now on a packet holds about this much sound, milliseconds: 20 until this is called. What the codec cannot do is
+    /// rounded down.
+    pub fn set_packet_time(&mut self, ms: u32) {
+        let times: &[u32] = match self.config.codec {
+            // RFC 6716 section 2.1.4.
+            Codec::Opus => &[10, 20, 40, 60],
+            Codec::G722 | Codec::Pcmu | Codec::Pcma => &[10, 20, 30, 40, 50, 60],
+        };
+        let ms = times.iter().rev().find(|time| **time <= ms).unwrap_or(&10);
+        self.length = *ms as usize * (FRAME / 20);
+    }
+
+    /// The packet that is due with these 20 ms, to be sent now; a digit's event takes the voice's place. `None` if nothing
+    /// needs to be sent.
     pub fn frame(&mut self, pcm: &Frame) -> Option<&[u8]> {
         if self.event.is_none() {
             self.event =
                 self.waiting.pop_front().map(|code| Event { code, timestamp: self.position.timestamp, frames: 0 });
         }
-        let written = if self.event.is_some() { self.write_event() } else { self.write_voice(pcm) };
-        self.position.timestamp = self.position.timestamp.wrapping_add(self.step);
+        if self.event.is_some() {
+            self.unsent.clear();
+            let written = self.write_event();
+            self.position.timestamp = self.position.timestamp.wrapping_add(self.step);
+            return written.then_some(self.packet.as_slice());
+        }
+        let begins = self.position.timestamp;
+        self.position.timestamp = begins.wrapping_add(self.step);
+        if self.unsent.is_empty() && self.length == FRAME {
+            return self.write_voice(begins, pcm).then_some(self.packet.as_slice());
+        }
+        self.unsent.extend(pcm);
+        self.rest()
+    }
+
+    /// The next packet of the same 20 ms, where packets are shorter than that; to be sent now.
+    pub fn rest(&mut self) -> Option<&[u8]> {
+        if self.unsent.len() < self.length {
+            return None;
+        }
+        let ticks = self.unsent.len() as u32 * self.step / FRAME as u32;
+        let mut sound = std::mem::take(&mut self.sound);
+        sound.clear();
+        sound.extend(self.unsent.drain(..self.length));
+        let written = self.write_voice(self.position.timestamp.wrapping_sub(ticks), &sound);
+        self.sound = sound;
         written.then_some(self.packet.as_slice())
     }
 
     /// Lets 20 ms pass without sending (hold), so that the other side's timeline stays right.
     pub fn skip(&mut self) {
         self.position.timestamp = self.position.timestamp.wrapping_add(self.step);
+        self.unsent.clear();
         self.marker = true;
     }
 
@@ -146,13 +192,13 @@ impl RtpSender {
         self.sent.fraction_lost.map(|lost| f32::from(lost) / 256.0)
     }
 
-    fn write_voice(&mut self, pcm: &Frame) -> bool {
+    fn write_voice(&mut self, timestamp: u32, sound: &[i16]) -> bool {
         self.payload.clear();
-        if self.encoder.encode(pcm, &mut self.payload).is_err() || self.payload.is_empty() {
+        if self.encoder.encode(sound, &mut self.payload).is_err() || self.payload.is_empty() {
             return false;
         }
         let marker = std::mem::take(&mut self.marker);
-        self.write(self.config.payload_type, self.position.timestamp, marker)
+        self.write(self.config.payload_type, timestamp, marker)
     }
 
     /// All packets of an event bear the time of its start, and how long it has lasted (RFC 4733 section 2.5.1.2).

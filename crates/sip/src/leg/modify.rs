@@ -27,11 +27,20 @@ pub(super) enum Modify {
         sdp: String,
         tries: u8,
     },
-    /// They offered; the owner has to answer. `invite` is false for an UPDATE.
+    /// They offered, or want our offer; the owner has to answer.
     Theirs {
         tx: u64,
-        invite: bool,
+        answered: Answered,
     },
+}
+
+/// What brings the answer.
+#[derive(Clone, Copy)]
+pub(super) enum Answered {
+    Update,
+    Invite,
+    /// Ours was the offer: it went out in the 200.
+    TheirAck,
 }
 
 impl Modify {
@@ -184,21 +193,21 @@ impl Leg {
             return self.not_now(tx, status, io);
         }
         self.learn_target(request, io);
-        match request.sdp() {
-            Some(sdp) => {
-                if let Modify::Glare { sdp, .. } = std::mem::replace(&mut self.modify, Modify::Theirs { tx, invite }) {
-                    self.next_offer.get_or_insert(sdp);
-                }
-                self.now_early(sdp);
-                self.tell(LegEvent::Offer { sdp: sdp.to_owned() }, io);
+        let answered = match request.sdp() {
+            Some(_) if invite => Answered::Invite,
+            Some(_) => Answered::Update,
+            None if invite => Answered::TheirAck,
+            None => {
+                self.accept_update(tx, None, io);
+                return self.learn_identity(request, io);
             }
-            // They ask for our offer: what we have stands; their answer comes with the ACK.
-            None if invite => {
-                let sdp = self.local_sdp.clone();
-                self.confirm(tx, sdp, false, true, io);
-            }
-            None => self.accept_update(tx, None, io),
+        };
+        if let Modify::Glare { sdp, .. } = std::mem::replace(&mut self.modify, Modify::Theirs { tx, answered }) {
+            self.next_offer.get_or_insert(sdp);
         }
+        let sdp = request.sdp().unwrap_or_default();
+        self.now_early(sdp);
+        self.tell(LegEvent::Offer { sdp: sdp.to_owned() }, io);
         self.learn_identity(request, io);
     }
 
@@ -230,17 +239,16 @@ impl Leg {
     }
 
     pub(super) fn answer_offer(&mut self, answer: Result<String, u16>, io: &mut Io) {
-        let Modify::Theirs { tx, invite } = self.modify else { return };
+        let Modify::Theirs { tx, answered } = self.modify else { return };
         self.modify = Modify::Idle;
-        match answer {
-            Ok(sdp) if invite => {
-                self.confirm(tx, sdp, false, false, io);
-            }
-            Ok(sdp) => {
+        match (answer, answered) {
+            (Ok(sdp), Answered::Invite) => drop(self.confirm(tx, sdp, false, false, io)),
+            (Ok(sdp), Answered::TheirAck) => drop(self.confirm(tx, sdp, false, true, io)),
+            (Ok(sdp), Answered::Update) => {
                 self.local_sdp.clone_from(&sdp);
                 self.accept_update(tx, Some(sdp), io);
             }
-            Err(status) => self.reply(tx, if (300..700).contains(&status) { status } else { 488 }, io),
+            (Err(status), _) => self.reply(tx, if (300..700).contains(&status) { status } else { 488 }, io),
         }
         self.try_next_offer(io);
     }

@@ -130,6 +130,10 @@ impl Owner {
     fn offered(&mut self, call: CallKey, sdp: &str) {
         let Some(line) = self.lines.get_mut(&call) else { return };
         let leg = line.leg;
+        if sdp.is_empty() {
+            let offer = line.session.offer(line.call.wants_hold());
+            return self.endpoint.answer_offer(leg, Ok(offer));
+        }
         match line.session.answer(sdp, line.call.wants_hold()) {
             Ok((answer, agreed)) => {
                 self.endpoint.answer_offer(leg, Ok(answer));

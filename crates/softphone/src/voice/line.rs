@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use media::rtp::{Header, Latch};
 use media::{
     Frame, ReceiverConfig, RtpReceiver, RtpSender, SILENCE, SenderConfig, SrtpError, SrtpReceiver, SrtpSender,
     level_dbfs, rtcp,
@@ -49,8 +50,8 @@ struct Streams {
     ssrc: u32,
     /// `None`: in the clear.
     srtp: Option<Guard>,
-    /// Where RTP really comes from, if not from where SDP said: a NAT may change the port.
-    latched: Option<SocketAddr>,
+    /// Whose packets are heard.
+    latch: Latch,
     next_report: Duration,
 }
 
@@ -125,12 +126,11 @@ impl Line {
             let position = streams.sender.position();
             streams.sender = RtpSender::resume(sender_config(new, streams.ssrc), position)?;
         }
+        streams.sender.set_packet_time(new.ptime);
         if (&old.receive, old.receive_dtmf) != (&new.receive, new.receive_dtmf) {
             streams.receiver = RtpReceiver::new(&receiver_config(new));
         }
-        if old.remote_rtp != new.remote_rtp {
-            streams.latched = None;
-        }
+        streams.latch.renew(new.remote_rtp, new.signalling);
         Ok(())
     }
 
@@ -180,15 +180,14 @@ impl Line {
             if streams.agreed.rtcp_mux {
                 self.report(now, from, bytes);
             }
-        } else if streams.may_come_from(from) && streams.packet(now, bytes) {
-            streams.latched = Some(from);
+        } else if streams.packet(now, from, bytes) {
             self.heard.note();
         }
     }
 
     fn report(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) {
         let Some(streams) = &mut self.streams else { return };
-        if from.ip() == streams.agreed.remote_rtcp.ip() {
+        if streams.latch.accepts_report(from, streams.agreed.remote_rtcp, rtcp::writer(bytes)) {
             let Some(bytes) = opened(&mut streams.srtp, bytes, SrtpReceiver::rtcp) else { return };
             self.heard.note();
             // Rubbish is not worth a word.
@@ -236,10 +235,13 @@ impl Line {
             None => self.source.next(),
         };
         let to = streams.rtp_destination();
-        let packet = streams.sender.frame(if self.muted { &SILENCE } else { &said });
-        if let Some(packet) = packet.and_then(|packet| closed(&mut streams.srtp, packet, SrtpSender::rtp)) {
-            // A full socket buffer loses this packet, as the network may.
-            let _lost = self.rtp.try_send_to(&packet, to);
+        let mut next = streams.sender.frame(if self.muted { &SILENCE } else { &said });
+        while let Some(packet) = next {
+            if let Some(packet) = closed(&mut streams.srtp, packet, SrtpSender::rtp) {
+                // A full socket buffer loses this packet, as the network may.
+                let _lost = self.rtp.try_send_to(&packet, to);
+            }
+            next = streams.sender.rest();
         }
     }
 
@@ -318,12 +320,14 @@ fn opened<'a>(
 impl Streams {
     fn new(now: Duration, agreed: Agreed) -> Result<Self, media::CodecError> {
         let ssrc = rand::random();
+        let mut sender = RtpSender::new(sender_config(&agreed, ssrc))?;
+        sender.set_packet_time(agreed.ptime);
         Ok(Self {
-            sender: RtpSender::new(sender_config(&agreed, ssrc))?,
+            sender,
             receiver: RtpReceiver::new(&receiver_config(&agreed)),
             ssrc,
             srtp: agreed.srtp.as_ref().map(|keys| Guard::new(None, keys)),
-            latched: None,
+            latch: Latch::new(agreed.remote_rtp, agreed.signalling),
             next_report: now + rtcp::INTERVAL,
             agreed,
         })
@@ -335,21 +339,18 @@ impl Streams {
         self.srtp = new.as_ref().map(|keys| Guard::new(before, keys));
     }
 
-    fn packet(&mut self, now: Duration, bytes: &[u8]) -> bool {
-        let packet = opened(&mut self.srtp, bytes, SrtpReceiver::rtp);
-        packet.is_some_and(|packet| self.receiver.packet(now, &packet).is_ok())
-    }
-
-    /// Packets count if they come from where SDP said, or, until one did, from another port of that host or of the
-    /// host that the signalling comes from.
-    fn may_come_from(&self, from: SocketAddr) -> bool {
-        let told = self.agreed.remote_rtp;
-        let known = from.ip() == told.ip() || Some(from.ip()) == self.agreed.signalling;
-        from == told || (known && self.latched.is_none_or(|latched| latched == from))
+    /// Whether it was the far end's.
+    fn packet(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) -> bool {
+        if !self.latch.expects(now, from) {
+            return false;
+        }
+        let Some(packet) = opened(&mut self.srtp, bytes, SrtpReceiver::rtp) else { return false };
+        let Ok(header) = Header::parse(&packet) else { return false };
+        self.latch.accept(now, from, &header) && self.receiver.packet(now, &packet).is_ok()
     }
 
     fn rtp_destination(&self) -> SocketAddr {
-        self.latched.unwrap_or(self.agreed.remote_rtp)
+        self.latch.source().unwrap_or(self.agreed.remote_rtp)
     }
 }
 

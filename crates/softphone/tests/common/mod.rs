@@ -1,6 +1,10 @@
 //! Phones on loopback, waiting for events.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod far;
+pub mod talker;
+pub mod wire;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -83,7 +83,7 @@ impl Core {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         match leg.stage {
             Stage::Calling { .. } => match accept(leg, sdp) {
-                Ok(()) => {
+                Ok(_) => {
                     leg.stage = Stage::Up;
                     self.report(EngineEvent::Answered { leg: id });
                 }
@@ -121,21 +121,24 @@ impl Core {
     /// A re-INVITE: hold, resume, another address or codec. The sound goes on.
     fn offered(&mut self, id: LegId, sdp: &str) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        let answer = renegotiate(leg, sdp);
-        let held = leg.held;
-        match answer {
+        match renegotiate(leg, sdp) {
             Ok(answer) => {
-                leg.held = answer.held;
                 leg.said.clone_from(&answer.sdp);
                 self.endpoint.answer_offer(leg.key, Ok(answer.sdp));
-                if answer.held != held {
-                    self.report(EngineEvent::Held { leg: id, held: answer.held });
-                }
+                self.held(id, answer.held);
             }
             Err(detail) => {
                 tracing::info!(leg = %id, "offer refused, the call goes on as it was: {detail}");
                 self.endpoint.answer_offer(leg.key, Err(488));
             }
+        }
+    }
+
+    /// Reports a hold that begins or ends.
+    pub fn held(&mut self, id: LegId, held: bool) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if std::mem::replace(&mut leg.held, held) != held {
+            self.report(EngineEvent::Held { leg: id, held });
         }
     }
 
@@ -207,12 +210,14 @@ fn renegotiate(leg: &mut Leg, text: &str) -> Result<Renegotiated, String> {
     Ok(Renegotiated { sdp: answer, held })
 }
 
-/// Takes the answer to our offer over.
-pub fn accept(leg: &Leg, text: &str) -> Result<(), String> {
+/// Takes the answer to our offer over, and says whether it holds us.
+pub fn accept(leg: &Leg, text: &str) -> Result<bool, String> {
     let (Some(line), Some(local)) = (&leg.line, &leg.local) else { return Err("an answer to no offer".into()) };
     let answer = Session::parse(text).map_err(|e| e.to_string())?;
     let negotiated = sdp::accept_answer(local, &answer).map_err(|e| e.to_string())?;
     let terms = terms::terms(&negotiated, Some(local), leg.remote.ip())
         .ok_or_else(|| sdp::SdpError::NoCommonCodec.to_string())?;
-    line.agree(terms).map_err(|e| e.to_string())
+    let held = terms.remote.is_none();
+    line.agree(terms).map_err(|e| e.to_string())?;
+    Ok(held)
 }

@@ -30,8 +30,9 @@ impl Core {
     /// Our offer was answered.
     pub fn lives(&mut self, id: LegId, answer: &str) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        if let Err(detail) = accept(leg, answer) {
-            tracing::info!(leg = %id, "the answer can't be used, the call goes on as it was: {detail}");
+        match accept(leg, answer) {
+            Ok(held) => self.held(id, held),
+            Err(detail) => tracing::info!(leg = %id, "the answer can't be used, the call goes on as it was: {detail}"),
         }
     }
 

@@ -65,6 +65,7 @@ pub fn terms(negotiated: &Negotiated, offered: Option<&LocalMedia>, signalling: 
         signalling,
         send,
         send_digits: negotiated.telephone_event,
+        ptime: negotiated.ptime,
         receive,
         srtp,
         receive_digits: offered.and_then(|o| o.telephone_event).or(negotiated.telephone_event),

@@ -302,15 +302,17 @@ impl Task {
         if media::rtcp::is_rtcp(packet) {
             return self.reported(packet, from);
         }
-        let port = self.port.clone();
+        let (now, port) = (self.now(), self.port.clone());
+        if !port.expects(now, from) {
+            return;
+        }
         let mut plain = match port.open(packet, false) {
             Some(Cow::Owned(plain)) => Some(plain),
             Some(Cow::Borrowed(_)) => None,
             None => return,
         };
         let packet = plain.as_deref_mut().unwrap_or(packet);
-        let Some(carried) = self.port.accept(packet, from) else { return };
-        let now = self.now();
+        let Some(carried) = port.accept(now, packet, from) else { return };
         self.port.measure(now, packet, carried);
         if carried == Carried::Digits && !self.passes(now, packet) {
             return;
@@ -386,7 +388,7 @@ impl Task {
 
     /// RTCP: in a relayed bridge it is for the other far end, else for us.
     fn reported(&self, report: &[u8], from: SocketAddr) {
-        if !self.port.accepts_report(from) {
+        if !self.port.accepts_report(report, from) {
             return;
         }
         let Some(report) = self.port.open(report, true) else { return };

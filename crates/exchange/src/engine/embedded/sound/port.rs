@@ -3,7 +3,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use media::rtp::{Header, Position, Relay};
+use media::rtp::{Header, Latch, Position, Relay};
 use media::{
     Codec, CodecError, Frame, LegMeter, ReceiverConfig, RtpReceiver, RtpSender, SenderConfig, SrtpError, SrtpKey,
     SrtpReceiver, SrtpSender,
@@ -31,6 +31,8 @@ pub struct Terms {
     /// changes are more than many phones can take (RFC 7160).
     pub send: (Codec, u8),
     pub send_digits: Option<u8>,
+    /// How much sound of ours the far end wants in a packet, milliseconds.
+    pub ptime: u32,
     /// What may arrive.
     pub receive: Vec<(u8, Codec)>,
     pub receive_digits: Option<u8>,
@@ -72,12 +74,10 @@ struct Outgoing {
 struct Incoming {
     receive: Vec<(u8, Codec)>,
     digits: Option<u8>,
-    /// Addresses from which the first packet may come: the negotiated one and that of the signalling.
-    expected: Option<[IpAddr; 2]>,
-    negotiated: Option<SocketAddr>,
-    source: Option<SocketAddr>,
-    /// Of the last packet.
-    ssrc: Option<u32>,
+    /// Whose packets are taken; nobody's as long as no address was negotiated.
+    latch: Option<Latch>,
+    /// Where SDP says that the far end's reports come from.
+    reports: Option<SocketAddr>,
     /// Only while somebody listens to decoded sound.
     receiver: Option<RtpReceiver>,
     /// As in [`Outgoing`].
@@ -110,10 +110,12 @@ impl Port {
     /// If the codec can't be set up.
     pub fn agree(&self, terms: Terms) -> Result<(), CodecError> {
         let mut incoming = lock(&self.incoming);
-        let expected = terms.remote.map(|r| [r.ip(), terms.signalling]);
-        if expected.is_some() && (expected, terms.remote) != (incoming.expected, incoming.negotiated) {
-            (incoming.expected, incoming.negotiated) = (expected, terms.remote);
-            incoming.source = None;
+        if let Some(remote) = terms.remote {
+            incoming
+                .latch
+                .get_or_insert_with(|| Latch::new(remote, Some(terms.signalling)))
+                .renew(remote, Some(terms.signalling));
+            incoming.reports = terms.remote_rtcp;
         }
         if incoming.receive != terms.receive || incoming.digits != terms.receive_digits {
             incoming.receive.clone_from(&terms.receive);
@@ -121,12 +123,10 @@ impl Port {
             incoming.receiver = None;
         }
         incoming.protect(terms.srtp.as_ref().map(|(_, key)| key));
-        let forget = incoming.source.is_none();
+        let source = incoming.latch.as_ref().and_then(Latch::source);
         drop(incoming);
         let mut outgoing = lock(&self.outgoing);
-        if forget {
-            outgoing.latched = None;
-        }
+        outgoing.latched = source;
         outgoing.agree(terms)
     }
 
@@ -134,12 +134,15 @@ impl Port {
     pub fn play(&self, now: Duration, frame: &Frame) {
         let mut outgoing = lock(&self.outgoing);
         let Some((remote, payload_type)) = outgoing.target() else { return };
-        let Some(packet) = outgoing.own.as_mut().and_then(|own| own.frame(frame)) else { return };
-        let mut buffer = [0; MAX_PACKET];
-        let Some(packet) = copy(packet, &mut buffer) else { return };
-        // The sender may have put an event in place of voice; its payload type stays.
-        let payload_type = Header::parse(packet).map_or(payload_type, |h| h.payload_type);
-        self.forward(&mut outgoing, now, packet, payload_type, remote);
+        let mut next = outgoing.own.as_mut().and_then(|own| own.frame(frame));
+        while let Some(packet) = next {
+            let mut buffer = [0; MAX_PACKET];
+            let Some(packet) = copy(packet, &mut buffer) else { return };
+            // The sender may have put an event in place of voice; its payload type stays.
+            let payload_type = Header::parse(packet).map_or(payload_type, |h| h.payload_type);
+            self.forward(&mut outgoing, now, packet, payload_type, remote);
+            next = outgoing.own.as_mut().and_then(RtpSender::rest);
+        }
     }
 
     /// Sends digits as events, in place of the next frames.
@@ -214,31 +217,29 @@ impl Port {
         plain.ok().map(Cow::Owned)
     }
 
-    /// Whether a packet from `source` is our far end's, and what it carries. The first packet from the negotiated
-    /// address (any port of it) decides which source is listened to until the address is negotiated anew.
-    /// Only the very address that was negotiated takes its place: it may have been a late packet of the one before.
-    pub fn accept(&self, packet: &[u8], source: SocketAddr) -> Option<Carried> {
+    /// Whether what comes from `source` may be our far end's: look before it is decrypted.
+    pub fn expects(&self, now: Duration, source: SocketAddr) -> bool {
+        lock(&self.incoming).latch.as_ref().is_some_and(|latch| latch.expects(now, source))
+    }
+
+    /// Whether an authentic packet from `source` is our far end's, and what it carries.
+    pub fn accept(&self, now: Duration, packet: &[u8], source: SocketAddr) -> Option<Carried> {
         let header = Header::parse(packet).ok()?;
         let mut incoming = lock(&self.incoming);
-        let first = match incoming.source {
-            Some(known) => known != source && incoming.negotiated == Some(source),
-            None => incoming.expects(source),
-        };
-        if first || incoming.source == Some(source) {
-            // Whatever it carries: comfort noise may not have been agreed on.
-            self.lives();
+        let latch = incoming.latch.as_mut()?;
+        let before = latch.source();
+        if !latch.accept(now, source, &header) {
+            return None;
         }
+        // Whatever it carries: comfort noise may not have been agreed on.
+        self.lives();
         let carried = if incoming.digits == Some(header.payload_type) {
             Carried::Digits
         } else {
             Carried::Voice(incoming.receive.iter().find(|(pt, _)| *pt == header.payload_type)?.1)
         };
-        if !first && incoming.source != Some(source) {
-            return None;
-        }
-        (incoming.source, incoming.ssrc) = (Some(source), Some(header.ssrc));
         drop(incoming);
-        if first {
+        if before != Some(source) {
             lock(&self.outgoing).latched = Some(source);
         }
         Some(carried)
@@ -299,13 +300,18 @@ impl Port {
         true
     }
 
-    /// Whether RTCP from `source` may be our far end's.
-    pub fn accepts_report(&self, source: SocketAddr) -> bool {
-        let expected = lock(&self.incoming).expects(source);
-        if expected {
+    /// Whether a report from `source` is our far end's.
+    pub fn accepts_report(&self, report: &[u8], source: SocketAddr) -> bool {
+        let incoming = lock(&self.incoming);
+        let accepted = incoming
+            .latch
+            .as_ref()
+            .zip(incoming.reports)
+            .is_some_and(|(latch, reports)| latch.accepts_report(source, reports, media::rtcp::writer(report)));
+        if accepted {
             self.lives();
         }
-        expected
+        accepted
     }
 
     /// How long nothing at all has come from the far end.
@@ -348,7 +354,7 @@ impl Port {
     pub fn relay_report(&self, now: Duration, other: &Port, report: &[u8]) {
         let ours = lock(&self.outgoing).ssrc();
         let theirs = lock(&other.outgoing).ssrc();
-        let heard = lock(&self.incoming).ssrc;
+        let heard = lock(&self.incoming).latch.as_ref().and_then(Latch::ssrc);
         if let (Some(ours), Some(theirs), Some(heard)) = (ours, theirs, heard)
             && let Some(report) = rtcp::translate(report, ours, (theirs, heard))
         {
@@ -386,11 +392,6 @@ impl Incoming {
             self.srtp = key.map(|key| SrtpReceiver::new(key.clone()).ok());
         }
     }
-
-    /// Whether the first packet may come from there.
-    fn expects(&self, source: SocketAddr) -> bool {
-        self.expected.is_some_and(|e| e.contains(&source.ip()))
-    }
 }
 
 impl Outgoing {
@@ -410,6 +411,9 @@ impl Outgoing {
         if before != Some((terms.send, terms.send_digits)) {
             let config = SenderConfig { codec, payload_type, ssrc, dtmf_payload_type: terms.send_digits };
             self.own = Some(RtpSender::new(config)?);
+        }
+        if let Some(own) = &mut self.own {
+            own.set_packet_time(terms.ptime);
         }
         let key = |terms: &Terms| terms.srtp.as_ref().map(|(key, _)| key.clone());
         if self.terms.as_ref().and_then(key) != key(&terms) {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use media::rtp::Header;
+use media::rtp::{Header, Position};
 use media::{Codec, FRAME, FRAME_TIME, Frame, ReceiverConfig, RtpReceiver, RtpSender, SILENCE, SenderConfig};
 use protocol::LegId;
 use tokio::net::UdpSocket;
@@ -63,6 +63,7 @@ impl Phone {
             signalling: address.ip(),
             send: (self.codec, payload_type(self.codec)),
             send_digits: Some(DIGITS),
+            ptime: 20,
             receive: vec![(payload_type(self.codec), self.codec)],
             srtp: None,
             receive_digits: Some(DIGITS),
@@ -418,6 +419,18 @@ async fn a_voicemail_holds_what_the_caller_said_after_the_beep() {
     }
 }
 
+/// A report that half of stream `about` is lost, and a BYE, as `ssrc` writes them.
+fn forged_report(ssrc: u32, about: u32) -> Vec<u8> {
+    let mut report = vec![0x81, 201, 0, 7];
+    report.extend(ssrc.to_be_bytes());
+    report.extend(about.to_be_bytes());
+    report.extend([128, 0, 0, 200]);
+    report.extend([0; 16]);
+    report.extend([0x81, 203, 0, 1]);
+    report.extend(ssrc.to_be_bytes());
+    report
+}
+
 #[tokio::test]
 async fn a_stranger_can_not_join_and_rubbish_is_dropped() {
     let mut house = House::new();
@@ -428,23 +441,55 @@ async fn a_stranger_can_not_join_and_rubbish_is_dropped() {
     line_r.bridge_to(&line_c);
     talk(&mut [(&mut caller, &line_c), (&mut ravi, &line_r)], |p| hears(p[1].0, 500.0)).await;
     let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let mut forged =
-        RtpSender::new(SenderConfig { codec: Codec::Pcmu, payload_type: 0, ssrc: 7, dtmf_payload_type: None }).unwrap();
     for rubbish in [&[][..], &[0x80; 3], &[0xff; 1500], &[0x80, 0, 0, 1]] {
         stranger.send_to(rubbish, address(&line_c)).await.unwrap();
         caller.socket.send_to(rubbish, address(&line_c)).await.unwrap();
     }
-    stranger.send_to(forged.frame(&SILENCE).unwrap(), address(&line_c)).await.unwrap();
-    talk(&mut [(&mut caller, &line_c), (&mut ravi, &line_r)], {
-        let mut frames = 0;
-        move |_| {
-            frames += 1;
-            frames > 20
-        }
+    // The caller's SSRC from elsewhere; another SSRC from where the caller is.
+    let heard = caller.packets[0].ssrc;
+    let (position, shout) = (caller.sender.position(), media::tones::sine(2000.0, 20, -3.0));
+    let forger = |ssrc| {
+        let config = SenderConfig { codec: Codec::Pcmu, payload_type: 0, ssrc, dtmf_payload_type: Some(DIGITS) };
+        RtpSender::resume(config, Position { ssrc, ..position }).unwrap()
+    };
+    let (mut elsewhere, mut beside) = (forger(position.ssrc), forger(position.ssrc ^ 1));
+    beside.dtmf("9");
+    let (to, mut forged) = (address(&line_c), 0);
+    let mut frame = SILENCE;
+    frame.copy_from_slice(&shout);
+    talk(&mut [(&mut caller, &line_c), (&mut ravi, &line_r)], |p| {
+        stranger.try_send_to(elsewhere.frame(&frame).unwrap(), to).unwrap();
+        stranger.try_send_to(&forged_report(position.ssrc, heard), to).unwrap();
+        p[0].0.socket.try_send_to(beside.frame(&frame).unwrap(), to).unwrap();
+        p[0].0.socket.try_send_to(&forged_report(position.ssrc ^ 1, heard), to).unwrap();
+        forged += 1;
+        forged > 50
     })
     .await;
     assert_continuous(&ravi);
-    assert!(hears(&ravi, 500.0));
-    line_c.close().await;
-    line_r.close().await;
+    assert!(hears(&ravi, 500.0), "{}", purity(&ravi.heard, 500.0));
+    assert_eq!((ravi.digits.as_str(), ravi.receiver.stats().lost), ("", 0));
+    for line in [line_c, line_r] {
+        assert_eq!(line.close().await.unwrap().lost_permille, 0);
+    }
+}
+
+/// As Asterisk does after a transfer.
+#[tokio::test]
+async fn a_far_end_that_begins_another_stream_is_heard_on() {
+    let mut house = House::new();
+    let (mut caller, mut ravi) = (Phone::new(Codec::Pcmu, 500.0).await, Phone::new(Codec::Pcmu, 1000.0).await);
+    let (line_c, line_r) = (house.line(1, &caller), house.line(2, &ravi));
+    line_c.bridge_to(&line_r);
+    line_r.bridge_to(&line_c);
+    for hertz in [500.0, 1500.0, 2500.0] {
+        let config = SenderConfig { ssrc: rand::random(), ..caller.sender.config() };
+        caller.sender = RtpSender::new(config).unwrap();
+        caller.tone = media::tones::sine(hertz, 1000, -10.0);
+        talk(&mut [(&mut caller, &line_c), (&mut ravi, &line_r)], |p| hears(p[1].0, f64::from(hertz))).await;
+    }
+    assert_continuous(&ravi);
+    for line in [line_c, line_r] {
+        line.close().await;
+    }
 }
