@@ -1,5 +1,9 @@
 //! What comes from outside may be anything; the next call works all the same.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
 use anyhow::{Context, Result};
 use flows::office::{Office, SUPPORT, TRUNK};
 use flows::program::{PATIENCE, built};
@@ -50,6 +54,50 @@ async fn malformed_sip_and_sdp_get_an_answer_and_the_next_call_works() -> Result
     ravi.event("answered").await?;
     priya.say("hangup").await?;
     ravi.event("ended").await?;
+    office.exchange.stop().await
+}
+
+/// Sends REGISTERs and INVITEs as fast as it can until told to stop; gives how many went out and how many were answered.
+fn flood(from: &str, office: &Office, stop: Arc<AtomicBool>) -> Result<JoinHandle<Result<(u64, u64)>>> {
+    let socket = std::net::UdpSocket::bind((from, 0))?;
+    socket.set_nonblocking(true)?;
+    let (us, them) = (socket.local_addr()?, office.exchange.sip);
+    Ok(std::thread::spawn(move || {
+        let (mut sent, mut answered, mut buffer) = (0, 0, [0; 2048]);
+        while !stop.load(Ordering::Relaxed) {
+            let method = if sent % 2 == 0 { "REGISTER" } else { "INVITE" };
+            let message = format!(
+                "{method} sip:ravi@{them} SIP/2.0\r\nVia: SIP/2.0/UDP {us};branch=z9hG4bKflood{sent}\r\nMax-Forwards: 70\r\n\
+                 From: <sip:ravi@{us}>;tag=f{sent}\r\nTo: <sip:ravi@{them}>\r\nCall-ID: flood{sent}\r\nCSeq: 1 {method}\r\n\
+                 Contact: <sip:ravi@{us}>\r\nExpires: 60\r\nContent-Length: 0\r\n\r\n"
+            );
+            if socket.send_to(message.as_bytes(), them).is_ok() {
+                sent += 1;
+            }
+            while socket.recv(&mut buffer).is_ok() {
+                answered += 1;
+            }
+        }
+        Ok((sent, answered))
+    }))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_one_address_floods_another_registers_and_calls() -> Result<()> {
+    let office = Office::open().await?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let flood = flood("127.0.0.66", &office, stop.clone())?;
+    let ravi = office.colleague("ravi", &["--auto-answer"]).await?;
+    let mut maya = office.colleague("maya", &[]).await?;
+    maya.say(&format!("call sip:103@{}", office.exchange.sip)).await?;
+    ravi.event("answered").await?;
+    maya.event("answered").await?;
+    maya.say("hangup").await?;
+    ravi.event("ended").await?;
+    stop.store(true, Ordering::Relaxed);
+    let (sent, answered) = flood.join().map_err(|_| anyhow::anyhow!("the flood failed"))??;
+    assert!(sent > 10_000, "no flood: {sent}");
+    assert!(answered < 8_000, "{answered} of {sent} were answered");
     office.exchange.stop().await
 }
 

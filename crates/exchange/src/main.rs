@@ -169,7 +169,8 @@ fn check(file: &Path) -> anyhow::Result<()> {
     let config = config::load(file)?;
     let (users, departments) = (config.account.users.len(), config.account.departments.len());
     println(&format!("{}: no mistake; {users} users, {departments} departments", file.display()))?;
-    println(&config::summary(&config.account))
+    println(&config::summary(&config.account))?;
+    println(&config::limits_in_words(&config.limits))
 }
 
 fn println(line: &str) -> anyhow::Result<()> {
@@ -185,9 +186,23 @@ fn serve(file: &Path) -> anyhow::Result<()> {
     let to = std::io::stderr;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(to).with_ansi(to().is_terminal()).init();
     let config = config::load(file)?;
+    allow_many_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve_until_told(config))
 }
+
+/// Each call and each connection needs some; many systems allow 1024 unless asked for more.
+#[cfg(unix)]
+fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, ?current, "this system does not allow more open files");
+    }
+}
+
+#[cfg(not(unix))]
+fn allow_many_files() {}
 
 async fn serve_until_told(config: Config) -> anyhow::Result<()> {
     // Before anything is started, so that no signal is missed.

@@ -141,7 +141,9 @@ impl Exchange {
         let (brain, steering) = Brain::start(switchboard, engine.clone(), events, store.clone(), records_seq, drafts);
         let api = Api::new(brain.clone(), store.clone(), &config.account, config.passwords, registrar);
         let tls = config.api.tls.as_ref();
-        let serving = api.and_then(|api| Serving::start(api, listener, tls)).map_err(ServeError::Api)?;
+        let serving = api
+            .and_then(|api| Serving::start(api, listener, tls, config.limits.connections))
+            .map_err(ServeError::Api)?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let ready = Ready {
             ready: true,
@@ -195,6 +197,7 @@ fn embedded(config: &Config, store: &Store) -> EmbeddedConfig {
         tcp: config.sip.tcp.clone(),
         tls: config.sip.tls.clone(),
         certificate: config.api.tls.as_ref().map(sip_certificate),
+        limits: config.limits,
         advertised: config.sip.advertised,
         rtp_ports: config.rtp.ports.clone(),
         rtp_bind: config.rtp.bind,

@@ -217,6 +217,10 @@ pub(crate) enum Verdict {
     Challenge {
         stale: bool,
     },
+    /// The answer of this user is wrong.
+    Wrong(String),
+    /// It has been wrong too often.
+    Barred,
 }
 
 impl Challenger {
@@ -224,7 +228,14 @@ impl Challenger {
         Self { secrets, key: rand::rng().random(), started: now, issued: 0, used: HashMap::new() }
     }
 
-    pub fn judge(&mut self, now: Instant, request: &Message, source: SocketAddr) -> Verdict {
+    /// `may_try`: whether an answer of that user is looked at.
+    pub fn judge(
+        &mut self,
+        now: Instant,
+        request: &Message,
+        source: SocketAddr,
+        may_try: impl FnOnce(&str) -> bool,
+    ) -> Verdict {
         if self.secrets.trusted(source) {
             return Verdict::Passed(String::new());
         }
@@ -233,8 +244,12 @@ impl Challenger {
         let Some(answer) = answers.iter().find(|a| a.get("realm") == realm) else {
             return Verdict::Challenge { stale: false };
         };
+        let user = answer.get("username");
+        if !may_try(user) {
+            return Verdict::Barred;
+        }
         if !self.matches(request, answer, &realm) {
-            return Verdict::Challenge { stale: false };
+            return Verdict::Wrong(user.to_owned());
         }
         let nonce = answer.get("nonce");
         let fresh = self.age_of(now, nonce).is_some_and(|age| age < NONCE_LIFE);
@@ -245,7 +260,7 @@ impl Challenger {
             return Verdict::Challenge { stale: true };
         }
         self.used.insert(nonce.to_owned(), (count, now));
-        Verdict::Passed(answer.get("username").to_owned())
+        Verdict::Passed(user.to_owned())
     }
 
     fn matches(&self, request: &Message, answer: &Params, realm: &str) -> bool {
@@ -396,9 +411,11 @@ mod tests {
     }
 
     fn verdict(challenger: &mut Challenger, request: &Message, now: Instant) -> Result<String, bool> {
-        match challenger.judge(now, request, "127.0.0.1:1".parse().unwrap()) {
+        match challenger.judge(now, request, "127.0.0.1:1".parse().unwrap(), |_| true) {
             Verdict::Passed(user) => Ok(user),
             Verdict::Challenge { stale } => Err(stale),
+            Verdict::Wrong(_) => Err(false),
+            Verdict::Barred => panic!("nobody was barred"),
         }
     }
 

@@ -4,7 +4,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Impairment, Secrets, Trace, Trust, Zone};
+use crate::{Impairment, Limits, Secrets, Trace, Trust, Zone};
 
 /// Where an endpoint listens and how it presents itself.
 #[derive(Clone, Default)]
@@ -30,6 +30,8 @@ pub struct EndpointConfig {
     pub watch_network: bool,
     /// With it set, REGISTER and INVITE from sources that are not trusted are challenged.
     pub challenge: Option<Arc<dyn Secrets>>,
+    /// How much of us one address, one device and one user may take up.
+    pub limits: Limits,
     /// Is shown every message.
     pub trace: Option<Trace>,
     /// Makes UDP as bad as this, both ways. For tests.
@@ -46,6 +48,7 @@ impl fmt::Debug for EndpointConfig {
             .field("user_agent", &self.user_agent)
             .field("advertised", &self.advertised)
             .field("challenge", &self.challenge.is_some())
+            .field("limits", &self.limits)
             .field("impairment", &self.impairment)
             .finish_non_exhaustive()
     }

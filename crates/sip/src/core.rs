@@ -16,7 +16,8 @@ use tokio::{
 };
 
 use crate::{
-    EndpointConfig, Event, Flow, LegKey, NameAddr, RegisterKey, RegistrationKey, Replaces, SubscriptionKey, Uri,
+    EndpointConfig, Event, Flow, LegKey, Limits, NameAddr, RegisterKey, RegistrationKey, Replaces, SubscriptionKey,
+    Uri,
     auth::{Challenger, Verdict},
     dns,
     endpoint::{LegOrder, Order},
@@ -50,6 +51,9 @@ pub(crate) struct Core {
     /// Server transactions of REGISTERs that the owner has to answer.
     registers: HashMap<RegisterKey, u64>,
     challenger: Option<Challenger>,
+    /// Digest users of the calls that arrived.
+    callers: HashMap<LegKey, String>,
+    limits: Limits,
     keys: Arc<AtomicU64>,
     closing: Option<Closing>,
 }
@@ -72,6 +76,7 @@ impl Core {
         let challenger = config.challenge.map(|secrets| Challenger::new(secrets, now));
         if challenger.is_some() {
             timers.at(now + Challenger::forget_every(), Timer::Nonces);
+            timers.at(now + Net::close_strangers_every(), Timer::Strangers);
         }
         let zone = config.zone.unwrap_or_else(|| Arc::new(dns::System));
         let (user_agent, run) = (config.user_agent, random_tag());
@@ -97,6 +102,8 @@ impl Core {
             subscriptions: HashMap::new(),
             registers: HashMap::new(),
             challenger,
+            callers: HashMap::new(),
+            limits: config.limits,
             keys,
             closing: None,
         }
@@ -272,6 +279,7 @@ impl Core {
         {
             self.dialogs.remove(&leg.dialog());
             self.orphans.remove(&key);
+            self.callers.remove(&key);
         }
     }
 
@@ -306,6 +314,10 @@ impl Core {
                 }
                 io.timer(Challenger::forget_every(), Timer::Nonces);
             }
+            Timer::Strangers => {
+                io.net.close_strangers(io.now);
+                io.timer(Net::close_strangers_every(), Timer::Strangers);
+            }
             Timer::ShutDown => {}
         }
     }
@@ -313,7 +325,7 @@ impl Core {
     fn net_event(&mut self, event: NetEvent) {
         match event {
             NetEvent::Received { flow, received } => self.received(flow, *received),
-            NetEvent::Accepted { connection, writer, stop } => self.io.net.accepted(connection, writer, stop),
+            NetEvent::Accepted { flow, writer, stop } => self.io.net.accepted(self.io.now, flow, writer, stop),
             NetEvent::Closed { connection } => {
                 self.io.net.closed(connection);
                 self.connection_lost(connection);
@@ -365,10 +377,20 @@ impl Core {
                 }
             }
             Arrived::Merged { tx } => io.refuse(tx, refusal.unwrap_or(482)),
-            Arrived::New { tx } => match refusal {
-                Some(status) => io.refuse(tx, status),
-                None => self.request(tx, flow),
-            },
+            Arrived::New { tx } => {
+                match refusal {
+                    Some(status) => io.refuse(tx, status),
+                    None => self.request(tx, flow),
+                }
+                self.forget_stranger(tx, &flow);
+            }
+        }
+    }
+
+    /// Nothing is kept of a stranger who was challenged or refused (RFC 3261 section 26.3.2.4).
+    fn forget_stranger(&mut self, tx: u64, flow: &Flow) {
+        if self.challenger.is_some() && self.io.net.door.is_stranger(self.io.now, flow) {
+            self.io.txs.forget_answered(tx);
         }
     }
 
@@ -428,6 +450,9 @@ impl Core {
         if !request.tag_of_to().is_empty() {
             return match self.dialog_of(&request) {
                 Some(key) => {
+                    if self.challenger.is_some() {
+                        self.io.net.door.vouch(self.io.now, &flow);
+                    }
                     let replaced = self.replaced_by(&request);
                     self.with_leg(key, |leg, io| leg.request(tx, method, (&request, replaced), io));
                 }
@@ -473,26 +498,47 @@ impl Core {
     /// The digest user name if the request may pass; otherwise it has been answered.
     fn authenticate(&mut self, tx: u64, flow: Flow, request: &Message) -> Option<String> {
         let Some(challenger) = &mut self.challenger else { return Some(String::new()) };
-        match challenger.judge(self.io.now, request, flow.remote) {
-            Verdict::Passed(user) => Some(user),
-            Verdict::Challenge { stale } => {
-                let values = challenger.challenges(self.io.now, stale, request.get("User-Agent").unwrap_or_default());
-                self.io.respond(tx, 401, &random_tag(), |mut m| {
-                    for value in values {
-                        m.add("WWW-Authenticate", value);
-                    }
-                    m
-                });
-                None
+        let (now, door) = (self.io.now, self.io.net.door.clone());
+        let verdict = challenger.judge(now, request, flow.remote, |user| door.may_try(now, &flow, user));
+        let stale = match verdict {
+            Verdict::Passed(user) => {
+                door.vouch(now, &flow);
+                return Some(user);
             }
-        }
+            Verdict::Barred => {
+                self.io.refuse(tx, 403);
+                return None;
+            }
+            Verdict::Wrong(user) => {
+                door.wrong_password(now, &flow, &user);
+                false
+            }
+            Verdict::Challenge { stale } => stale,
+        };
+        let values = challenger.challenges(now, stale, request.get("User-Agent").unwrap_or_default());
+        self.io.respond(tx, 401, &random_tag(), |mut m| {
+            for value in values {
+                m.add("WWW-Authenticate", value);
+            }
+            m
+        });
+        None
+    }
+
+    /// Whether this user has as many calls here as one may have.
+    fn calls_too_often(&self, user: &str) -> bool {
+        !user.is_empty() && self.callers.values().filter(|caller| *caller == user).count() >= self.limits.calls
     }
 
     fn invite(&mut self, tx: u64, flow: Flow, request: &Message) {
         if self.closing.is_some() || self.legs.len() >= MAX_LEGS {
-            return self.io.refuse(tx, 503);
+            return self.io.refuse_for_now(tx, 503);
         }
         let Some(user) = self.authenticate(tx, flow, request) else { return };
+        if self.calls_too_often(&user) {
+            tracing::info!(?user, calls = self.limits.calls, "has as many calls as one may have: another is refused");
+            return self.io.refuse_for_now(tx, 480);
+        }
         if let Some(status) = unacceptable(request) {
             return self.io.refuse(tx, status);
         }
@@ -504,8 +550,10 @@ impl Core {
         }
         let key = LegKey(self.keys.fetch_add(1, Ordering::Relaxed));
         let user = (!user.is_empty()).then_some(user);
+        let caller = user.clone();
         if let Some(leg) = Leg::arrive(key, tx, flow, request, user, &mut self.io) {
             self.io.txs.made(tx, key);
+            caller.map(|caller| self.callers.insert(key, caller));
             self.dialogs.insert(leg.dialog(), key);
             self.legs.insert(key, leg);
         }

@@ -95,7 +95,7 @@ impl Attacked {
     #[must_use]
     #[allow(clippy::new_without_default, reason = "needs a runtime around it")]
     pub fn new() -> Self {
-        let (net, inbox) = Net::caught_at(HERE);
+        let (net, inbox) = Net::caught_at(HERE, &EndpointConfig::default());
         let (tell, events) = mpsc::unbounded_channel();
         let keys = Arc::new(AtomicU64::new(1));
         let (endpoint, orders) = Endpoint::loose(keys.clone());

@@ -61,6 +61,9 @@ const DOWN: Duration = Duration::from_secs(60);
 /// How long a server may be silent if there is another one.
 pub(crate) const SILENCE: Duration = Duration::from_secs(3);
 
+/// When whoever was refused for want of room may try again, seconds.
+const RETRY_AFTER: u32 = 10;
+
 impl Io {
     /// The servers that can be reached from here, those that are down last.
     pub fn in_order(&mut self, mut hops: Vec<Hop>) -> VecDeque<Hop> {
@@ -101,6 +104,10 @@ impl Io {
     /// Sends a request in a transaction of its own.
     pub fn send(&mut self, owner: Owner, flow: Flow, mut request: Message) -> u64 {
         self.stamp(&flow, &mut request);
+        // We turn to them: what they say is no stranger's.
+        if request.tag_of_to().is_empty() {
+            self.net.door.vouch(self.now, &flow);
+        }
         self.txs.send(&mut self.net, &mut self.timers, self.now, (owner, flow), request)
     }
 
@@ -161,6 +168,14 @@ impl Io {
     /// Answers a request outside of any dialog, with nothing to add.
     pub fn refuse(&mut self, tx: u64, status: u16) {
         self.respond(tx, status, &random_tag(), |m| m);
+    }
+
+    /// Refuses for want of room, for a little while.
+    pub fn refuse_for_now(&mut self, tx: u64, status: u16) {
+        self.respond(tx, status, &random_tag(), |mut m| {
+            m.add("Retry-After", RETRY_AFTER.to_string());
+            m
+        });
     }
 
     /// Our Contact for what goes over `flow`.

@@ -11,6 +11,7 @@
 //! * [`Endpoint::subscribe`] keeps a subscription: what a line does, what waits in a mailbox.
 //! * Requests within a dialog go out one at a time and outlive a TCP connection; a registration asks its registrar every
 //!   15 s whether it is still there and still the same; [`Endpoint::probe`] does so for a call.
+//! * [`Limits`] bound what strangers at one address, and each device, may ask; so a flood starves nobody else.
 //! * [`Trace`] shows every message, [`Impairment`] makes the network bad: both for tests and for looking.
 //! * [`sdp`] is pure: offer and answer (RFC 3264) without sockets.
 //!
@@ -22,18 +23,22 @@ mod config;
 mod core;
 mod dialog_info;
 mod dns;
+mod door;
 mod endpoint;
 mod error;
 mod event;
+mod guard;
 mod headers;
 mod history;
 mod impair;
 mod io;
 mod leg;
+mod limit;
 mod message;
 mod message_summary;
 mod net;
 mod netwatch;
+mod places;
 mod registrar;
 mod registration;
 mod replaces;
@@ -57,10 +62,13 @@ pub use event::{
     ContactBinding, EndCause, EndedBy, Event, Flow, Incoming, LegEvent, LegKey, Register, RegisterKey, RegistrationKey,
     RegistrationState, Replaced, SubscriptionEvent, SubscriptionKey,
 };
+pub use guard::{Limits, network};
 pub use headers::{CallHeaders, Invite, Package, ReasonHeader, Registration, Subscription};
 pub use impair::{Impairment, ImpairmentError};
+pub use limit::{Buckets, Limit};
 pub use message_summary::{MessageCount, MessageSummary};
 pub use net::{Fingerprint, Trust};
+pub use places::{Place, Places};
 pub use replaces::Replaces;
 pub use trace::{Trace, Way};
 

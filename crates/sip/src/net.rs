@@ -10,18 +10,20 @@ use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
 use tokio::{
     net::{TcpListener, UdpSocket},
     sync::mpsc,
+    time::Instant,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    ConnectError, EndpointConfig, Error, Flow, Trace, Transport, Way, impair::Impaired, transaction::Owner,
+    ConnectError, EndpointConfig, Error, Flow, Trace, Transport, Way, door::Door, impair::Impaired, transaction::Owner,
     wire::Received,
 };
 use ear::{Ear, accept, read_udp};
@@ -33,13 +35,16 @@ pub use tls::{Fingerprint, Trust};
 const INBOX: usize = 1024;
 /// Messages waiting to be written to one connection; a peer that does not read loses the connection.
 const OUTBOX: usize = 512;
+/// How long a connection may be open before somebody has signed in over it.
+const STRANGER: Duration = Duration::from_secs(60);
+
 pub(crate) enum NetEvent {
     Received {
         flow: Flow,
         received: Box<Received>,
     },
     Accepted {
-        connection: u64,
+        flow: Flow,
         writer: mpsc::Sender<Bytes>,
         stop: CancellationToken,
     },
@@ -98,6 +103,7 @@ pub(crate) struct Net {
     ids: Ids,
     stop: CancellationToken,
     tasks: TaskTracker,
+    pub door: Door,
     trace: Option<Trace>,
     impaired: Option<Impaired>,
     /// A network of the tests' own instead of sockets.
@@ -111,6 +117,8 @@ struct Connection {
     hop: Option<Hop>,
     /// Our end of one that we opened.
     local: Option<SocketAddr>,
+    /// Who opened it to us, and when.
+    accepted: Option<(Flow, Instant)>,
     stop: CancellationToken,
 }
 
@@ -176,6 +184,7 @@ impl Net {
             ids: Ids::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            door: Door::new(config),
             trace: config.trace.clone(),
             impaired: config.impairment.map(|how| Impaired::new(how, 0)),
             #[cfg(any(test, feature = "fuzzing"))]
@@ -185,16 +194,16 @@ impl Net {
 
     /// Sends nothing: what would be sent can be taken out of `caught`.
     #[cfg(any(test, feature = "fuzzing"))]
-    pub fn caught_at(address: SocketAddr) -> (Self, mpsc::Sender<NetEvent>) {
+    pub fn caught_at(address: SocketAddr, config: &EndpointConfig) -> (Self, mpsc::Sender<NetEvent>) {
         let (inbox, _) = mpsc::channel(1);
-        let mut net = Self::unbound(&EndpointConfig::default(), inbox.clone());
+        let mut net = Self::unbound(config, inbox.clone());
         net.udp_addrs.push(address);
         net.caught = Some(Vec::new());
         (net, inbox)
     }
 
     fn ear(&self) -> Ear {
-        Ear { inbox: self.inbox.clone(), trace: self.trace.clone() }
+        Ear { inbox: self.inbox.clone(), door: self.door.clone(), trace: self.trace.clone() }
     }
 
     pub fn local_addr(&self, transport: Transport) -> Option<SocketAddr> {
@@ -277,13 +286,32 @@ impl Net {
         self.closed(flow.connection);
     }
 
-    pub fn accepted(&mut self, connection: u64, writer: mpsc::Sender<Bytes>, stop: CancellationToken) {
-        self.connections.insert(connection, Connection { writer, hop: None, local: None, stop });
+    pub fn accepted(&mut self, now: Instant, flow: Flow, writer: mpsc::Sender<Bytes>, stop: CancellationToken) {
+        let connection = Connection { writer, hop: None, local: None, accepted: Some((flow, now)), stop };
+        self.connections.insert(flow.connection, connection);
+    }
+
+    /// Closes connections over which nobody has signed in for a while: they would keep others out.
+    pub fn close_strangers(&self, now: Instant) {
+        for connection in self.connections.values() {
+            let Some((flow, since)) = &connection.accepted else { continue };
+            if now >= *since + STRANGER && self.door.is_stranger(now, flow) {
+                tracing::debug!(remote = %flow.remote, "nobody has signed in over this connection: closed");
+                connection.stop.cancel();
+            }
+        }
+    }
+
+    pub fn close_strangers_every() -> Duration {
+        STRANGER / 4
     }
 
     pub fn closed(&mut self, connection: u64) {
-        if let Some(gone) = self.connections.remove(&connection)
-            && let Some(hop) = gone.hop
+        let gone = self.connections.remove(&connection);
+        if let Some((flow, _)) = gone.as_ref().and_then(|gone| gone.accepted) {
+            self.door.forget(&flow);
+        }
+        if let Some(hop) = gone.and_then(|gone| gone.hop)
             && self.by_hop.get(&hop) == Some(&connection)
         {
             self.by_hop.remove(&hop);
@@ -368,7 +396,7 @@ impl Net {
         };
         let (writer, outbox) = mpsc::channel(OUTBOX);
         let stop = self.stop.child_token();
-        let entry = Connection { writer, hop: Some(hop.clone()), local, stop: stop.clone() };
+        let entry = Connection { writer, hop: Some(hop.clone()), local, accepted: None, stop: stop.clone() };
         self.connections.insert(connection, entry);
         self.by_hop.insert(hop.clone(), connection);
         let local = self.local_of(connection, hop);

@@ -28,6 +28,8 @@ pub(crate) enum Timer {
     Subscription(SubscriptionKey),
     /// Throw away what the challenger remembers of old nonces.
     Nonces,
+    /// Close connections over which nobody has signed in.
+    Strangers,
     /// Waiting for peers to answer our goodbyes is over.
     ShutDown,
 }

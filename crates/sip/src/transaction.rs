@@ -22,7 +22,7 @@ pub(crate) enum Owner {
     Nobody,
 }
 
-/// Open server transactions at once; beyond it new requests are answered 503 without state.
+/// Open server transactions at once; beyond it new requests are left to be sent again.
 const MAX_SERVER: usize = 50_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +132,11 @@ impl Transactions {
     #[cfg(any(test, feature = "fuzzing"))]
     pub fn is_empty(&self) -> bool {
         self.clients.is_empty() && self.servers.is_empty() && self.client_keys.is_empty() && self.server_keys.is_empty()
+    }
+
+    #[cfg(test)]
+    pub fn open_servers(&self) -> usize {
+        self.servers.len()
     }
 
     /// Requests of ours that wait for a final answer.
@@ -424,9 +429,20 @@ impl Transactions {
     }
 
     pub fn server_end(&mut self, due: Instant, id: u64) {
-        if self.servers.get(&id).is_some_and(|s| s.end_at == Some(due))
-            && let Some(server) = self.servers.remove(&id)
-        {
+        if self.servers.get(&id).is_some_and(|s| s.end_at == Some(due)) {
+            self.forget(id);
+        }
+    }
+
+    /// Forgets a request that has its final answer: if it comes again, it is answered anew (RFC 3261 section 8.2.7).
+    pub fn forget_answered(&mut self, id: u64) {
+        if self.servers.get(&id).is_some_and(|s| s.request.is_none()) {
+            self.forget(id);
+        }
+    }
+
+    fn forget(&mut self, id: u64) {
+        if let Some(server) = self.servers.remove(&id) {
             self.server_keys.remove(&server.key);
             server.call.iter().for_each(|call| _ = self.calls.remove(call));
         }

@@ -3,6 +3,7 @@
 
 mod calls;
 mod check;
+mod counted;
 mod document;
 mod extract;
 mod feed;
@@ -24,10 +25,15 @@ use std::{
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, Request},
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
     routing::{MethodRouter, get, post, put},
 };
-use axum_server::{Handle, tls_rustls::RustlsConfig};
+use axum_server::{
+    Handle,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
 use protocol::{MAX_REMARK_CHARS, SipAccount, UserId};
 use tokio::{sync::Semaphore, task::JoinHandle};
 
@@ -36,6 +42,7 @@ use crate::{
     config::{PasswordHash, Tls, hash_password, random_password},
     store::{Store, devices::Credentials},
 };
+use counted::Counted;
 use limit::Attempts;
 use refusal::Refused;
 
@@ -133,6 +140,12 @@ fn routes() -> [(&'static str, MethodRouter<Api>); 17] {
     ]
 }
 
+/// A peer that opens a connection and says nothing does not keep it …
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+/// … nor does one whose next request does not come, or comes byte by byte …
+const IDLE: Duration = Duration::from_secs(60);
+/// … nor one that does not finish the body of a request.
+const REQUEST: Duration = Duration::from_secs(30);
 /// No request of ours is larger. The longest is a note of characters that some program writes as `\ud83d\ude00`, 12 bytes each.
 const MAX_BODY: usize = 32 << 10;
 const _: () = assert!(12 * MAX_REMARK_CHARS < MAX_BODY);
@@ -143,7 +156,13 @@ fn router(api: Api) -> Router {
         .fallback(async || Refused::not_found("There is nothing at this address. See /v1/openapi.json."))
         .method_not_allowed_fallback(async || Refused::method())
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(in_time))
         .with_state(api)
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(REQUEST, next.run(request)).await;
+    answer.unwrap_or_else(|_| Refused::too_slow().into_response())
 }
 
 /// A running API.
@@ -154,27 +173,24 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Starts answering on `listener`.
+    /// Starts answering on `listener`; so many `connections` at once from each address.
     ///
     /// # Errors
     /// The listener can't be used.
-    pub fn start(api: Api, listener: TcpListener, tls: Option<&Tls>) -> io::Result<Self> {
+    pub fn start(api: Api, listener: TcpListener, tls: Option<&Tls>, connections: usize) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let handle = Handle::new();
         let service = router(api).into_make_service_with_connect_info::<SocketAddr>();
-        // A peer that opens a connection and says nothing does not keep it.
-        let patience = Duration::from_secs(10);
+        let mut server = axum_server::from_tcp(listener)?.handle(handle.clone()).first_request_timeout(FIRST_REQUEST);
+        server.http_builder().http1().header_read_timeout(IDLE);
+        let counted = Counted::new(connections);
         let task = match tls {
             Some(tls) => {
-                let tls = RustlsConfig::from_config(tls.config.clone());
-                let server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle.clone());
-                tokio::spawn(server.first_request_timeout(patience).serve(service))
+                let tls = RustlsAcceptor::new(RustlsConfig::from_config(tls.config.clone())).acceptor(counted);
+                tokio::spawn(server.acceptor(tls).serve(service))
             }
-            None => {
-                let server = axum_server::from_tcp(listener)?.handle(handle.clone());
-                tokio::spawn(server.first_request_timeout(patience).serve(service))
-            }
+            None => tokio::spawn(server.acceptor(counted).serve(service)),
         };
         Ok(Self { address, handle, task })
     }

@@ -2,6 +2,7 @@
 
 mod dispositions;
 mod files;
+mod limits;
 mod mistakes;
 mod network;
 mod password;
@@ -26,6 +27,7 @@ use switchboard::Account;
 use toml::de::DeTable;
 
 pub use files::{Sounds, Tls, fingerprint, load_tls};
+pub use limits::limits_in_words;
 pub use mistakes::{Mistake, Mistakes};
 pub use password::{MAX_PASSWORD, PasswordHash, hash_password, random_password, set_password};
 pub use sample::{Init, InitError, Initialised, init, new_private_file};
@@ -43,6 +45,7 @@ pub struct Config {
     pub api: Api,
     pub sip: Sip,
     pub rtp: Rtp,
+    pub limits: sip::Limits,
     pub trunk: Option<Trunk>,
     pub sounds: Sounds,
     /// Where the database and the voicemail are kept.
@@ -157,6 +160,7 @@ fn meaning(file: &Path, dir: &Path, mut root: Section<'_, '_>, found: &mut Found
     let api = network::api(root.table(found, "api"), dir, found);
     let sip = network::sip(root.table(found, "sip"), found);
     let rtp = network::rtp(root.table(found, "rtp"), found);
+    let limits = limits::read(root.table(found, "limits"), found);
     let trunk = root.table_if_present(found, "trunk").map(|t| network::trunk(t, found));
     let sounds = files::sounds(root.table(found, "sounds"), dir, found);
     let data = files::data(root.table(found, "data"), dir, found);
@@ -176,6 +180,7 @@ fn meaning(file: &Path, dir: &Path, mut root: Section<'_, '_>, found: &mut Found
         api: api.into_inner(),
         sip: sip.into_inner(),
         rtp: rtp.into_inner(),
+        limits,
         trunk,
         sounds,
         data: data?,

@@ -204,6 +204,15 @@ bind = "{ip}"
 ports = {rtp_ports}
 
 {trunk}
+# What one address, device and user may ask, so that nobody can keep the others out. These are the usual ones, and enough
+# for a thousand phones behind one address; docs/configuration.md says more.
+# [limits]
+# messages_at_once = 4000
+# messages_per_second = 100
+# wrong_passwords = 10
+# connections = 1500
+# calls = 50
+
 # WAV files (16 bits a sample) in place of the built-in sounds.
 [sounds]
 # hold_music = "music.wav"

@@ -48,6 +48,7 @@ pub struct House {
 impl House {
     pub async fn start(trunk: &Phone, voicemail: &Path, change: impl FnOnce(&mut EmbeddedConfig)) -> Self {
         let mut config = EmbeddedConfig {
+            limits: sip::Limits::default(),
             udp: vec![(LOOPBACK, 0).into()],
             tcp: vec![(LOOPBACK, 0).into()],
             tls: vec![],

@@ -24,6 +24,17 @@ fn a_right_file_is_read_whole() {
 }
 
 #[test]
+fn limits_are_those_of_the_file_or_the_usual_ones() {
+    let limits = |text: &str| parse(Path::new("x.toml"), text).unwrap().limits;
+    assert_eq!(limits(&base()), sip::Limits::default());
+    let own = limits(&format!("{}\n[limits]\nmessages_per_second = 7\ncalls = 3\n", base()));
+    assert_eq!((own.calls, own.messages.spare), (3, 4000));
+    assert_eq!((own.messages.refill * 7).as_secs_f64().round(), 1.0);
+    let words = exchange::config::limits_in_words(&own);
+    assert!(words.contains("4000 messages at once and 7 a second") && words.contains("3 calls at once"), "{words}");
+}
+
+#[test]
 fn dispositions_are_those_of_the_file_or_the_usual_ones() {
     let names = |text: &str| {
         let config = parse(Path::new("x.toml"), text).unwrap();
@@ -116,6 +127,21 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "[[disposition]]\nid = \"x\"\nname = \"X\"\n[[disposition]]\nid = \"y\"\nname = \"X\"\n[data]",
         "name = \"X\"",
         "the name \"X\" is already taken by [[disposition]] x; give [[disposition]] y another name",
+    ),
+    // Limits.
+    (
+        "[data]",
+        "[limits]\nconnections = 1\n[data]",
+        "= 1",
+        "`connections` is 1; use 2 to 100000, or take the line out for 1500",
+    ),
+    ("[data]", "[limits]\nmessages_per_second = 0\n[data]", "= 0", "use 1 to 100000, or take the line out for 100"),
+    ("[data]", "[limits]\nmessages_at_once = \"many\"\n[data]", "many", "a whole number that is not negative"),
+    (
+        "[data]",
+        "[limits]\nburst = 1\n[data]",
+        "burst",
+        "[limits] has no key `burst`; correct it or take it out; known here: calls",
     ),
     // Ports.
     ("ports = [0, 0]", "ports = [30000, 20000]", "30000", "put the smaller number first"),

@@ -4,6 +4,7 @@
 mod api;
 mod audit;
 mod config;
+mod connections;
 mod feed;
 mod forged;
 mod office;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod calls;
+mod floods;
 mod registrations;
 mod reliable;
 mod sessions;
@@ -13,8 +14,8 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use super::*;
 use crate::{
-    CallHeaders, EndCause, Endpoint, Impairment, Incoming, Invite, LegEvent, NameAddr, Transport, impair::Impaired,
-    wire,
+    CallHeaders, EndCause, Endpoint, Impairment, Incoming, Invite, LegEvent, NameAddr, Transport, guard::Kind,
+    impair::Impaired, wire,
 };
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
@@ -74,7 +75,7 @@ impl World {
     fn new(nodes: usize, how: Impairment) -> Self {
         let now = Instant::now();
         Self {
-            nodes: (0..nodes).map(|at| Node::new(at, now)).collect(),
+            nodes: (0..nodes).map(|at| Node::new(at, now, EndpointConfig::default())).collect(),
             begin: now,
             now,
             under_way: BTreeMap::new(),
@@ -106,7 +107,7 @@ impl World {
 
     /// A new endpoint in the place of the old one, which knows nothing.
     fn restart(&mut self, node: usize) {
-        self.nodes[node] = Node::new(node, self.now);
+        self.nodes[node] = Node::new(node, self.now, EndpointConfig::default());
     }
 
     /// Carries out orders and sends what came of everything.
@@ -168,6 +169,9 @@ impl World {
         let node = &mut self.nodes[packet.to];
         node.core.io.now = self.now;
         let flow = Flow { transport: Transport::Udp, local: node.address, remote, connection: 0 };
+        if !node.core.io.net.door.admits(self.now, &flow, Kind::of(packet.text.as_bytes())) {
+            return;
+        }
         if let Ok(received) = wire::read_datagram(packet.text.as_bytes()) {
             node.core.received(flow, received);
         }
@@ -339,13 +343,13 @@ fn answer(request: &str, status: &str, more: &str) -> String {
 }
 
 impl Node {
-    fn new(at: usize, now: Instant) -> Self {
+    fn new(at: usize, now: Instant, config: EndpointConfig) -> Self {
         let address = SocketAddr::new([10, 0, 0, at as u8 + 1].into(), 5060);
-        let (net, inbox) = Net::caught_at(address);
+        let (net, inbox) = Net::caught_at(address, &config);
         let (tell, events) = mpsc::unbounded_channel();
         let keys = Arc::new(AtomicU64::new(1));
         let (endpoint, orders) = Endpoint::loose(keys.clone());
-        let mut core = Core::new(EndpointConfig::default(), net, inbox, tell, keys);
+        let mut core = Core::new(config, net, inbox, tell, keys);
         core.io.now = now;
         Self { core, endpoint, orders, events, address }
     }

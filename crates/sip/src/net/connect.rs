@@ -39,8 +39,8 @@ pub(super) async fn run(
 ) {
     let connected = tokio::time::timeout(PATIENCE, connect(socket, &hop, &tls)).await;
     let why = match connected {
-        Ok(Ok(Stream::Tcp(stream))) => return run_stream(stream, flow, outbox, ear).await,
-        Ok(Ok(Stream::Tls(stream))) => return run_stream(*stream, flow, outbox, ear).await,
+        Ok(Ok(Stream::Tcp(stream))) => return run_stream(stream, flow, outbox, (ear, None)).await,
+        Ok(Ok(Stream::Tls(stream))) => return run_stream(*stream, flow, outbox, (ear, None)).await,
         Ok(Err(why)) => why,
         Err(_) => ConnectError::Connect { peer: hop.to_string(), why: "it does not answer".into() },
     };

@@ -7,6 +7,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream, UdpSocket},
     sync::mpsc,
+    time::Instant,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -14,6 +15,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Ids, NetEvent, OUTBOX, report_closed, until};
 use crate::{
     Flow, Trace, Transport, Way,
+    door::Door,
+    guard::Kind,
     impair::Impaired,
     trace::is_keep_alive,
     wire::{self, Received},
@@ -23,11 +26,14 @@ use crate::{
 const MAX_CONNECTIONS: usize = 4096;
 /// How long a peer may take to shake hands.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+/// How long a peer may take to send a message once it has begun one; whoever connects has begun its first.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where what arrives goes.
 #[derive(Clone)]
 pub(super) struct Ear {
     pub inbox: mpsc::Sender<NetEvent>,
+    pub door: Door,
     pub trace: Option<Trace>,
 }
 
@@ -71,6 +77,9 @@ pub(super) async fn read_udp(socket: Arc<UdpSocket>, local: SocketAddr, ear: Ear
             continue;
         }
         let flow = Flow { transport: Transport::Udp, local, remote, connection: 0 };
+        if !ear.door.admits(Instant::now(), &flow, Kind::of(bytes)) {
+            continue;
+        }
         for delay in impaired.as_mut().map_or_else(|| vec![Duration::ZERO], Impaired::fate) {
             if delay.is_zero() {
                 if ear.datagram(flow, bytes).await.is_err() {
@@ -95,10 +104,10 @@ pub(super) async fn accept(
     tasks: TaskTracker,
 ) {
     let room = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
+    let transport = if acceptor.is_some() { Transport::Tls } else { Transport::Tcp };
     loop {
-        let Ok(place) = room.clone().acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, remote) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file handles: give others time to close theirs.
                 tracing::warn!(%error, "TCP accept");
@@ -106,37 +115,39 @@ pub(super) async fn accept(
                 continue;
             }
         };
-        let connection = ids.next();
+        // Without a place it is closed at once: the next in line may be somebody else.
+        let Some(place) = ear.door.enter(Instant::now(), remote) else { continue };
+        let (Ok(room), Ok(local)) = (room.clone().try_acquire_owned(), stream.local_addr()) else { continue };
+        let flow = Flow { transport, local, remote, connection: ids.next() };
         let (writer, outbox) = mpsc::channel(OUTBOX);
         let stop = all.child_token();
-        let event = NetEvent::Accepted { connection, writer, stop: stop.clone() };
+        let event = NetEvent::Accepted { flow, writer, stop: stop.clone() };
         if ear.inbox.send(event).await.is_err() {
             return;
         }
         let (ear_of_stream, acceptor) = (ear.clone(), acceptor.clone());
         tasks.spawn(until(stop.clone(), async move {
-            let _place = place;
-            run_accepted(stream, acceptor, connection, outbox, ear_of_stream).await;
+            let _places = (place, room);
+            run_accepted(stream, acceptor, flow, outbox, ear_of_stream).await;
         }));
-        tasks.spawn(report_closed(stop, all.clone(), connection, ear.inbox.clone()));
+        tasks.spawn(report_closed(stop, all.clone(), flow.connection, ear.inbox.clone()));
     }
 }
 
 async fn run_accepted(
     stream: TcpStream,
     acceptor: Option<TlsAcceptor>,
-    connection: u64,
+    flow: Flow,
     outbox: mpsc::Receiver<Bytes>,
     ear: Ear,
 ) {
-    let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
     keep_alive(&stream);
-    let flow = |transport| Flow { transport, local, remote, connection };
-    let Some(acceptor) = acceptor else { return run_stream(stream, flow(Transport::Tcp), outbox, ear).await };
+    let first = Some(Instant::now() + PATIENCE);
+    let Some(acceptor) = acceptor else { return run_stream(stream, flow, outbox, (ear, first)).await };
     match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => run_stream(stream, flow(Transport::Tls), outbox, ear).await,
-        Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake failed"),
-        Err(_) => tracing::debug!(%remote, "TLS handshake not finished in time"),
+        Ok(Ok(stream)) => run_stream(stream, flow, outbox, (ear, first)).await,
+        Ok(Err(error)) => tracing::debug!(remote = %flow.remote, %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!(remote = %flow.remote, "TLS handshake not finished in time"),
     }
 }
 
@@ -147,17 +158,17 @@ pub(super) fn keep_alive(stream: &TcpStream) {
     let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&every);
 }
 
-/// Reads and writes one connection until either side ends.
+/// Reads and writes one connection until either side ends. `first`: by when the first message must have come.
 pub(super) async fn run_stream<S: AsyncRead + AsyncWrite>(
     stream: S,
     flow: Flow,
     outbox: mpsc::Receiver<Bytes>,
-    ear: Ear,
+    (ear, first): (Ear, Option<Instant>),
 ) {
     let (reader, writer) = tokio::io::split(stream);
     tokio::select! {
         () = write_stream(writer, outbox) => {}
-        () = read_stream(reader, flow, ear) => {}
+        () = read_stream(reader, flow, ear, first) => {}
     }
 }
 
@@ -170,27 +181,55 @@ async fn write_stream(mut writer: impl AsyncWrite + Unpin, mut outbox: mpsc::Rec
     let _ = writer.shutdown().await;
 }
 
-async fn read_stream(mut reader: impl AsyncRead + Unpin, flow: Flow, ear: Ear) {
+async fn read_stream(mut reader: impl AsyncRead + Unpin, flow: Flow, ear: Ear, mut due: Option<Instant>) {
     let mut buffer = BytesMut::with_capacity(4096);
     loop {
-        match reader.read_buf(&mut buffer).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
+        let read = reader.read_buf(&mut buffer);
+        let read = match due {
+            Some(due) => tokio::time::timeout_at(due, read).await,
+            None => Ok(read.await),
+        };
+        match read {
+            Ok(Ok(1..)) => {}
+            Ok(Ok(0) | Err(_)) => return,
+            Err(_) => {
+                tracing::debug!(remote = %flow.remote, "no whole message in time: closed");
+                return;
+            }
         }
-        loop {
-            let whole = if ear.trace.is_some() { buffer.clone() } else { BytesMut::new() };
-            match wire::read_stream(&mut buffer) {
-                Ok(Some(received)) => {
-                    let frame = &whole[..whole.len().saturating_sub(buffer.len())];
-                    if ear.hear(flow, received, frame).await.is_err() {
-                        return;
-                    }
+        let Ok(heard) = hear_frames(&mut buffer, flow, &ear).await else { return };
+        due = match due {
+            _ if buffer.is_empty() && heard => None,
+            Some(due) if !heard => Some(due),
+            None if buffer.is_empty() => None,
+            Some(_) | None => Some(Instant::now() + PATIENCE),
+        };
+    }
+}
+
+/// Whether there was a whole message.
+///
+/// # Errors
+/// The connection is to be closed.
+async fn hear_frames(buffer: &mut BytesMut, flow: Flow, ear: &Ear) -> Result<bool, ()> {
+    let mut heard = false;
+    loop {
+        let whole = if ear.trace.is_some() { buffer.clone() } else { BytesMut::new() };
+        let kind = Kind::of(buffer);
+        match wire::read_stream(buffer) {
+            Ok(Some(received)) => {
+                // Who floods a connection loses it: a message that is left out would never be sent again.
+                if !ear.door.admits(Instant::now(), &flow, kind) {
+                    return Err(());
                 }
-                Ok(None) => break,
-                Err(why) => {
-                    tracing::debug!(remote = %flow.remote, %why, "stream lost its frames: closed");
-                    return;
-                }
+                heard = true;
+                let frame = &whole[..whole.len().saturating_sub(buffer.len())];
+                ear.hear(flow, received, frame).await?;
+            }
+            Ok(None) => return Ok(heard),
+            Err(why) => {
+                tracing::debug!(remote = %flow.remote, %why, "stream lost its frames: closed");
+                return Err(());
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use sip::{Credentials, Endpoint, EndpointConfig, Host, NameAddr, Registration, Scheme, Uri};
+use sip::{Credentials, Endpoint, EndpointConfig, Host, Limit, Limits, NameAddr, Registration, Scheme, Uri};
 use tokio::sync::mpsc;
 
 use super::{Command, Owner, Registered};
@@ -82,6 +82,14 @@ fn transport(transport: Transport) -> Option<sip::Transport> {
     }
 }
 
+/// Nobody but its servers has much to say to a phone.
+const LIMITS: Limits = Limits {
+    messages: Limit { spare: 500, refill: Duration::from_millis(20) },
+    wrong_passwords: Limit { spare: 10, refill: Duration::from_secs(10) },
+    connections: 50,
+    calls: 50,
+};
+
 async fn bind(
     config: &PhoneConfig,
     transport: Option<sip::Transport>,
@@ -100,6 +108,7 @@ async fn bind(
         trust: config.trust.clone(),
         trace: config.trace.clone(),
         impairment: config.impairment,
+        limits: LIMITS,
         ..EndpointConfig::default()
     };
     Endpoint::bind(endpoint).await.map_err(|e| Error::Listen { address: config.listen, why: e.to_string() })

@@ -19,6 +19,8 @@ pub struct EmbeddedConfig {
     /// Needs the `certificate`.
     pub tls: Vec<SocketAddr>,
     pub certificate: Option<Arc<rustls::ServerConfig>>,
+    /// How much one address, device and user may ask.
+    pub limits: sip::Limits,
     /// What to write into SIP and SDP when bound to 0.0.0.0.
     pub advertised: Option<IpAddr>,
     /// RTP takes the even ports, RTCP the odd ones. `0..=0` lets the system choose.

@@ -135,6 +135,7 @@ fn endpoint_config(
         tcp: config.tcp.clone(),
         tls: config.tls.clone(),
         certificate: config.certificate.clone(),
+        limits: config.limits,
         user_agent: format!("Patchcord-Exchange/{}", env!("CARGO_PKG_VERSION")),
         advertised: config.advertised,
         challenge: Some(Arc::new(Challenge { realm: config.realm.clone(), devices, trunk })),
