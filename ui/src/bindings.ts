@@ -464,6 +464,10 @@ export type LegQuality = {
 	jitter_ms: number,
 	/**  Milliseconds; `None` if the far end sent no reports. */
 	round_trip_ms: number | null,
+	/**  What spoilt it the most, if it did not sound good. */
+	trouble?: SoundTrouble | null,
+	/**  Whether it was encrypted to its end; `None`: records from before that was kept. */
+	encrypted?: boolean | null,
 };
 
 /**
@@ -880,6 +884,12 @@ export type SipTransport =
 /**  What the server's DNS records ask for (RFC 3263), or UDP. */
 "auto" | "udp" | "tcp" | "tls";
 
+export type SoundCause = { kind: "loss"; percent: number } | 
+/**  Packets came too late, or so unevenly that they had to wait for long. */
+{ kind: "late" } | 
+/**  The network takes long, there and back. */
+{ kind: "slow"; round_trip_ms: number };
+
 export type SoundDevice = {
 	id: string,
 	name: string,
@@ -907,6 +917,12 @@ export type SoundTestView = {
 	verdicts: SoundVerdict[],
 };
 
+/**  What spoils the sound of a leg the most, and on which way. */
+export type SoundTrouble = {
+	cause: SoundCause,
+	way: SoundWay,
+};
+
 export type SoundVerdict = {
 	tone: Tone,
 	sentence: string,
@@ -924,6 +940,13 @@ export type SoundView = {
 	/**  "Hear yourself", from its beginning until the person closes it. */
 	test: SoundTestView | null,
 };
+
+/**  As seen from where it was measured. */
+export type SoundWay = 
+/**  To the party at the leg's end. */
+"to" | "from" | "both" | 
+/**  On the way to where it was measured, from whoever the party spoke with. */
+"before";
 
 /**  In which order the free agents of a department are rung. */
 export type Strategy = 

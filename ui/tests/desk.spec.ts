@@ -96,9 +96,9 @@ test("a lock says in words that a call is encrypted, and bad sound stands out", 
   await desk.open(office.view({ phone: { ...office.view().phone, calls: [office.ownCall] } }));
   await expect(page.getByTestId("own-quality")).toHaveText("good");
   await expect(page.getByTestId("secured")).toHaveCount(0);
-  await desk.push({ phone: { ...office.view().phone, calls: [{ ...office.ownCall, secured: true, quality: "poor: 8 % loss" }] } });
+  await desk.push({ phone: { ...office.view().phone, calls: [{ ...office.ownCall, secured: true, quality: "poor: 8 % loss from you to Priya Nair" }] } });
   await expect(page.getByTestId("secured")).toHaveText("Encrypted");
-  await expect(page.getByTestId("own-quality")).toHaveText("poor: 8 % loss");
+  await expect(page.getByTestId("own-quality")).toHaveText("poor: 8 % loss from you to Priya Nair");
   await expect(page.getByTestId("own-quality")).not.toHaveClass(/second/);
 });
 

@@ -21,7 +21,7 @@ test("the journey says how long each stretch was, and whom the call reached in v
 test("sound by leg in words and figures; identifiers are copied whole", async ({ desk, page }) => {
   await desk.open(opened());
   await expect(page.getByTestId("quality-leg")).toHaveText([
-    /Priya Nair\s*opus\s*good\s*4\.18\s*0\.2%\s*6 ms\s*48 ms/, /Mina Shah\s*G\.722\s*fair\s*3\.72\s*1\.8%\s*21 ms\s*130 ms/, /\+442079460812\s*PCMA\s*bad\s*2\.54\s*9\.1%\s*60 ms\s*–/,
+    /Priya Nair\s*opus,\s*encrypted\s*good\s*4\.18\s*0\.2%\s*6 ms\s*48 ms/, /Mina Shah\s*G\.722, not encrypted\s*Packets late on the way from Mina Shah\s*fair\s*3\.72\s*1\.8%\s*21 ms\s*130 ms/, /\+442079460812\s*PCMA\s*9 % lost on the way to \+442079460812\s*bad\s*2\.54\s*9\.1%\s*60 ms\s*–/,
   ]);
   await page.getByTestId("identifiers-copy").click();
   await expect(page.getByTestId("identifiers-copy")).toHaveText("Copied");

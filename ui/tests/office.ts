@@ -143,9 +143,9 @@ export const full: CallRecord = {
   voicemail: { mailbox: "Support", duration_ms: 42_000, heard: null },
   remarks: { revision: 2, note: "Refund of order 4411 promised for Friday.", disposition: "call_back", by: ref(ravi), at: at + 200_000 },
   quality: [
-    { party: "Priya Nair", user: null, codec: "opus", score: 418, lost_permille: 2, jitter_ms: 6, round_trip_ms: 48 },
-    { party: "Mina Shah", user: "mina", codec: "G.722", score: 372, lost_permille: 18, jitter_ms: 21, round_trip_ms: 130 },
-    { party: "+442079460812", user: null, codec: "PCMA", score: 254, lost_permille: 91, jitter_ms: 60, round_trip_ms: null },
+    { party: "Priya Nair", user: null, codec: "opus", score: 418, lost_permille: 2, jitter_ms: 6, round_trip_ms: 48, trouble: null, encrypted: true },
+    { party: "Mina Shah", user: "mina", codec: "G.722", score: 372, lost_permille: 18, jitter_ms: 21, round_trip_ms: 130, trouble: { cause: { kind: "late" }, way: "from" }, encrypted: false },
+    { party: "+442079460812", user: null, codec: "PCMA", score: 254, lost_permille: 91, jitter_ms: 60, round_trip_ms: null, trouble: { cause: { kind: "loss", percent: 9 }, way: "to" }, encrypted: null },
   ],
 };
 export const ready = (record: CallRecord = full, unsent: Unsent | null = null, rest: { refused?: string; draft?: Draft } = {}): DetailsView =>

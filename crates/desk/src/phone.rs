@@ -144,7 +144,7 @@ impl Owner {
             CallEvent::Following { call, to, .. } => self.calling(id.line().id(call), to),
             CallEvent::Quality(report) => {
                 self.own_sounds(id, &report);
-                self.change(id, |call| call.quality = Some(report.words));
+                self.change(id, |call| call.quality = Some(report.words(&name(&call.with))));
             }
             CallEvent::Secured { secured } => self.change(id, |call| call.secured = secured),
             CallEvent::Identity { party } => self.identity(id, party),

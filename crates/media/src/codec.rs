@@ -103,6 +103,12 @@ const OPUS_UNIT: usize = 120;
 /// What one encoded frame takes at most: Opus's largest single-frame packet (RFC 6716 section 3.2.1).
 const MAX_PAYLOAD: usize = 1275;
 
+/// What is expected until the other side has reported, of 100 packets.
+pub(crate) const EXPECTED_LOSS: u8 = 10;
+const LEAST_LOSS: u8 = 5;
+/// Beyond this so much goes into repairs that what is repaired sounds no better.
+const MOST_LOSS: u8 = 30;
+
 /// Encodes 10 to 60 ms at a time.
 pub struct Encoder(Encoding);
 
@@ -124,6 +130,24 @@ impl Encoder {
             Codec::Pcmu => Encoding::Pcmu(pcmu::PcmuEncoder::new(), down()),
             Codec::Pcma => Encoding::Pcma(pcma::PcmaEncoder::new(), down()),
         }))
+    }
+
+    /// Makes sound ready for so many of 100 packets to be lost; only Opus can. Less than [`LEAST_LOSS`] counts as that: the
+    /// first loss should find the next packet prepared.
+    pub fn expect_loss(&mut self, percent: u8) {
+        if let Encoding::Opus(opus) = &mut self.0 {
+            // Should libopus refuse, it stays prepared for what it was.
+            let _ = opus.set_packet_loss(percent.clamp(LEAST_LOSS, MOST_LOSS));
+        }
+    }
+
+    /// What Opus is ready for, of 100 packets.
+    #[cfg(test)]
+    pub(crate) fn expected_loss(&mut self) -> Option<u8> {
+        match &mut self.0 {
+            Encoding::Opus(opus) => opus.get_packet_loss().ok(),
+            Encoding::G722(..) | Encoding::Pcmu(..) | Encoding::Pcma(..) => None,
+        }
     }
 
     /// Appends the payload of `pcm` to `out`: of 10, 20, 40 or 60 ms, and of any other ten up to 60 where that is not Opus.
@@ -158,7 +182,7 @@ fn opus_encoder() -> Result<opusic_c::Encoder, opusic_c::ErrorCode> {
     let mut encoder = opusic_c::Encoder::new(Channels::Mono, SampleRate::Hz48000, Application::Voip)?;
     encoder.set_bitrate(Bitrate::Value(40_000))?;
     encoder.set_inband_fec(InbandFec::Mode1)?;
-    encoder.set_packet_loss(10)?;
+    encoder.set_packet_loss(EXPECTED_LOSS)?;
     // Keeps libopus to the modes that have FEC.
     encoder.set_signal(Signal::Voice)?;
     encoder.set_complexity(5)?;

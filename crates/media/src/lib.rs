@@ -23,11 +23,12 @@ pub mod tones;
 pub mod wav;
 mod wsola;
 
+pub(crate) use codec::EXPECTED_LOSS;
 pub use codec::{Codec, CodecError, Decoder, Encoder};
 pub use level::{level_dbfs, mix};
 pub use meter::{LegMeter, Sounded};
 pub use processing::{Processing, Processor};
-pub use quality::{Quality, quality};
+pub use quality::{Cause, Direction, Quality, Way, quality};
 pub use resample::Resampler;
 pub use rtp::{ReceiverConfig, RtpError, RtpReceiver, RtpSender, SenderConfig, Stats};
 pub use sound_check::{MicrophoneCheck, MicrophoneVerdict, SpeakerCheck, SpeakerVerdict};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rtcp_types::{Compound, Packet, ReportBlock};
 
 use crate::{
-    Codec, Stats, quality, rtcp,
+    Codec, Quality, Way, quality, rtcp,
     rtp::{Header, Source, Verdict, samples},
 };
 
@@ -20,14 +20,15 @@ pub struct LegMeter {
 /// What was measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sounded {
-    /// Mean opinion score, 1.0 to 4.5, of the worse direction.
-    pub mos: f32,
+    pub quality: Quality,
     /// Packets lost, in thousandths, the worse of both directions. The far end hears the losses of the whole way to it.
     pub lost_permille: u16,
     /// Mean interarrival jitter (RFC 3550 section 6.4.1), the worse of both directions, milliseconds.
     pub jitter_ms: f32,
     /// Mean of what could be measured; `None` if the far end sent no reports that tell.
     pub round_trip: Option<Duration>,
+    /// Most of what the far end misses was missing already when we sent it on.
+    pub lost_before_us: bool,
 }
 
 impl LegMeter {
@@ -71,20 +72,36 @@ impl LegMeter {
             return None;
         }
         let lost_here = arriving.past.1 + arriving.source.as_ref().map_or(0, Source::lost);
-        let lost_there = reported.before.0 + reported.now.0;
-        let lost =
-            permille(lost_here, received + lost_here).max(permille(lost_there, reported.before.1 + reported.now.1));
+        let (lost_there, expected) = reported.whole();
+        let (here, there) = (permille(lost_here, received + lost_here), permille(lost_there, expected));
         let jitter_ms = arriving.jitter.mean().unwrap_or(0.0).max(reported.jitter.mean().unwrap_or(0.0));
         let round_trip = reported.round_trip.mean().map(|ms| Duration::from_secs_f64(ms / 1000.0));
-        // Whoever plays it waits for about twice the jitter.
-        let stats = Stats {
-            received: u64::from(1000 - lost),
-            lost: lost.into(),
-            delay_ms: 2.0 * jitter_ms as f32,
-            ..Stats::default()
+        let way = |lost: u16, jitter: Option<f64>| {
+            // Whoever plays it waits for about twice the jitter.
+            Way { lost: f32::from(lost) / 10.0, delay_ms: 2.0 * jitter.unwrap_or(0.0) as f32, ..Way::default() }
         };
-        let mos = quality(&stats, round_trip).mos;
-        Some(Sounded { mos, lost_permille: lost, jitter_ms: jitter_ms as f32, round_trip })
+        let incoming = (received > 0).then(|| way(here, arriving.jitter.mean()));
+        let outgoing = reported.jitter.mean().map(|jitter| way(there, Some(jitter)));
+        let quality = quality(incoming, outgoing, round_trip);
+        let lost_before_us = 2 * reported.missing > lost_there;
+        Some(Sounded {
+            quality,
+            lost_permille: here.max(there),
+            jitter_ms: jitter_ms as f32,
+            round_trip,
+            lost_before_us,
+        })
+    }
+
+    /// What the far end says of what it heard from us: over the whole stream, and lately. Nothing if it said nothing.
+    #[must_use]
+    pub fn outgoing(&self) -> Option<(Way, Way)> {
+        let Reported { jitter, lately, .. } = &self.reported;
+        let (lost, expected) = self.reported.whole();
+        let way = |lost: f32, jitter: f32| Way { lost, delay_ms: 2.0 * jitter, ..Way::default() };
+        let whole = way(f32::from(permille(lost, expected)) / 10.0, jitter.mean()? as f32);
+        let lately = lately.map(|(lost, jitter)| way(f32::from(lost) / 2.56, jitter as f32))?;
+        Some((whole, lately))
     }
 }
 
@@ -141,7 +158,13 @@ struct Reported {
     /// Of streams that were.
     before: (u64, u64),
     jitter: Mean,
+    /// The latest report: losses since the one before, of 256, and jitter, ms.
+    lately: Option<(u8, f64)>,
     round_trip: Mean,
+    /// The highest number sent of that stream.
+    newest: u16,
+    /// Numbers, of all streams, that were left out when they were sent.
+    missing: u64,
     /// The middle of the time stamps of the newest sender reports, and when they were sent.
     asked: [Option<(u32, Duration)>; 4],
 }
@@ -152,7 +175,21 @@ impl Reported {
             self.stream = Some((header.ssrc, header.sequence));
             let (lost, expected) = std::mem::take(&mut self.now);
             self.before = (self.before.0 + lost, self.before.1 + expected);
+            self.newest = header.sequence.wrapping_sub(1);
         }
+        let step = header.sequence.wrapping_sub(self.newest) as i16;
+        if step > 0 {
+            self.missing += u64::from(step as u16 - 1);
+            self.newest = header.sequence;
+        } else {
+            // It was only overtaken.
+            self.missing = self.missing.saturating_sub(1);
+        }
+    }
+
+    /// Lost and expected of all streams.
+    fn whole(&self) -> (u64, u64) {
+        (self.before.0 + self.now.0, self.before.1 + self.now.1)
     }
 
     fn block(&mut self, now: Duration, block: &ReportBlock<'_>, clock: u32) {
@@ -164,6 +201,7 @@ impl Reported {
         self.now = (lost.into(), expected.into());
         let jitter = f64::from(block.interarrival_jitter()) * 1000.0 / f64::from(clock.max(1));
         self.jitter.add(jitter.min(MOST_JITTER));
+        self.lately = Some((block.fraction_lost(), jitter.min(MOST_JITTER)));
         let answered = block.last_sender_report_timestamp();
         let asked = self.asked.iter().flatten().find(|(stamp, _)| *stamp == answered);
         if let Some((_, at)) = asked.filter(|_| answered != 0) {
@@ -241,7 +279,7 @@ mod tests {
         }
         let sounded = meter.sounded().unwrap();
         assert_eq!((sounded.lost_permille, sounded.round_trip), (100, None));
-        assert!(sounded.jitter_ms < 0.1 && (3.3..3.4).contains(&sounded.mos), "{sounded:?}");
+        assert!(sounded.jitter_ms < 0.1 && (3.3..3.4).contains(&sounded.quality.mos), "{sounded:?}");
         // Another stream, whole: half as much is lost of all.
         for n in 0..1000_u16 {
             let header = Header { ssrc: 2, ..header(n) };
@@ -295,6 +333,6 @@ mod tests {
         }
         let sounded = meter.sounded().unwrap();
         assert_eq!((sounded.lost_permille, sounded.round_trip), (1000, None));
-        assert!(sounded.jitter_ms <= 10_000.0 && (1.0..=4.5).contains(&sounded.mos), "{sounded:?}");
+        assert!(sounded.jitter_ms <= 10_000.0 && (1.0..=4.5).contains(&sounded.quality.mos), "{sounded:?}");
     }
 }

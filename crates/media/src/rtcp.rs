@@ -76,7 +76,7 @@ fn read_block(now: Duration, block: &ReportBlock<'_>, sender: &mut RtpSender) {
     if block.ssrc() != sender.position().ssrc {
         return;
     }
-    sender.sent.fraction_lost = Some(block.fraction_lost());
+    sender.lost_there(block.fraction_lost());
     let ours = block.last_sender_report_timestamp();
     if ours == 0 {
         return;

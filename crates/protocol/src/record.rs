@@ -100,6 +100,62 @@ pub struct LegQuality {
     pub jitter_ms: u16,
     /// Milliseconds; `None` if the far end sent no reports.
     pub round_trip_ms: Option<u16>,
+    /// What spoilt it the most, if it did not sound good.
+    #[serde(default)]
+    pub trouble: Option<SoundTrouble>,
+    /// Whether it was encrypted to its end; `None`: records from before that was kept.
+    #[serde(default)]
+    pub encrypted: Option<bool>,
+}
+
+/// What spoils the sound of a leg the most, and on which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+pub struct SoundTrouble {
+    pub cause: SoundCause,
+    pub way: SoundWay,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SoundCause {
+    Loss {
+        percent: u8,
+    },
+    /// Packets came too late, or so unevenly that they had to wait for long.
+    Late,
+    /// The network takes long, there and back.
+    Slow {
+        round_trip_ms: u16,
+    },
+}
+
+/// As seen from where it was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SoundWay {
+    /// To the party at the leg's end.
+    To,
+    From,
+    Both,
+    /// On the way to where it was measured, from whoever the party spoke with.
+    Before,
+}
+
+impl SoundTrouble {
+    /// "8 % loss from you to Ravi", as measured at your phone.
+    #[must_use]
+    pub fn words(&self, them: &str) -> String {
+        let way = match self.way {
+            SoundWay::To | SoundWay::Before => format!("from you to {them}"),
+            SoundWay::From => format!("from {them} to you"),
+            SoundWay::Both => "both ways".to_owned(),
+        };
+        match self.cause {
+            SoundCause::Loss { percent } => format!("{percent} % loss {way}"),
+            SoundCause::Late => format!("late packets {way}"),
+            SoundCause::Slow { round_trip_ms } => format!("the network is slow, {round_trip_ms} ms round trip"),
+        }
+    }
 }
 
 /// One thing that happened to the caller.

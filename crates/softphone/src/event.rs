@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use media::Codec;
-use protocol::Party;
+use protocol::{Party, SoundTrouble};
 
 use crate::IncomingCall;
 
@@ -147,19 +147,38 @@ pub enum HeldBy {
     Them,
 }
 
-/// How a call sounds: from RTP statistics and RTCP.
+/// How a call sounds, from what was received and what the far end reports of what it hears (RTCP): packets and losses of the
+/// whole call, how it sounds of the last seconds, or of the whole call at its end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QualityReport {
     pub received: u64,
     pub lost: u64,
+    /// What the far end misses of what we sent, in thousandths.
+    pub missed_permille: Option<u16>,
     /// Interarrival jitter, RFC 3550 section 6.4.1.
     pub jitter_ms: f32,
     pub round_trip_ms: Option<f32>,
     /// Delay of the jitter buffer.
     pub delay_ms: f32,
-    /// Mean opinion score by the E-model (ITU-T G.107), 1.0 to 4.5.
+    /// Mean opinion score by the E-model (ITU-T G.107), 1.0 to 4.5, of the worse direction.
     pub mos: f32,
-    pub words: String,
+    /// "good".
+    pub word: &'static str,
+    /// Whether it has been encrypted all the time.
+    pub encrypted: bool,
+    /// What spoils it, if it does not sound good: "from" is from the far end to here.
+    pub trouble: Option<SoundTrouble>,
+}
+
+impl QualityReport {
+    /// "good", "poor: 8 % loss from you to Ravi".
+    #[must_use]
+    pub fn words(&self, them: &str) -> String {
+        match self.trouble {
+            Some(trouble) => format!("{}: {}", self.word, trouble.words(them)),
+            None => self.word.to_owned(),
+        }
+    }
 }
 
 /// How a call ended.

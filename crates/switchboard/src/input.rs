@@ -1,4 +1,6 @@
-use protocol::{CallId, DeviceId, LegId, Party, Presence, Reason, Target, TransferId, TransferKind, UserId};
+use protocol::{
+    CallId, DeviceId, LegId, Party, Presence, Reason, SoundTrouble, Target, TransferId, TransferKind, UserId,
+};
 
 /// Everything that can happen to a switchboard. Leg ids: the engine makes odd ones for legs that arrive, the
 /// switchboard even ones for legs that it rings, so that neither has to ask the other.
@@ -97,6 +99,8 @@ pub struct SoundQuality {
     pub lost_permille: u16,
     pub jitter_ms: u16,
     pub round_trip_ms: Option<u16>,
+    pub trouble: Option<SoundTrouble>,
+    pub encrypted: bool,
 }
 
 /// Whether a Refer-To names a dialog that the transfer target already has with us (attended, RFC 3891).

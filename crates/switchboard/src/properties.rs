@@ -203,7 +203,15 @@ impl Life {
             Act::Failed(..) => return Ok(()),
             Act::Sounded(p) => {
                 let (codec, score, lost_permille, jitter_ms, round_trip_ms) = (String::new(), 400, 0, 0, None);
-                let quality = SoundQuality { codec, score, lost_permille, jitter_ms, round_trip_ms };
+                let quality = SoundQuality {
+                    codec,
+                    score,
+                    lost_permille,
+                    jitter_ms,
+                    round_trip_ms,
+                    trouble: None,
+                    encrypted: false,
+                };
                 EngineEvent::Quality { leg: self.leg(&p), quality }
             }
             Act::Registered { user, second } => {

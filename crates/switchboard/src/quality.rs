@@ -35,8 +35,10 @@ impl Switchboard {
         let live = self.legs.get(&leg).map(|of| (of.key, of.party.clone(), of.user.clone()));
         let of = live.or_else(|| self.parting.get(&leg).map(|of| (of.key, of.party.clone(), of.user.clone())));
         let Some((key, party, user)) = of else { return };
-        let SoundQuality { codec, score, lost_permille, jitter_ms, round_trip_ms } = sound;
-        let quality = LegQuality { party, user, codec, score, lost_permille, jitter_ms, round_trip_ms };
+        let SoundQuality { codec, score, lost_permille, jitter_ms, round_trip_ms, trouble, encrypted } = sound;
+        let encrypted = Some(encrypted);
+        let quality =
+            LegQuality { party, user, codec, score, lost_permille, jitter_ms, round_trip_ms, trouble, encrypted };
         if self.calls.contains_key(&key) {
             self.with_call(key, |_, call| {
                 keep(&mut call.quality, quality);
@@ -70,8 +72,15 @@ mod tests {
     use crate::{EngineEvent, testkit::Office, testkit::to_user};
 
     fn sounded(office: &mut Office, leg: LegId, score: u16) {
-        let quality =
-            SoundQuality { codec: "opus".into(), score, lost_permille: 7, jitter_ms: 3, round_trip_ms: Some(42) };
+        let quality = SoundQuality {
+            codec: "opus".into(),
+            score,
+            lost_permille: 7,
+            jitter_ms: 3,
+            round_trip_ms: Some(42),
+            trouble: None,
+            encrypted: true,
+        };
         office.engine(EngineEvent::Quality { leg, quality });
     }
 

@@ -410,6 +410,8 @@ impl Account {
             lost_permille: if bad { self.random.random_range(5..80) } else { 0 },
             jitter_ms: self.random.random_range(0..30),
             round_trip_ms: self.random.random_bool(0.9).then(|| self.random.random_range(5..120)),
+            trouble: None,
+            encrypted: None,
         }
     }
 

@@ -83,6 +83,8 @@ pub fn with_quality(mut record: CallRecord, scores: &[u16]) -> CallRecord {
             lost_permille: 3,
             jitter_ms: 7,
             round_trip_ms: None,
+            trouble: None,
+            encrypted: None,
         })
         .collect();
     record

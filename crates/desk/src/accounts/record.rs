@@ -66,9 +66,11 @@ impl OwnCall {
             user: None,
             codec: self.codec.clone().unwrap_or_default(),
             score: rounded(report.mos * 100.0),
-            lost_permille: (report.lost * 1000 / all).min(1000) as u16,
+            lost_permille: ((report.lost * 1000 / all).min(1000) as u16).max(report.missed_permille.unwrap_or(0)),
             jitter_ms: rounded(report.jitter_ms),
             round_trip_ms: report.round_trip_ms.map(rounded),
+            trouble: report.trouble,
+            encrypted: Some(report.encrypted),
         }]
     }
 }

@@ -383,8 +383,15 @@ async fn how_the_legs_sounded_is_in_the_record_also_of_those_that_tell_it_late()
     let mut feed = maya.feed().await;
     feed.snapshot().await;
     let sounded = |leg, score| {
-        let quality =
-            SoundQuality { codec: "opus".into(), score, lost_permille: 3, jitter_ms: 2, round_trip_ms: Some(40) };
+        let quality = SoundQuality {
+            codec: "opus".into(),
+            score,
+            lost_permille: 3,
+            trouble: None,
+            encrypted: true,
+            jitter_ms: 2,
+            round_trip_ms: Some(40),
+        };
         EngineEvent::Quality { leg, quality }
     };
     office.register("ravi");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rtp_types::RtpPacket;
 
 use super::{Header, RtpError, digits::Digits, noise, playout::Playout, source::Source, source::Verdict};
-use crate::{Codec, Frame};
+use crate::{Codec, Frame, Way};
 
 /// Longer datagrams are no RTP that we ever asked for.
 const MAX_PACKET: usize = 2048;
@@ -27,6 +27,8 @@ pub struct Stats {
     pub received: u64,
     /// Never arrived.
     pub lost: u64,
+    /// How often packets were missing, one or several in a row.
+    pub gaps: u64,
     /// Arrived after their time had come.
     pub late: u64,
     pub duplicate: u64,
@@ -38,6 +40,33 @@ pub struct Stats {
     pub delay_ms: f32,
     /// How long sound shall wait now, milliseconds.
     pub target_ms: f32,
+}
+
+impl Stats {
+    /// What happened since `earlier`; jitter and delay as they are now.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            received: self.received.saturating_sub(earlier.received),
+            lost: self.lost.saturating_sub(earlier.lost),
+            gaps: self.gaps.saturating_sub(earlier.gaps),
+            late: self.late.saturating_sub(earlier.late),
+            duplicate: self.duplicate.saturating_sub(earlier.duplicate),
+            concealed_ms: self.concealed_ms.saturating_sub(earlier.concealed_ms),
+            ..*self
+        }
+    }
+
+    /// For the E-model; nothing if nothing came.
+    #[must_use]
+    pub fn way(&self) -> Option<Way> {
+        let sent = (self.received + self.lost) as f32;
+        let (lost, late) = (self.lost as f32 / sent, self.late as f32 / sent);
+        // Losses in a row, against those of chance: 1 / (1 - p).
+        let burst = self.lost as f32 / self.gaps.max(1) as f32 * (1.0 - lost);
+        let way = Way { lost: 100.0 * lost, late: 100.0 * late, burst: burst.max(1.0), delay_ms: self.delay_ms };
+        (self.received > 0).then_some(way)
+    }
 }
 
 /// Receives one stream through an adaptive jitter buffer.
@@ -151,6 +180,7 @@ impl RtpReceiver {
         if let Some(source) = self.source.take() {
             self.past.received += source.received;
             self.past.lost += source.lost();
+            self.past.gaps += source.gaps;
         }
         self.other = None;
         self.sender_report = None;
@@ -171,11 +201,13 @@ impl RtpReceiver {
 
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let (received, lost, jitter_ms) =
-            self.source.as_ref().map_or((0, 0, 0.0), |source| (source.received, source.lost(), source.jitter_ms()));
+        let source = self.source.as_ref();
+        let (received, lost) = source.map_or((0, 0), |source| (source.received, source.lost()));
+        let (gaps, jitter_ms) = source.map_or((0, 0.0), |source| (source.gaps, source.jitter_ms()));
         Stats {
             received: self.past.received + received,
             lost: self.past.lost + lost,
+            gaps: self.past.gaps + gaps,
             late: self.playout.late,
             duplicate: self.duplicate,
             concealed_ms: self.playout.concealed / 48,

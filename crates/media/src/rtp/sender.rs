@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use rtp_types::RtpPacketBuilder;
 
 use super::{Position, digits};
-use crate::{Codec, CodecError, Encoder, FRAME, Frame};
+use crate::{Codec, CodecError, EXPECTED_LOSS, Encoder, FRAME, Frame};
 
 /// How long each digit sounds: 100 ms, then 60 ms for its three end packets (RFC 4733 section 2.5.1.4).
 const DIGIT_FRAMES: u16 = 5;
@@ -32,6 +32,8 @@ pub struct RtpSender {
     position: Position,
     /// Ticks of the RTP clock in 20 ms.
     step: u32,
+    /// Of 100 packets, for how many the encoder is prepared.
+    expected_loss: f32,
     /// Samples in a packet.
     length: usize,
     /// Spoken and not sent yet: less than a packet once a frame and its rest are taken.
@@ -83,6 +85,7 @@ impl RtpSender {
             step: config.codec.rtp_clock() / 50,
             config: SenderConfig { ssrc: position.ssrc, ..config },
             position,
+            expected_loss: f32::from(EXPECTED_LOSS),
             length: FRAME,
             unsent: VecDeque::with_capacity(4 * FRAME),
             sound: Vec::with_capacity(3 * FRAME),
@@ -192,6 +195,16 @@ impl RtpSender {
         self.sent.fraction_lost.map(|lost| f32::from(lost) / 256.0)
     }
 
+    /// The other side reports its latest losses, of 256 packets: the encoder prepares for as much, more readily for more than
+    /// for less.
+    pub(crate) fn lost_there(&mut self, fraction: u8) {
+        self.sent.fraction_lost = Some(fraction);
+        let percent = f32::from(fraction) / 2.56;
+        let step = if percent > self.expected_loss { 0.5 } else { 0.2 };
+        self.expected_loss += (percent - self.expected_loss) * step;
+        self.encoder.expect_loss(self.expected_loss.round() as u8);
+    }
+
     fn write_voice(&mut self, timestamp: u32, sound: &[i16]) -> bool {
         self.payload.clear();
         if self.encoder.encode(sound, &mut self.payload).is_err() || self.payload.is_empty() {
@@ -233,5 +246,28 @@ impl RtpSender {
         self.sent.packets = self.sent.packets.wrapping_add(1);
         self.sent.octets = self.sent.octets.wrapping_add(self.payload.len() as u32);
         written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn what_the_other_side_loses_is_prepared_for_and_forgotten_slowly() {
+        let config = SenderConfig { codec: Codec::Opus, payload_type: 96, ssrc: 1, dtmf_payload_type: None };
+        let mut sender = RtpSender::new(config).unwrap();
+        let after = |sender: &mut RtpSender, reports: usize, fraction| {
+            (0..reports).for_each(|_| sender.lost_there(fraction));
+            (sender.expected_loss, sender.encoder.expected_loss())
+        };
+        assert_eq!(after(&mut sender, 0, 0), (10.0, Some(10)));
+        let (expected, told) = after(&mut sender, 4, 64);
+        assert!((24.0..=25.0).contains(&expected) && told == Some(24), "{expected} {told:?}");
+        assert_eq!(after(&mut sender, 6, 255).1, Some(30), "no more than helps");
+        assert!(after(&mut sender, 2, 0).0 > 50.0, "one good report is no proof");
+        assert_eq!(after(&mut sender, 30, 0).1, Some(5), "never unprepared");
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Source {
     /// Which of the 128 numbers up to `highest` have come.
     seen: u128,
     pub(crate) received: u64,
+    /// How often numbers were left out, however many at a time.
+    pub(crate) gaps: u64,
     last: Placed,
     last_timestamp: u32,
     last_transit: i64,
@@ -59,6 +61,7 @@ impl Source {
             highest: sequence - 1,
             seen: 0,
             received: 0,
+            gaps: 0,
             last: Placed { sequence: sequence - 1, at: 0 },
             last_timestamp: header.timestamp,
             last_transit: now,
@@ -101,6 +104,7 @@ impl Source {
     fn mark(&mut self, sequence: i64) -> Result<(), Verdict> {
         if sequence > self.highest {
             let steps = sequence - self.highest;
+            self.gaps += u64::from(steps > 1);
             self.seen = if steps < 128 { self.seen << steps } else { 0 } | 1;
             self.highest = sequence;
         } else {

@@ -150,7 +150,9 @@ fn quality(call: u32, report: &QualityReport) -> Value {
         "round_trip_ms": report.round_trip_ms,
         "delay_ms": report.delay_ms,
         "mos": report.mos,
-        "words": report.words,
+        "words": report.words("the other side"),
+        "missed_permille": report.missed_permille,
+        "encrypted": report.encrypted,
     })
 }
 

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use media::rtp::{Header, Latch};
 use media::{
-    Frame, ReceiverConfig, RtpReceiver, RtpSender, SILENCE, SenderConfig, SrtpError, SrtpReceiver, SrtpSender,
-    level_dbfs, rtcp,
+    Cause, Direction, Frame, LegMeter, ReceiverConfig, RtpReceiver, RtpSender, SILENCE, SenderConfig, SrtpError,
+    SrtpReceiver, SrtpSender, Stats, Way, level_dbfs, rtcp,
 };
+use protocol::{SoundCause, SoundTrouble, SoundWay};
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
@@ -50,8 +51,14 @@ struct Streams {
     ssrc: u32,
     /// `None`: in the clear.
     srtp: Option<Guard>,
+    /// There was a time when it was in the clear.
+    was_clear: bool,
     /// Whose packets are heard.
     latch: Latch,
+    /// What the far end says of what it hears.
+    meter: LegMeter,
+    /// How it stood when its sound was last rated.
+    rated: Stats,
     next_report: Duration,
 }
 
@@ -120,6 +127,7 @@ impl Line {
             return Ok(());
         };
         streams.protect(&agreed.srtp);
+        streams.was_clear |= agreed.srtp.is_none();
         let old = std::mem::replace(&mut streams.agreed, agreed);
         let new = &streams.agreed;
         if (old.codec, old.payload_type, old.dtmf) != (new.codec, new.payload_type, new.dtmf) {
@@ -128,7 +136,7 @@ impl Line {
         }
         streams.sender.set_packet_time(new.ptime);
         if (&old.receive, old.receive_dtmf) != (&new.receive, new.receive_dtmf) {
-            streams.receiver = RtpReceiver::new(&receiver_config(new));
+            streams.receiver.reconfigure(&receiver_config(new));
         }
         streams.latch.renew(new.remote_rtp, new.signalling);
         Ok(())
@@ -192,6 +200,7 @@ impl Line {
             self.heard.note();
             // Rubbish is not worth a word.
             let _rubbish = rtcp::read(now, &bytes, &mut streams.sender, &mut streams.receiver);
+            streams.meter.report_arrived(now, &bytes, streams.agreed.codec.rtp_clock());
         }
     }
 
@@ -237,6 +246,9 @@ impl Line {
         let to = streams.rtp_destination();
         let mut next = streams.sender.frame(if self.muted { &SILENCE } else { &said });
         while let Some(packet) = next {
+            if let Ok(header) = Header::parse(packet) {
+                streams.meter.sent(&header);
+            }
             if let Some(packet) = closed(&mut streams.srtp, packet, SrtpSender::rtp) {
                 // A full socket buffer loses this packet, as the network may.
                 let _lost = self.rtp.try_send_to(&packet, to);
@@ -259,24 +271,24 @@ impl Line {
                 false => self.rtcp.try_send_to(&report, streams.agreed.remote_rtcp),
             };
         }
-        self.quality()
+        self.quality_lately()
     }
 
-    /// How it has sounded so far; nothing if no packet ever came.
+    /// How it sounds since this was last asked.
+    fn quality_lately(&mut self) -> Option<QualityReport> {
+        let streams = self.streams.as_mut()?;
+        let stats = streams.receiver.stats();
+        let lately = stats.since(&streams.rated);
+        streams.rated = stats;
+        let outgoing = streams.meter.outgoing().map(|(_, lately)| lately);
+        Some(streams.report(lately.way(), outgoing)).filter(|report| report.received > 0)
+    }
+
+    /// How the whole call has sounded; nothing if no packet ever came.
     pub(crate) fn quality(&self) -> Option<QualityReport> {
         let streams = self.streams.as_ref()?;
-        let stats = streams.receiver.stats();
-        let round_trip = streams.sender.round_trip();
-        let quality = media::quality(&stats, round_trip);
-        (stats.received > 0).then(|| QualityReport {
-            received: stats.received,
-            lost: stats.lost,
-            jitter_ms: stats.jitter_ms,
-            round_trip_ms: round_trip.map(|t| t.as_secs_f32() * 1000.0),
-            delay_ms: stats.delay_ms,
-            mos: quality.mos,
-            words: quality.words,
-        })
+        let outgoing = streams.meter.outgoing().map(|(whole, _)| whole);
+        Some(streams.report(streams.receiver.stats().way(), outgoing)).filter(|report| report.received > 0)
     }
 }
 
@@ -327,7 +339,10 @@ impl Streams {
             receiver: RtpReceiver::new(&receiver_config(&agreed)),
             ssrc,
             srtp: agreed.srtp.as_ref().map(|keys| Guard::new(None, keys)),
+            was_clear: agreed.srtp.is_none(),
             latch: Latch::new(agreed.remote_rtp, agreed.signalling),
+            meter: LegMeter::default(),
+            rated: Stats::default(),
             next_report: now + rtcp::INTERVAL,
             agreed,
         })
@@ -349,9 +364,42 @@ impl Streams {
         self.latch.accept(now, from, &header) && self.receiver.packet(now, &packet).is_ok()
     }
 
+    fn report(&self, incoming: Option<Way>, outgoing: Option<Way>) -> QualityReport {
+        let stats = self.receiver.stats();
+        let round_trip = self.sender.round_trip();
+        let quality = media::quality(incoming, outgoing, round_trip);
+        QualityReport {
+            received: stats.received,
+            lost: stats.lost,
+            missed_permille: self.meter.outgoing().map(|(whole, _)| (whole.lost * 10.0).round() as u16),
+            jitter_ms: stats.jitter_ms,
+            round_trip_ms: round_trip.map(|t| t.as_secs_f32() * 1000.0),
+            delay_ms: stats.delay_ms,
+            mos: quality.mos,
+            word: quality.word(),
+            encrypted: self.srtp.is_some() && !self.was_clear,
+            trouble: quality.trouble.map(|(cause, direction)| trouble(cause, direction)),
+        }
+    }
+
     fn rtp_destination(&self) -> SocketAddr {
         self.latch.source().unwrap_or(self.agreed.remote_rtp)
     }
+}
+
+/// In the words of the call log.
+fn trouble(cause: Cause, direction: Direction) -> SoundTrouble {
+    let cause = match cause {
+        Cause::Loss(percent) => SoundCause::Loss { percent: percent.round().max(1.0) as u8 },
+        Cause::Late => SoundCause::Late,
+        Cause::Slow(trip) => SoundCause::Slow { round_trip_ms: trip.as_millis() as u16 },
+    };
+    let way = match direction {
+        Direction::Incoming => SoundWay::From,
+        Direction::Outgoing => SoundWay::To,
+        Direction::Both => SoundWay::Both,
+    };
+    SoundTrouble { cause, way }
 }
 
 fn sender_config(agreed: &Agreed, ssrc: u32) -> SenderConfig {

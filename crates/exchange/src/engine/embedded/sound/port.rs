@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use media::rtp::{Header, Latch, Position, Relay};
 use media::{
-    Codec, CodecError, Frame, LegMeter, ReceiverConfig, RtpReceiver, RtpSender, SenderConfig, SrtpError, SrtpKey,
-    SrtpReceiver, SrtpSender,
+    Cause, Codec, CodecError, Direction, Frame, LegMeter, ReceiverConfig, RtpReceiver, RtpSender, SenderConfig,
+    Sounded, SrtpError, SrtpKey, SrtpReceiver, SrtpSender,
 };
+use protocol::{SoundCause, SoundTrouble, SoundWay};
 use switchboard::SoundQuality;
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
@@ -66,6 +67,8 @@ struct Outgoing {
     latched: Option<SocketAddr>,
     /// A notice of ours is being played: what else there is to hear is left out.
     interrupted: bool,
+    /// There was a time when it was not encrypted.
+    was_clear: bool,
     /// `Some(None)`: could not be set up, and nothing goes out in the clear instead.
     srtp: Option<Option<SrtpSender>>,
 }
@@ -266,15 +269,21 @@ impl Port {
 
     /// How the leg has sounded so far; `None` if nothing has come from the far end.
     pub fn quality(&self) -> Option<SoundQuality> {
-        let codec = lock(&self.outgoing).terms.as_ref()?.send.0;
+        let (codec, encrypted) = {
+            let outgoing = lock(&self.outgoing);
+            let terms = outgoing.terms.as_ref()?;
+            (terms.send.0, terms.srtp.is_some() && !outgoing.was_clear)
+        };
         let sounded = lock(&self.meter).sounded()?;
         Some(SoundQuality {
             codec: codec.name().to_owned(),
             // Below 4.5, and 10 s are 10,000 ms: all of them fit.
-            score: (sounded.mos * 100.0).round() as u16,
+            score: (sounded.quality.mos * 100.0).round() as u16,
             lost_permille: sounded.lost_permille,
             jitter_ms: sounded.jitter_ms.round() as u16,
             round_trip_ms: sounded.round_trip.map(|trip| trip.as_millis() as u16),
+            trouble: trouble(&sounded),
+            encrypted,
         })
     }
 
@@ -419,6 +428,7 @@ impl Outgoing {
         if self.terms.as_ref().and_then(key) != key(&terms) {
             self.srtp = key(&terms).map(|key| SrtpSender::new(&key).ok());
         }
+        self.was_clear |= terms.srtp.is_none();
         self.terms = Some(terms);
         Ok(())
     }
@@ -451,6 +461,23 @@ impl Outgoing {
         let negotiated = terms.remote?;
         Some((self.latched.unwrap_or(negotiated), terms.send.1))
     }
+}
+
+/// In the words of the call log.
+fn trouble(sounded: &Sounded) -> Option<SoundTrouble> {
+    let (cause, direction) = sounded.quality.trouble?;
+    let cause = match cause {
+        Cause::Loss(percent) => SoundCause::Loss { percent: percent.round().max(1.0) as u8 },
+        Cause::Late => SoundCause::Late,
+        Cause::Slow(trip) => SoundCause::Slow { round_trip_ms: trip.as_millis() as u16 },
+    };
+    let way = match direction {
+        Direction::Incoming => SoundWay::From,
+        Direction::Outgoing if sounded.lost_before_us => SoundWay::Before,
+        Direction::Outgoing => SoundWay::To,
+        Direction::Both => SoundWay::Both,
+    };
+    Some(SoundTrouble { cause, way })
 }
 
 /// Longest packet that is read or sent, bytes; more does not pass an Ethernet anyway.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use media::rtp::{Header, Position};
 use media::{Codec, FRAME, FRAME_TIME, Frame, ReceiverConfig, RtpReceiver, RtpSender, SILENCE, SenderConfig};
-use protocol::LegId;
+use protocol::{LegId, SoundWay};
+use switchboard::SoundQuality;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -246,6 +247,9 @@ async fn what_is_lost_on_one_leg_is_measured_there_and_heard_on_the_other() {
         // What is decoded and encoded anew has no holes: they are concealed.
         let heard = if relayed { 180..=230 } else { 0..=0 };
         assert!(heard.contains(&at_bob.lost_permille), "{at_bob:?}");
+        let way = |quality: &SoundQuality| quality.trouble.map(|trouble| trouble.way);
+        assert_eq!(way(&at_alice), Some(SoundWay::From), "{at_alice:?}");
+        assert_eq!(way(&at_bob), relayed.then_some(SoundWay::Before), "{at_bob:?}");
         assert!(at_alice.score < if relayed { 400 } else { at_bob.score }, "{at_alice:?} {at_bob:?}");
         assert_eq!(line_c.close().await, None, "nobody spoke there");
     }
