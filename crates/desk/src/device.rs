@@ -27,6 +27,7 @@ pub trait Device: Send + Sync + 'static {
     fn ring_tone(&self, tone: RingTone);
     /// Whether the person talks on another phone of theirs.
     fn talking_elsewhere(&self, elsewhere: bool);
+    fn ringing_elsewhere(&self, elsewhere: bool);
     /// The person has just asked for this call of the account: when it comes back, it may answer itself.
     fn expect(&self, call: CallId);
     /// Tells the registrar anew where this device is: the exchange is back, and may have forgotten it.
@@ -199,6 +200,9 @@ impl Device for Phone {
 
     fn talking_elsewhere(&self, elsewhere: bool) {
         Phone::talking_elsewhere(self, elsewhere);
+    }
+    fn ringing_elsewhere(&self, elsewhere: bool) {
+        Phone::ringing_elsewhere(self, elsewhere);
     }
 
     fn expect(&self, call: CallId) {

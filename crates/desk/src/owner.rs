@@ -11,7 +11,7 @@ use softphone::{PhoneEvent, SoundDevices, SoundTestEvent};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::accounts::{Accounts, LineHappening, OwnCall};
+use crate::accounts::{Accounts, Journal, LineHappening, OwnCall};
 use crate::clock::Clock;
 use crate::control::ControlError;
 use crate::device::Started;
@@ -19,7 +19,7 @@ use crate::feed::FeedEvent;
 use crate::headset::HeadsetSlot;
 use crate::logs::{Found, LogHappening, LogRoom, Logs};
 use crate::outbox::Outbox;
-use crate::phones::LineNo;
+use crate::phones::{Elsewhere, LineNo};
 use crate::secrets::{Found as FoundSecret, Vault};
 use crate::session::State;
 use crate::settings::Settings;
@@ -106,8 +106,9 @@ pub(crate) struct Owner {
     pub(crate) account_tasks: JoinSet<()>,
     /// Calls of plain accounts.
     pub(crate) own: BTreeMap<PhoneCallId, OwnCall>,
-    /// Phones that were told that the person talks on another one.
-    pub(crate) elsewhere: HashSet<LineNo>,
+    pub(crate) journal: Journal,
+    /// What phones were told of the others.
+    pub(crate) elsewhere: Elsewhere,
     /// The log of plain accounts' calls, if there are any.
     pub(crate) own_log: Option<LogRoom>,
     /// The log whose calls are shown: the session's, or without one that of plain accounts.
@@ -154,7 +155,8 @@ impl Owner {
             accounts: Accounts::default(),
             account_tasks: JoinSet::new(),
             own: BTreeMap::new(),
-            elsewhere: HashSet::new(),
+            journal: Journal::default(),
+            elsewhere: Elsewhere::default(),
             own_log: None,
             log: None,
             logs: Logs::default(),
@@ -201,8 +203,9 @@ impl Owner {
             }
             self.match_phone_to_live();
             self.show_own_calls();
+            self.keep_journal();
             self.show_accounts();
-            self.tell_phones_who_talks();
+            self.tell_phones_of_each_other();
             self.hush_message();
             self.yield_sound_test();
             self.light_headset();

@@ -78,7 +78,7 @@ impl Owner {
                 let (post, levels) = (self.poster(), self.levels.clone());
                 let State::In(session) = &mut self.state else { return };
                 session.phone.device = Some(device);
-                self.elsewhere.remove(&LineNo::EXCHANGE); // this one has not been told
+                self.elsewhere.forget(LineNo::EXCHANGE); // this one has not been told
                 self.view.phone.trouble = None;
                 self.tasks.spawn(phones::listen(events, levels, move |event| post(Happening::Phone(event))));
             }
@@ -141,6 +141,9 @@ impl Owner {
                 }
             }
             CallEvent::TransferProgress { status } => self.own_progress(id, status),
+            CallEvent::Replaced { by, with, referred_by } => {
+                self.replaced(id, id.line().id(by), with, referred_by.as_ref());
+            }
             CallEvent::Following { call, to, .. } => self.calling(id.line().id(call), to),
             CallEvent::Quality(report) => {
                 self.own_sounds(id, &report);
@@ -160,6 +163,15 @@ impl Owner {
         if !self.caller_is(id, &party) {
             self.change(id, |call| call.with = party);
         }
+    }
+
+    /// Another call goes on in the place of this one: to the person it stays the same, with somebody else.
+    fn replaced(&mut self, id: PhoneCallId, by: PhoneCallId, with: Party, referred_by: Option<&Party>) {
+        self.own_replaced(id, by);
+        let Some(call) = self.view.phone.calls.iter_mut().find(|call| call.id == id) else { return };
+        let handed_over = referred_by.unwrap_or(&call.with).clone();
+        (call.id, call.with, call.held_by_other) = (by, with.clone(), false);
+        self.announce(Tone::Plain, format!("{} has handed you over to {}.", name(&handed_over), name(&with)));
     }
 
     fn calling(&mut self, id: PhoneCallId, to: Party) {
@@ -455,6 +467,7 @@ impl Registrar {
         let account = Account {
             registrar: format!("sip:{host}:{port}"),
             outbound_proxy: None,
+            insists: true,
             user: sip.user,
             auth_user: Some(sip.auth_user),
             password: Secret::new(sip.password),

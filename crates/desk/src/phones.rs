@@ -1,6 +1,8 @@
 //! The phones of this desk: the exchange's, and one for each plain account. To the person they are one phone: one call
 //! talks, whichever account it came by, and the others are held.
 
+use std::collections::HashSet;
+
 use softphone::{CallEvent, CallKey, PhoneEvent};
 use tokio::sync::{mpsc, watch};
 
@@ -95,24 +97,51 @@ impl Owner {
         }
     }
 
-    /// Tells every phone whether the person talks on another one: its calls then only knock, and none answers itself.
-    pub(crate) fn tell_phones_who_talks(&mut self) {
+    /// Tells every phone whether the person talks on another one, so that its calls only knock and none answers itself;
+    /// and whether another one rings already, so that two tones do not become a noise.
+    pub(crate) fn tell_phones_of_each_other(&mut self) {
         let talking: Vec<LineNo> = self.view.phone.calls.iter().filter(|c| c.talks()).map(|c| c.id.line()).collect();
-        let changed: Vec<(LineNo, bool)> = self
+        let rings = self.view.rings.first().map(|ring| ring.id.line());
+        let now: Vec<(LineNo, bool, bool)> = self
             .devices()
-            .map(|(line, _)| (line, talking.iter().any(|talks| *talks != line)))
-            .filter(|(line, elsewhere)| self.elsewhere.contains(line) != *elsewhere)
+            .map(|(line, _)| {
+                (line, talking.iter().any(|talks| *talks != line), rings.is_some_and(|rings| rings != line))
+            })
             .collect();
-        for (line, elsewhere) in changed {
-            if let Some(device) = self.device(line) {
-                device.talking_elsewhere(elsewhere);
+        for (line, talks, rings) in now {
+            let (tell_talks, tell_rings) = self.elsewhere.differs(line, talks, rings);
+            let Some(device) = self.device(line) else { continue };
+            if tell_talks {
+                device.talking_elsewhere(talks);
             }
-            match elsewhere {
-                true => _ = self.elsewhere.insert(line),
-                false => _ = self.elsewhere.remove(&line),
+            if tell_rings {
+                device.ringing_elsewhere(rings);
             }
         }
     }
+}
+
+/// Phones that were told that the person talks, or is rung, on another one.
+#[derive(Default)]
+pub(crate) struct Elsewhere {
+    talks: HashSet<LineNo>,
+    rings: HashSet<LineNo>,
+}
+
+impl Elsewhere {
+    pub(crate) fn forget(&mut self, line: LineNo) {
+        self.talks.remove(&line);
+        self.rings.remove(&line);
+    }
+
+    /// Which of both is news to this phone; from now on it knows.
+    fn differs(&mut self, line: LineNo, talks: bool, rings: bool) -> (bool, bool) {
+        (news(&mut self.talks, line, talks), news(&mut self.rings, line, rings))
+    }
+}
+
+fn news(told: &mut HashSet<LineNo>, line: LineNo, now: bool) -> bool {
+    if now { told.insert(line) } else { told.remove(&line) }
 }
 
 #[cfg(test)]

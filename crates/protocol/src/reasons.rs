@@ -38,6 +38,8 @@ pub enum Reason {
     Joined,
     /// The exchange failed or was killed while the call went on.
     ExchangeFailed,
+    /// The app was quit or killed while a call of a plain SIP account went on.
+    AppStopped,
 }
 
 impl Reason {
@@ -63,6 +65,7 @@ impl Reason {
             Self::SentToVoicemail => "sent to voicemail",
             Self::Joined => "joined with another call",
             Self::ExchangeFailed => "the exchange failed",
+            Self::AppStopped => "ended when the app stopped",
         }
     }
 }

@@ -32,6 +32,9 @@ pub struct EndpointConfig {
     pub challenge: Option<Arc<dyn Secrets>>,
     /// How much of us one address, one device and one user may take up.
     pub limits: Limits,
+    /// Whether a new call may take the place of one that goes on here (RFC 3891), as [`crate::Incoming::replaces`] says.
+    /// Otherwise whoever tries is refused.
+    pub replaceable: bool,
     /// Is shown every message.
     pub trace: Option<Trace>,
     /// Makes UDP as bad as this, both ways. For tests.

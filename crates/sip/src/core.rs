@@ -1,5 +1,7 @@
 //! The one task of an endpoint: takes orders, packets and timers, and hands each to whom it concerns.
 
+mod replace;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::{
@@ -55,6 +57,7 @@ pub(crate) struct Core {
     callers: HashMap<LegKey, String>,
     limits: Limits,
     keys: Arc<AtomicU64>,
+    ended: replace::Ended,
     closing: Option<Closing>,
 }
 
@@ -86,6 +89,7 @@ impl Core {
             timers,
             now,
             user_agent,
+            supported: if config.replaceable { "100rel, replaces, timer" } else { "100rel, timer" },
             run,
             events,
             inbox,
@@ -105,6 +109,7 @@ impl Core {
             callers: HashMap::new(),
             limits: config.limits,
             keys,
+            ended: replace::Ended::new(config.replaceable),
             closing: None,
         }
     }
@@ -277,6 +282,7 @@ impl Core {
         if self.legs.get(&key).is_some_and(Leg::is_over)
             && let Some(leg) = self.legs.remove(&key)
         {
+            self.ended.note(leg.dialog());
             self.dialogs.remove(&leg.dialog());
             self.orphans.remove(&key);
             self.callers.remove(&key);
@@ -438,9 +444,13 @@ impl Core {
         if method == Method::Cancel {
             return self.cancel(tx, &request);
         }
+        // RFC 3891 section 3.
+        if method != Method::Invite && request.get("Replaces").is_some() {
+            return self.io.refuse(tx, 400);
+        }
         let unsupported = request.unsupported().join(", ");
         // A BYE ends the call, whatever it requires besides.
-        if !unsupported.is_empty() && method != Method::Bye && request.get("Replaces").is_none() {
+        if !unsupported.is_empty() && method != Method::Bye {
             self.io.respond(tx, 420, &random_tag(), |mut m| {
                 m.add("Unsupported", unsupported);
                 m
@@ -542,36 +552,22 @@ impl Core {
         if let Some(status) = unacceptable(request) {
             return self.io.refuse(tx, status);
         }
-        if let Some(value) = request.get("Replaces") {
-            return self.replace(tx, value);
-        }
+        let replaces = match self.takes_over(request, &flow) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.io.refuse(tx, status),
+        };
         if leg::refuses_as_too_brief(tx, request, &mut self.io) {
             return;
         }
         let key = LegKey(self.keys.fetch_add(1, Ordering::Relaxed));
         let user = (!user.is_empty()).then_some(user);
         let caller = user.clone();
-        if let Some(leg) = Leg::arrive(key, tx, flow, request, user, &mut self.io) {
+        if let Some(leg) = Leg::arrive(key, tx, flow, request, (user, replaces), &mut self.io) {
             self.io.txs.made(tx, key);
             caller.map(|caller| self.callers.insert(key, caller));
             self.dialogs.insert(leg.dialog(), key);
             self.legs.insert(key, leg);
         }
-    }
-
-    /// RFC 3891 section 3: who may take a call over is decided by REFER here, so a caller who helps himself is refused;
-    /// first it is said if there is nothing to take over.
-    fn replace(&mut self, tx: u64, value: &str) {
-        let Ok(replaces) = value.parse::<Replaces>() else { return self.io.refuse(tx, 400) };
-        let early = self.meant_by(&replaces).and_then(|key| self.legs.get(&key)).and_then(Leg::is_early);
-        self.io.refuse(
-            tx,
-            match early {
-                None => 481,
-                Some(false) if replaces.early_only => 486,
-                Some(_) => 403,
-            },
-        );
     }
 
     fn register(&mut self, tx: u64, flow: Flow, request: &Message) {

@@ -70,6 +70,9 @@ pub struct Incoming {
     pub sdp: Option<String>,
     /// The digest user name if the INVITE was challenged and passed.
     pub authenticated_as: Option<String>,
+    /// The call whose place it takes (RFC 3891): it is not rung but answered, and that one hung up. Whoever calls has named
+    /// that dialog by tags that only its two ends, and those whom they told, can know.
+    pub replaces: Option<LegKey>,
 }
 
 /// A REGISTER that arrives.
@@ -198,7 +201,8 @@ pub enum RegistrationState {
     /// Good for `expires` seconds; refreshed by itself.
     Registered { expires: u32 },
     /// The registrar refused (wrong password: 401/403) or could not be reached (408/503); tried again in
-    /// `retry_in_seconds`, unless that is `None`. `why` tells more of a 503 if no connection came about.
+    /// `retry_in_seconds`. With `None` only if asked by [`crate::Endpoint::refresh`], or when the network changes: the
+    /// password is wrong. `why` tells more of a 503 if no connection came about.
     Failed { status: u16, retry_in_seconds: Option<u32>, why: Option<ConnectError> },
     /// Ended by [`crate::Endpoint::unregister`]; the last state.
     Unregistered,

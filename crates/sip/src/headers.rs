@@ -33,8 +33,8 @@ pub struct CallHeaders {
     /// `Answer-Mode: Auto` (RFC 5373), or what older systems say instead in Call-Info (`answer-after`) and Alert-Info: the
     /// caller asks the device to answer by itself. Whether it may is its owner's decision.
     pub auto_answer: bool,
-    /// The dialog of the called side that this call shall replace (RFC 3891). Only sent: an INVITE that arrives with
-    /// one is refused.
+    /// The dialog of the called side that this call shall replace (RFC 3891). Only sent: of an INVITE that arrives,
+    /// [`crate::Incoming::replaces`] tells.
     pub replaces: Option<Replaces>,
     /// Other headers, `X-…`: name and value.
     pub call_info: Vec<(String, String)>,
@@ -206,6 +206,9 @@ pub struct Registration {
     pub registrar: Uri,
     /// Where requests of the account go first, written as the registrar.
     pub outbound_proxy: Option<Uri>,
+    /// Whether it is asked again, ever more seldom, though the registrar refuses the user name or the password: a machine
+    /// made them, so nobody could type others. Otherwise it is asked no more, lest it lock the account.
+    pub insists: bool,
     /// Address of record; goes into From and To.
     pub aor: NameAddr,
     pub credentials: Option<Credentials>,

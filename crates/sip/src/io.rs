@@ -31,6 +31,8 @@ pub(crate) struct Io {
     pub timers: Timers,
     pub now: Instant,
     pub user_agent: String,
+    /// The option tags that we say we have.
+    pub supported: &'static str,
     /// Tells one run of this endpoint from the next.
     pub run: String,
     pub events: mpsc::UnboundedSender<Event>,

@@ -10,7 +10,7 @@ use crate::{NameAddr, ReasonHeader, Uri, address::unquote};
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, REFER, NOTIFY, INFO, UPDATE, PRACK";
 
 /// Option tags that may be required of us.
-const SUPPORTED: [&str; 2] = ["100rel", "timer"];
+const SUPPORTED: [&str; 3] = ["100rel", "replaces", "timer"];
 
 #[derive(Clone, Debug)]
 pub(crate) enum Start {

@@ -23,6 +23,10 @@ use crate::{
 
 /// First and longest pause after the registrar refused …
 const REFUSED: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(120)];
+/// … if it was for a password that has been right …
+const REFUSED_AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(3600)];
+/// … and how often that is borne, about ten hours in all: a server that is in trouble refuses everybody.
+const BORNE: u32 = 20;
 /// … and after it could not be reached: most often it is just being started anew.
 const UNREACHED: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(30)];
 /// How often the registrar is asked whether it is there and still the same. Keeps a NAT's door open too (RFC 5626
@@ -52,6 +56,10 @@ pub(crate) struct Client {
     service_route: Vec<String>,
     state: State,
     failures: u32,
+    /// The registrar has taken our password at least once …
+    was_welcome: bool,
+    /// … and since then refused it this often.
+    refusals: u32,
     /// What kept us from connecting last.
     unconnected: Option<ConnectError>,
     /// What we ask for: at first as ordered, after a 423 as the registrar wants.
@@ -81,6 +89,8 @@ enum State {
     Pausing {
         until: Instant,
     },
+    /// Our password is wrong: only if somebody asks for it, or the network is another one, it is tried once more.
+    Refused,
     /// A REGISTER with Expires 0 is on its way.
     Leaving,
     Over,
@@ -112,6 +122,8 @@ impl Client {
             service_route: Vec::new(),
             state: State::Asking,
             failures: 0,
+            was_welcome: false,
+            refusals: 0,
             unconnected: None,
             expires,
             pings: Pings::Untried,
@@ -140,29 +152,34 @@ impl Client {
                 self.state = State::Leaving;
                 self.send(flow, 0, io);
             }
-            (State::Registered { .. } | State::Asking, None) | (State::Pausing { .. }, _) => self.end(io),
+            (State::Registered { .. } | State::Asking, None) | (State::Pausing { .. } | State::Refused, _) => {
+                self.end(io);
+            }
         }
     }
 
     pub fn timer(&mut self, due: Instant, io: &mut Io) {
         match self.state {
-            State::Pausing { until } if until == due => {
-                self.tell(io, RegistrationState::Registering);
-                self.state = State::Asking;
-                self.flow = None;
-                self.ask(io);
-            }
-            State::Registered { refresh_at, .. } if refresh_at == due => {
-                self.state = State::Asking;
-                self.ask(io);
-            }
+            State::Pausing { until } if until == due => self.begin_anew(io),
+            State::Registered { refresh_at, .. } if refresh_at == due => self.ask_again(io),
             State::Registered { refresh_at, keep_alive_at } if keep_alive_at == due => {
                 self.ping(io);
                 let keep_alive_at = io.timer(KEEP_ALIVE, Timer::Registration(self.key));
                 self.state = State::Registered { refresh_at, keep_alive_at };
             }
-            State::Asking | State::Registered { .. } | State::Pausing { .. } | State::Leaving | State::Over => {}
+            State::Asking
+            | State::Registered { .. }
+            | State::Pausing { .. }
+            | State::Refused
+            | State::Leaving
+            | State::Over => {}
         }
+    }
+
+    fn begin_anew(&mut self, io: &mut Io) {
+        self.tell(io, RegistrationState::Registering);
+        self.flow = None;
+        self.ask_again(io);
     }
 
     /// The connection that the registrar would call us over is gone: a new one is needed.
@@ -199,7 +216,7 @@ impl Client {
     pub fn refresh(&mut self, io: &mut Io) {
         match self.state {
             State::Registered { .. } => self.ask_again(io),
-            State::Pausing { until } => self.timer(until, io),
+            State::Pausing { .. } | State::Refused => self.begin_anew(io),
             State::Asking | State::Leaving | State::Over => {}
         }
     }
@@ -218,9 +235,9 @@ impl Client {
                 self.tell(io, RegistrationState::Registering);
                 self.ask_again(io);
             }
-            State::Pausing { until } => {
+            State::Pausing { .. } | State::Refused => {
                 self.failures = 0;
-                self.timer(until, io);
+                self.begin_anew(io);
             }
             State::Leaving | State::Over => {}
         }
@@ -376,7 +393,7 @@ impl Client {
             (State::Asking, 423) => self.too_brief(response, io),
             (State::Asking, _) if outcome.is_no_service() => self.no_service(response, io),
             (State::Asking, _) => self.fail(status, io),
-            (State::Registered { .. } | State::Pausing { .. } | State::Over, _) => {}
+            (State::Registered { .. } | State::Pausing { .. } | State::Refused | State::Over, _) => {}
         }
     }
 
@@ -402,7 +419,7 @@ impl Client {
     }
 
     fn registered(&mut self, response: &Message, io: &mut Io) {
-        self.failures = 0;
+        (self.failures, self.refusals, self.was_welcome) = (0, 0, true);
         self.server.iter().for_each(|server| io.is_up(server));
         self.unconnected = None;
         let routes = response.all("Service-Route").flat_map(split_list);
@@ -443,16 +460,33 @@ impl Client {
     }
 
     fn fail(&mut self, status: u16, io: &mut Io) {
-        // Half of the pause is left to chance, so that a thousand phones do not come back at once.
-        let [least, most] = if matches!(status, 408 | 503) { UNREACHED } else { REFUSED };
-        let pause = least.saturating_mul(1 << self.failures.min(10)).min(most);
-        let pause = pause.mul_f64(rand::rng().random_range(0.5..1.0));
-        self.failures = self.failures.saturating_add(1);
-        let until = io.timer(pause, Timer::Registration(self.key));
-        self.state = State::Pausing { until };
-        let retry_in_seconds = Some(pause.as_secs_f64().ceil() as u32);
         let why = self.unconnected.take().filter(|_| status == 503);
+        let pause = self.pause_after(status);
+        self.failures = self.failures.saturating_add(1);
+        self.state = match pause {
+            Some(pause) => State::Pausing { until: io.timer(pause, Timer::Registration(self.key)) },
+            None => State::Refused,
+        };
+        let retry_in_seconds = pause.map(|pause| pause.as_secs_f64().ceil() as u32);
         self.tell(io, RegistrationState::Failed { status, retry_in_seconds, why });
+    }
+
+    /// When to ask again; `None`: not by ourselves.
+    fn pause_after(&mut self, status: u16) -> Option<Duration> {
+        let [least, most] = match status {
+            401 | 403 | 407 if !self.registration.insists => {
+                self.refusals += 1;
+                if !self.was_welcome || self.refusals > BORNE {
+                    return None;
+                }
+                REFUSED_AGAIN
+            }
+            408 | 503 => UNREACHED,
+            _ => REFUSED,
+        };
+        // Half of the pause is left to chance, so that a thousand phones do not come back at once.
+        let pause = least.saturating_mul(1 << self.failures.min(12)).min(most);
+        Some(pause.mul_f64(rand::rng().random_range(0.5..1.0)))
     }
 
     fn end(&mut self, io: &mut Io) {

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{ANSWER, Peer, both, talk};
-use sip::{CallHeaders, EndedBy, LegEvent, LegKey, Replaced, Replaces, Transport};
+use sip::{CallHeaders, EndedBy, Endpoint, EndpointConfig, Invite, LegEvent, LegKey, Replaced, Replaces, Transport};
 
 const EACH: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
@@ -88,7 +88,7 @@ async fn nobody_helps_himself_to_a_call() {
         assert_eq!(thief.ended(leg).await.status, Some(status), "{replaces}");
     };
     refused(&unknown, 481).await;
-    refused(&early, 403).await;
+    refused(&early, 481).await; // it rings at B: only who calls can be handed over then (RFC 3891 section 3)
     b.endpoint.answer(call, ANSWER.into());
     assert_eq!(a.of(ringing).await, LegEvent::Answered { sdp: ANSWER.into() });
     assert_eq!(b.of(call).await, LegEvent::Confirmed { sdp: None });
@@ -110,4 +110,46 @@ async fn a_ringing_call_is_diverted() {
         assert_eq!(cause.diverted_to.unwrap().uri.user(), "mina");
         assert_eq!(b.ended(call).await.status, Some(302));
     }
+}
+
+/// B has called A and says so to C, who then takes B's place at A.
+#[tokio::test]
+async fn who_knows_the_dialog_takes_its_place_if_the_owner_lets_calls_be_replaced() {
+    let open =
+        EndpointConfig { udp: vec!["127.0.0.1:0".parse().unwrap()], replaceable: true, ..EndpointConfig::default() };
+    let (endpoint, events) = Endpoint::bind(open).await.unwrap();
+    let mut a = Peer { endpoint, events, transport: Transport::Udp };
+    let (mut b, mut c) = both(Transport::Udp).await;
+    let (out, at_a) = talk(&mut b, &mut a).await;
+    let (to_c, at_c) = talk(&mut b, &mut c).await;
+    b.endpoint.refer_replacing(to_c, out, false, None);
+    let dialog = replaced(&mut c, at_c).await.dialog;
+    let invite = c.invite(&a);
+    let call = |c: &Peer, replaces: &Replaces| {
+        let headers = CallHeaders { replaces: Some(replaces.clone()), ..CallHeaders::default() };
+        c.endpoint.invite(Invite { headers, ..invite.clone() })
+    };
+    let Replaces { call_id, to_tag, from_tag, .. } = dialog.clone();
+    for (guess, status) in [
+        (Replaces { from_tag: "guessed".into(), ..dialog.clone() }, 481),
+        (Replaces { to_tag: "guessed".into(), ..dialog.clone() }, 481),
+        (Replaces { call_id: "guessed".into(), ..dialog.clone() }, 481),
+        // The wrong way round: it is no dialog of A's.
+        (Replaces { call_id, to_tag: from_tag, from_tag: to_tag, early_only: false }, 481),
+        (Replaces { early_only: true, ..dialog.clone() }, 486),
+    ] {
+        let leg = call(&c, &guess);
+        assert_eq!(c.ended(leg).await.status, Some(status), "{guess}");
+    }
+    let taking = call(&c, &dialog);
+    let taken = a.incoming().await;
+    assert_eq!(taken.replaces, Some(at_a));
+    a.endpoint.answer(taken.leg, ANSWER.into());
+    a.endpoint.hang_up(at_a, None);
+    assert_eq!(c.of(taking).await, LegEvent::Answered { sdp: ANSWER.into() });
+    assert_eq!(b.ended(out).await.by, EndedBy::Them);
+    assert_eq!(a.ended(at_a).await.by, EndedBy::Us);
+    // A second one comes too late, and is told that nobody is there to be rung instead.
+    let late = call(&c, &dialog);
+    assert_eq!(c.ended(late).await.status, Some(603));
 }

@@ -170,6 +170,15 @@ impl Call {
         Self { state: State::Ringing }
     }
 
+    /// An incoming call that takes `replaced`'s place: it is answered at once, and as much held as that was.
+    pub(crate) fn instead_of(replaced: &Self) -> Self {
+        let want_held = match replaced.state {
+            State::Up(_) | State::Answering { .. } => !replaced.has_sound(),
+            State::Dialling { .. } | State::Ringing | State::Ending | State::Over => false,
+        };
+        Self { state: State::Answering { want_held } }
+    }
+
     pub(crate) fn state(&self) -> &State {
         &self.state
     }

@@ -28,6 +28,8 @@ pub struct PhoneConfig {
     pub trust: Trust,
     /// Is shown every SIP message.
     pub trace: Option<Trace>,
+    /// Whether a REFER may have this phone call a number outside the account's own system, which can cost money.
+    pub follows_outside: bool,
     /// Makes SIP over UDP as bad as this, both ways. For tests.
     pub impairment: Option<Impairment>,
 }
@@ -58,6 +60,7 @@ impl PhoneConfig {
             patience: Duration::from_secs(10),
             trust: Trust::System,
             trace: None,
+            follows_outside: false,
             impairment: None,
         }
     }
@@ -93,6 +96,9 @@ pub struct Account {
     pub registrar: String,
     /// Where requests of the account go first, written as the registrar.
     pub outbound_proxy: Option<String>,
+    /// Whether it is asked again, ever more seldom, though the registrar refuses the user name or the password: a machine
+    /// made them, so nobody could type others. Otherwise it is asked no more, lest it lock the account.
+    pub insists: bool,
     /// User part of the address of record.
     pub user: String,
     /// User name for digest authentication; `user` if absent.

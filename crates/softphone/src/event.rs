@@ -110,6 +110,13 @@ pub enum CallEvent {
         to: Party,
         referred_by: Option<Party>,
     },
+    /// Somebody takes the place of the far side, which has handed us over: `by` is the new call, answered already, and
+    /// this one ends.
+    Replaced {
+        by: CallKey,
+        with: Party,
+        referred_by: Option<Party>,
+    },
     /// Somebody else is at the other end now, or it has got a name.
     Identity {
         party: Party,

@@ -162,6 +162,7 @@ mod tests {
             headers,
             sdp: None,
             authenticated_as: None,
+            replaces: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //! to its end before the next.
 
 mod calls;
+mod replace;
 mod start;
 mod watch;
 mod wire;
@@ -71,6 +72,7 @@ pub(crate) enum Command {
     RingLevel(f32),
     RingTone(RingTone),
     TalkingElsewhere(bool),
+    RingingElsewhere(bool),
     Stop(oneshot::Sender<()>),
 }
 
@@ -99,6 +101,9 @@ pub(crate) struct Owner {
     ring_tone: RingTone,
     /// The person talks on another phone of theirs.
     talking_elsewhere: bool,
+    /// Another phone of theirs makes itself heard already.
+    ringing_elsewhere: bool,
+    follows_outside: bool,
     /// How long a call may be without a sign of life.
     patience: Duration,
 }
@@ -128,6 +133,7 @@ struct Line {
     rtp_keys: bool,
     held_by_them: bool,
     secured: bool,
+    muted: bool,
     codec: Option<Codec>,
     begun_at: Instant,
     answered_at: Option<Instant>,

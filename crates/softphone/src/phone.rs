@@ -164,6 +164,11 @@ impl Phone {
         self.send(Command::TalkingElsewhere(elsewhere));
     }
 
+    /// Another phone of this person rings: this one stays silent, so that two tones are no noise.
+    pub fn ringing_elsewhere(&self, elsewhere: bool) {
+        self.send(Command::RingingElsewhere(elsewhere));
+    }
+
     /// Hangs up everything, unregisters, and closes the sockets; at most about two seconds.
     pub async fn stop(self) {
         let (done, stopped) = oneshot::channel();

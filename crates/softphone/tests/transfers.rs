@@ -11,7 +11,7 @@ use softphone::{Account, AnswerMode, CallEvent, HeldBy, PhoneEvent, Registration
 mod common;
 
 use common::far::{Far, sdp, talk};
-use common::{Desk, PATIENCE, connect};
+use common::{Desk, PATIENCE};
 
 #[tokio::test]
 async fn a_refused_refer_leaves_the_call_as_it_was() {
@@ -78,17 +78,6 @@ async fn an_ended_dialog_cannot_be_replaced() {
     desk.call(call, "failure", |e| matches!(e, CallEvent::TransferFailed { .. })).await;
     first.agree(leg, "sendrecv").await;
     desk.told(call, CallEvent::Resumed { by: HeldBy::Us }).await;
-}
-
-/// Among peers without an exchange nobody lets himself be replaced: the transferor keeps the call.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_target_that_refuses_to_be_replaced_gives_the_call_back() {
-    let (mut a, mut b, mut c) = (Desk::silent().await, Desk::silent().await, Desk::silent().await);
-    let (with_a, _) = connect(&mut b, &mut a).await;
-    let (with_c, _) = connect(&mut b, &mut c).await;
-    b.phone.connect(with_a, with_c, false);
-    b.told(with_a, CallEvent::TransferFailed { status: 403 }).await;
-    b.told(with_a, CallEvent::Resumed { by: HeldBy::Us }).await;
 }
 
 #[tokio::test]
@@ -219,6 +208,7 @@ async fn a_call_whose_exchange_was_restarted_ends_and_the_device_registers_again
     let account = Account {
         registrar: format!("sip:{address}"),
         outbound_proxy: None,
+        insists: false,
         user: "ravi".into(),
         auth_user: None,
         password: Secret::new("s3cret"),

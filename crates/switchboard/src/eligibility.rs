@@ -110,7 +110,8 @@ impl Miss {
             | Reason::Shutdown
             | Reason::SentToVoicemail
             | Reason::Joined
-            | Reason::ExchangeFailed => Self::NoAnswer,
+            | Reason::ExchangeFailed
+            | Reason::AppStopped => Self::NoAnswer,
         }
     }
 

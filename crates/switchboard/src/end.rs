@@ -111,7 +111,7 @@ fn outcome(call: &Call, because: Reason) -> CallOutcome {
         return CallOutcome::Answered;
     }
     match because {
-        Reason::Shutdown | Reason::Failed | Reason::ExchangeFailed => CallOutcome::Failed,
+        Reason::Shutdown | Reason::Failed | Reason::ExchangeFailed | Reason::AppStopped => CallOutcome::Failed,
         Reason::DoNotDisturb
         | Reason::Away
         | Reason::Busy

@@ -33,7 +33,7 @@ export const codecs: { codec: SipCodec; name: string }[] = [
 
 export const blank: SipAccountSettings = {
   key: "", address: "", display: "", name: "", colour: "blue", tone: "bell", auth_user: "", registrar: "", transport: "auto",
-  outbound_proxy: "", codecs: codecs.map(({ codec }) => codec), mailbox: "", fingerprint: "", watched: [],
+  outbound_proxy: "", codecs: codecs.map(({ codec }) => codec), mailbox: "", fingerprint: "", watched: [], follow_outside: false,
 };
 
 export const watchedWords: Record<WatchedState, Said> = {

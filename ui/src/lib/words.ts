@@ -53,6 +53,7 @@ export const reasonWords: Record<Reason, string> = {
   sent_to_voicemail: "sent to voicemail",
   joined: "joined with another call",
   exchange_failed: "the exchange failed",
+  app_stopped: "ended when the app stopped",
 };
 
 export const ineligibleWords: Record<Ineligible["code"], string> = {
@@ -123,6 +124,7 @@ function bounceWords({ target, reason, rang_ms }: Bounce): string {
     case "shutdown":
     case "joined":
     case "exchange_failed":
+    case "app_stopped":
       return `${who}: ${reasonWords[reason]}`;
   }
 }

@@ -12,6 +12,7 @@ use crate::owner::Owner;
 use crate::phones::LineNo;
 
 /// What the desk knows of one call.
+#[derive(Clone)]
 pub(crate) struct OwnCall {
     pub id: CallId,
     /// "Shop": stands where a call of an exchange has its department.
@@ -26,6 +27,8 @@ pub(crate) struct OwnCall {
     pub journey: Vec<JourneyStep>,
     pub codec: Option<String>,
     pub quality: Option<QualityReport>,
+    /// When anything was heard of it last.
+    pub seen_at: Timestamp,
     pub declined: bool,
     pub moving: Moving,
     /// It is the consultation about this call: no call of its own as long as that goes on.
@@ -83,6 +86,20 @@ impl Owner {
         }
     }
 
+    /// The call goes on under another name.
+    pub(crate) fn own_replaced(&mut self, id: PhoneCallId, by: PhoneCallId) {
+        let Some(own) = self.own.remove(&id) else { return };
+        self.own.insert(by, own);
+        for own in self.own.values_mut() {
+            if own.about == Some(id) {
+                own.about = Some(by);
+            }
+            if let Some(consult) = own.consult_mut().filter(|consult| consult.other == id) {
+                consult.other = by;
+            }
+        }
+    }
+
     fn new_own(&self, line: LineNo, direction: Direction, with: Party, dialled: String) -> Option<OwnCall> {
         let account = self.accounts.of_line(line)?;
         Some(OwnCall {
@@ -98,6 +115,7 @@ impl Owner {
             journey: Vec::new(),
             codec: None,
             quality: None,
+            seen_at: self.clock.now(),
             declined: false,
             moving: Moving::No,
             about: None,
@@ -130,7 +148,9 @@ impl Owner {
     }
 
     pub(crate) fn own_sounds(&mut self, id: PhoneCallId, report: &QualityReport) {
+        let now = self.clock.now();
         if let Some(own) = self.own.get_mut(&id) {
+            own.seen_at = now;
             own.quality = Some(report.clone());
         }
     }
@@ -177,6 +197,7 @@ impl Owner {
 
 impl OwnCall {
     pub(super) fn step(&mut self, at: Timestamp, what: JourneyEvent) {
+        self.seen_at = at;
         self.journey.push(JourneyStep { at, what });
     }
 

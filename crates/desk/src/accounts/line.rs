@@ -123,6 +123,7 @@ impl Owner {
             RegistrationState::Down { fingerprint, .. } => account.fingerprint.clone_from(fingerprint),
             RegistrationState::Registering | RegistrationState::Off => {}
         }
+        account.refused = matches!(&state, RegistrationState::Down { retry_in: None, .. });
         account.state = phone::next_link(&account.state, now, state);
     }
 

@@ -3,6 +3,7 @@
 mod abilities;
 mod calls;
 mod consult;
+mod journal;
 mod line;
 mod record;
 mod rows;
@@ -19,6 +20,7 @@ use crate::phones::LineNo;
 use crate::secrets::Vault;
 use crate::{LinkState, Tone};
 pub(crate) use calls::OwnCall;
+pub(crate) use journal::{Journal, close_journal};
 pub(crate) use line::LineHappening;
 pub(crate) use rows::{is_own, is_own_id};
 use settings::BadAccount;
@@ -35,6 +37,8 @@ pub(crate) struct PlainAccount {
     pub device: Option<Box<dyn Device>>,
     state: LinkState,
     fingerprint: Option<String>,
+    /// The server refuses the password, so it is asked no more.
+    refused: bool,
     keyring_warning: Option<String>,
     messages: Option<MessagesView>,
     /// What has been heard of watched lines.
@@ -79,6 +83,7 @@ impl Accounts {
             device: None,
             state: LinkState::Connecting,
             fingerprint: None,
+            refused: false,
             keyring_warning: None,
             messages: None,
             watched: BTreeMap::new(),
@@ -129,10 +134,9 @@ impl Owner {
     fn take_account(&mut self, settings: SipAccountSettings, password: String) {
         let key = settings.key.clone();
         let only_looks = password.is_empty()
-            && self
-                .accounts
-                .of_key(&key)
-                .is_some_and(|before| before.device.is_some() && before.settings.same_phone(&settings));
+            && self.accounts.of_key(&key).is_some_and(|before| {
+                before.device.is_some() && !before.refused && before.settings.same_phone(&settings)
+            });
         match self.settings.accounts.iter_mut().find(|kept| kept.key == key) {
             Some(kept) => *kept = settings.clone(),
             None => self.settings.accounts.push(settings.clone()),
@@ -260,6 +264,12 @@ impl PlainAccount {
         if self.fingerprint.is_some() {
             return Some(
                 "Compare the certificate's fingerprint with the one that the system's administrator reads to you."
+                    .into(),
+            );
+        }
+        if self.refused {
+            return Some(
+                "It is not tried again by itself, so that the server does not lock the account. Press Change, type user name and password again, and save."
                     .into(),
             );
         }

@@ -40,7 +40,7 @@ impl OwnCall {
     }
 
     fn because(&self, end: Option<(&Ended, bool)>) -> Reason {
-        let Some((ended, by_us)) = end else { return Reason::Shutdown };
+        let Some((ended, by_us)) = end else { return Reason::AppStopped };
         if self.moving == Moving::Done {
             return Reason::Joined;
         }
@@ -89,7 +89,7 @@ pub(super) fn refusal(status: Option<u16>) -> Reason {
 fn outcome(answered: bool, direction: Direction, because: Reason) -> CallOutcome {
     match (answered, direction, because) {
         (true, _, _) => CallOutcome::Answered,
-        (false, Direction::Outbound, Reason::Failed | Reason::Unreachable) => CallOutcome::Failed,
+        (false, Direction::Outbound, Reason::Failed | Reason::Unreachable | Reason::AppStopped) => CallOutcome::Failed,
         (false, _, _) => CallOutcome::Missed,
     }
 }

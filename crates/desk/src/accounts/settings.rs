@@ -40,6 +40,9 @@ pub struct SipAccountSettings {
     /// SHA-256 of the certificate that the person has accepted; empty: none.
     pub fingerprint: String,
     pub watched: Vec<WatchedLine>,
+    /// Whether the other side of a call may have it moved to a number outside the account's system, which can cost money.
+    #[serde(default)]
+    pub follow_outside: bool,
 }
 
 /// A line whose state is to be shown.
@@ -116,6 +119,7 @@ impl Default for SipAccountSettings {
             mailbox: String::new(),
             fingerprint: String::new(),
             watched: Vec::new(),
+            follow_outside: false,
         }
     }
 }
@@ -212,6 +216,7 @@ impl SipAccountSettings {
         let account = Account {
             registrar: format!("sip:{}", self.host()),
             outbound_proxy: first.map(|server| format!("sip:{server}")),
+            insists: false,
             user: self.user().to_owned(),
             auth_user: filled(&self.auth_user),
             password: Secret::new(password),
@@ -225,7 +230,9 @@ impl SipAccountSettings {
         };
         let trust = self.fingerprint.parse().map_or(Trust::System, Trust::Pinned);
         let codecs = self.codecs.iter().map(|codec| codec.of_phone()).collect();
-        PhoneConfig { transport, trust, account: Some(account), codecs, sound, ..PhoneConfig::new(listen) }
+        let follows_outside = self.follow_outside;
+        let config = PhoneConfig::new(listen);
+        PhoneConfig { transport, trust, account: Some(account), codecs, sound, follows_outside, ..config }
     }
 }
 

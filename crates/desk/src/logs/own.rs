@@ -6,6 +6,7 @@ use protocol::{CallId, CallRecord, DispositionId, Remarks, UserRef};
 
 use super::{Found, LogError, LogHappening, LogRoom, Logs, SyncView};
 use crate::Tone;
+use crate::accounts::close_journal;
 use crate::owner::{Happening, Input, Owner};
 
 const FILE: &str = "calls-own.sqlite";
@@ -27,6 +28,9 @@ impl Owner {
                 let _gone = inbox.send(Input::OwnLogOpened(result));
             }
         });
+        let journal = self.journal_file();
+        // Nobody waits: the list shows it when it is opened.
+        drop(log.begin(move |log| close_journal(log, &journal)));
         self.own_log = Some(log);
     }
 

@@ -298,6 +298,9 @@ impl Device for FakePhone {
     fn talking_elsewhere(&self, elsewhere: bool) {
         self.note(format!("talking elsewhere {elsewhere}"));
     }
+    fn ringing_elsewhere(&self, elsewhere: bool) {
+        self.note(format!("ringing elsewhere {elsewhere}"));
+    }
     fn expect(&self, call: protocol::CallId) {
         self.note(format!("expect {call}"));
     }

@@ -119,7 +119,8 @@ async fn what_is_wrong_is_said_with_what_to_do() {
     let view = rig.screen.until("down", |view| view.accounts.list[0].advice.is_some()).await;
     let account = &view.accounts.list[0];
     assert!(matches!(&account.state, LinkState::Down { why, .. } if why.contains("refused the password")));
-    assert!(account.advice.as_ref().unwrap().contains("Change"));
+    let advice = account.advice.as_ref().unwrap();
+    assert!(advice.contains("Change") && advice.contains("not tried again"), "{advice}");
     assert_eq!(rig.phones.starts(), 1, "nothing of all that was started");
     rig.end().await;
 }
@@ -189,6 +190,78 @@ async fn calls_on_two_accounts_are_calls_of_one_phone() {
     rig.phones.asked("ana: hold 1 false").await;
     rig.desk.wish(Wish::HangUp { id });
     rig.phones.asked("ana: hang up 1").await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn two_accounts_that_ring_make_one_sound() {
+    let (rig, _) = shop().await;
+    add(&rig, named("ben@127.0.0.1", "Home")).await;
+    rig.phones.report_to("ana", PhoneEvent::Incoming(incoming(1))).await;
+    rig.phones.asked("ben: ringing elsewhere true").await;
+    rig.phones.report_to("ben", PhoneEvent::Incoming(incoming(1))).await;
+    let view = rig.screen.until("both", |view| view.rings.len() == 2).await;
+    rig.desk.wish(Wish::Decline { id: view.rings[0].id });
+    rig.phones.asked("ben: ringing elsewhere false").await;
+    rig.phones.asked("ana: ringing elsewhere true").await;
+    rig.end().await;
+}
+
+/// The desk is dropped with its data as a kill would leave them: a copy of the folder, made while the call goes on.
+#[tokio::test]
+async fn a_call_is_in_the_log_though_the_app_was_killed_in_it() {
+    let (rig, _) = shop().await;
+    let (_, call) = talking(&rig).await;
+    let journal = rig.dir.path().join("data/calls-own-open.json");
+    let written = || std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("answered_at\":1"));
+    tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        while !written() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    let killed = tempfile::tempdir().unwrap();
+    std::fs::create_dir(killed.path().join("data")).unwrap();
+    for file in ["settings.json", "calls-own-open.json"] {
+        std::fs::copy(rig.dir.path().join("data").join(file), killed.path().join("data").join(file)).unwrap();
+    }
+    rig.end().await;
+    let next = Rig::start_in(killed, None);
+    next.screen.until("logged", |view| view.logs.rows.len() == 1).await;
+    next.desk.wish(Wish::OpenDetails { call: call.clone() });
+    let record = record(&next, |record| record.id == call).await;
+    assert_eq!((record.ended_because, record.outcome), (Reason::AppStopped, CallOutcome::Answered));
+    assert!(!next.dir.path().join("data/calls-own-open.json").exists());
+    next.end().await;
+}
+
+#[tokio::test]
+async fn being_handed_over_leaves_one_call_with_somebody_else() {
+    let (rig, _) = shop().await;
+    let (id, call) = talking(&rig).await;
+    on(&rig, "ana", 1, CallEvent::Held { by: HeldBy::Them }).await;
+    let replaced = CallEvent::Replaced {
+        by: CallKey(2),
+        with: party("Tom Becker", "230"),
+        referred_by: Some(party("Priya Nair", "+919812345678")),
+    };
+    on(&rig, "ana", 1, replaced).await;
+    on(&rig, "ana", 2, ANSWERED).await;
+    on(&rig, "ana", 1, ended(None, Some(3))).await;
+    let with_tom = |view: &View| view.phone.calls.len() == 1 && view.phone.calls[0].with.name == "Tom Becker";
+    let view = rig.screen.until("Tom", with_tom).await;
+    let shown = &view.phone.calls[0];
+    assert!(shown.id != id && !shown.held_by_other && shown.call.as_ref() == Some(&call));
+    assert!(view.notices.iter().any(|n| n.sentence == "Priya Nair has handed you over to Tom Becker."), "{view:#?}");
+    assert_eq!((view.live.calls.len(), view.rings.len()), (1, 0));
+    rig.desk.wish(Wish::HangUp { id: shown.id });
+    rig.phones.asked("ana: hang up 2").await;
+    on(&rig, "ana", 2, ended(None, Some(9))).await;
+    rig.screen.until("logged", |view| view.logs.rows.len() == 1).await;
+    rig.desk.wish(Wish::OpenDetails { call: call.clone() });
+    let record = record(&rig, |record| record.id == call).await;
+    assert_eq!((record.caller.name.as_str(), record.ended_because), ("Priya Nair", Reason::AgentGone));
     rig.end().await;
 }
 

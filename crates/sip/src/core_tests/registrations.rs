@@ -5,19 +5,17 @@ use crate::{Registration, RegistrationState};
 
 /// 0 registers with 1.
 fn register(world: &mut World) -> RegistrationKey {
-    let registrar = Uri::at("", world.nodes[1].address, Transport::Udp);
-    let aor = NameAddr::new(None, Uri::at("ravi", world.nodes[1].address, Transport::Udp));
-    let key = world.endpoint(0).register(Registration {
-        registrar,
-        aor,
-        credentials: None,
-        expires: 300,
-        outbound_proxy: None,
-    });
+    let key = world.endpoint(0).register(registration(world));
     assert_eq!(state(world), RegistrationState::Registering);
     grant(world);
     assert_eq!(state(world), RegistrationState::Registered { expires: 300 });
     key
+}
+
+fn registration(world: &World) -> Registration {
+    let registrar = Uri::at("", world.nodes[1].address, Transport::Udp);
+    let aor = NameAddr::new(None, Uri::at("ravi", world.nodes[1].address, Transport::Udp));
+    Registration { registrar, aor, credentials: None, expires: 300, outbound_proxy: None, insists: false }
 }
 
 fn state(world: &mut World) -> RegistrationState {
@@ -97,10 +95,10 @@ fn refusals_are_retried_ever_more_rarely() {
     let mut pauses = Vec::new();
     for _ in 0..9 {
         let Event::Register(asked) = world.event(1) else { panic!("not a REGISTER") };
-        world.endpoint(1).refuse_register(asked.request, 403, None);
+        world.endpoint(1).refuse_register(asked.request, 500, None);
         loop {
             match state(&mut world) {
-                RegistrationState::Failed { status: 403, retry_in_seconds: Some(seconds), .. } => {
+                RegistrationState::Failed { status: 500, retry_in_seconds: Some(seconds), .. } => {
                     break pauses.push(seconds);
                 }
                 RegistrationState::Registered { .. } | RegistrationState::Registering => {}
@@ -109,6 +107,46 @@ fn refusals_are_retried_ever_more_rarely() {
         }
     }
     assert!(pauses[0] <= 2 && (60..=120).contains(&pauses[8]), "{pauses:?}");
+}
+
+/// The registrar refuses the password of the next REGISTER; when it is asked again.
+fn refuse(world: &mut World) -> Option<u32> {
+    let Event::Register(asked) = world.event(1) else { panic!("not a REGISTER") };
+    world.endpoint(1).refuse_register(asked.request, 403, None);
+    loop {
+        if let RegistrationState::Failed { status, retry_in_seconds, .. } = state(world) {
+            assert_eq!(status, 403);
+            return retry_in_seconds;
+        }
+    }
+}
+
+#[test]
+fn a_password_that_never_was_right_is_tried_once_and_again_when_asked() {
+    let mut world = World::perfect(2);
+    let key = world.endpoint(0).register(registration(&world));
+    assert_eq!(refuse(&mut world), None);
+    world.pass(Duration::from_secs(7200));
+    assert_eq!(world.times(0, "REGISTER").len(), 1, "nobody locks the account");
+    world.endpoint(0).refresh(key);
+    assert_eq!(refuse(&mut world), None);
+    world.endpoint(0).network_changed();
+    grant(&mut world);
+    while state(&mut world) != (RegistrationState::Registered { expires: 300 }) {}
+}
+
+#[test]
+fn a_password_that_was_right_is_tried_for_a_night_and_a_machines_for_ever() {
+    for (insists, tries) in [(false, 21), (true, 40)] {
+        let mut world = World::perfect(2);
+        let key = world.endpoint(0).register(Registration { insists, ..registration(&world) });
+        grant(&mut world);
+        world.endpoint(0).refresh(key);
+        let pauses: Vec<Option<u32>> = (0..tries).map(|_| refuse(&mut world)).collect();
+        let (last, before) = pauses.split_last().unwrap();
+        assert_eq!(last.is_some(), insists);
+        assert!(before.iter().all(Option::is_some) && pauses[0] <= Some(2), "{pauses:?}");
+    }
 }
 
 /// When, after an outage of an hour, each of a thousand phones has its first REGISTER heard, milliseconds.

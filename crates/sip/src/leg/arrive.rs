@@ -16,7 +16,7 @@ impl Leg {
         tx: u64,
         flow: Flow,
         request: &Message,
-        authenticated_as: Option<String>,
+        (authenticated_as, replaces): (Option<String>, Option<LegKey>),
         io: &mut Io,
     ) -> Option<Self> {
         let read =
@@ -75,6 +75,7 @@ impl Leg {
             headers: CallHeaders::read(request),
             sdp: request.sdp().map(str::to_owned),
             authenticated_as,
+            replaces,
         };
         let _ = io.events.send(Event::Incoming(Box::new(incoming)));
         Some(leg)

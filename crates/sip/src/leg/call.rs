@@ -105,7 +105,7 @@ impl Leg {
         }
         let mut m = self.new_request(Method::Invite, io);
         m.add("Allow", crate::message::ALLOW);
-        self.wish_session(&mut m);
+        self.wish_session(&mut m, io);
         invite.headers.write(&mut m);
         let m = m.with_sdp(invite.sdp);
         if let Some(tx) = self.send(m, io) {
@@ -278,7 +278,7 @@ impl Leg {
         };
         self.local_cseq += 1;
         again.set("CSeq", format!("{} INVITE", self.local_cseq));
-        self.wish_session(&mut again);
+        self.wish_session(&mut again, io);
         match self.send(again, io) {
             Some(tx) => {
                 self.transaction_replaced(outcome.tx, tx);

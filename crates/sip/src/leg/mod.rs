@@ -20,7 +20,7 @@ use rsipstack::sip::{Header, Method};
 use tokio::time::Instant;
 
 use crate::{
-    Credentials, EndCause, Flow, Invite, LegEvent, LegKey, ReasonHeader, Replaces, Uri,
+    Credentials, EndCause, Flow, Invite, LegEvent, LegKey, ReasonHeader, Replaces, Transport, Uri,
     auth::answer_challenge,
     endpoint::LegOrder,
     io::{Io, unreachable_from},
@@ -136,6 +136,24 @@ impl Leg {
         let (to, from) = (replaces.to_tag.as_str(), replaces.from_tag.as_str());
         let tags = (self.local_tag.as_str(), self.tag_of_theirs());
         (tags == (to, from) || tags == (from, to)) && self.is_early().is_some()
+    }
+
+    /// Whether a new call with this `Replaces` may take our far end's place (RFC 3891 section 3); otherwise the status that
+    /// says why not.
+    pub fn yields_to(&self, replaces: &Replaces, flow: &Flow) -> Result<(), u16> {
+        if self.tag_of_theirs() != replaces.from_tag {
+            return Err(481);
+        }
+        match &self.state {
+            // Only a call that we have placed can be taken over while it rings.
+            State::Resolving(_) | State::Arriving { .. } => return Err(481),
+            State::Up if replaces.early_only => return Err(486),
+            State::Calling { .. } | State::Up => {}
+            State::Cancelling { .. } | State::HangUpLater(_) | State::Closing | State::Over => return Err(603),
+        }
+        // Nobody brings a call out of TLS into the open.
+        let open = self.flow.is_some_and(|f| f.transport == Transport::Tls) && flow.transport != Transport::Tls;
+        if open { Err(403) } else { Ok(()) }
     }
 
     /// Whether the dialog is not answered yet; `None` if it is none, or none any more.
@@ -313,9 +331,10 @@ impl Leg {
         let contact = io.contact(&self.local_user, &flow);
         let tag = self.local_tag.clone();
         self.local_sdp.clone_from(&sdp);
-        let granted = self.grant_session(asked, io);
+        let (granted, supported) = (self.grant_session(asked, io), io.supported);
         let sent = io.respond(tx, 200, &tag, |mut m| {
             m.add("Contact", contact);
+            m.add("Supported", supported);
             Granted::write(granted.as_ref(), &mut m);
             m.with_sdp(sdp)
         });

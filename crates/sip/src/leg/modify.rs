@@ -90,7 +90,7 @@ impl Leg {
         let up = matches!(self.state, State::Up);
         let mut m = self.new_request(if up { Method::Invite } else { Method::Update }, io);
         m.add("Allow", crate::message::ALLOW);
-        self.wish_session(&mut m);
+        self.wish_session(&mut m, io);
         let m = m.with_sdp(sdp.clone());
         match self.send(m, io) {
             Some(tx) => self.modify = Modify::Ours { tx, sdp, tries },

@@ -88,7 +88,6 @@ pub(super) struct Granted {
 
 impl Granted {
     pub fn write(this: Option<&Self>, m: &mut Message) {
-        m.add("Supported", "100rel, timer");
         let Some(granted) = this else { return };
         m.add("Session-Expires", granted.value.clone());
         if granted.required {
@@ -136,8 +135,8 @@ pub(super) fn refuse_too_brief(tx: u64, to_tag: &str, io: &mut Io) {
 
 impl Leg {
     /// Says in an INVITE or UPDATE of ours what we wish.
-    pub(super) fn wish_session(&self, m: &mut Message) {
-        m.set("Supported", "100rel, timer");
+    pub(super) fn wish_session(&self, m: &mut Message, io: &Io) {
+        m.set("Supported", io.supported);
         let wanted = self.expiry.wanted;
         let value = match &self.expiry.agreed {
             Some(a) => format!("{};refresher={}", a.seconds.max(wanted), if a.we_refresh { "uac" } else { "uas" }),
@@ -213,7 +212,7 @@ impl Leg {
         self.expiry.asking = true;
         if self.expiry.updates {
             let mut update = self.numbered_request(Method::Update, 0, io);
-            self.wish_session(&mut update);
+            self.wish_session(&mut update, io);
             self.send_in_turn(update, io);
         } else {
             self.next_offer = Some(self.local_sdp.clone());

@@ -53,6 +53,10 @@ impl Owner {
                 self.talking_elsewhere = elsewhere;
                 self.ring();
             }
+            Command::RingingElsewhere(elsewhere) => {
+                self.ringing_elsewhere = elsewhere;
+                self.ring();
+            }
             Command::RingLevel(level) => self.ringing.iter().for_each(|ringing| ringing.level(level)),
             Command::Stop(done) => return ControlFlow::Break(done),
         }
@@ -180,8 +184,9 @@ impl Owner {
         self.tell_call(call, CallEvent::Ended(ended));
     }
 
-    fn mute(&self, call: CallKey, muted: bool) {
-        if self.lines.contains_key(&call) {
+    pub(super) fn mute(&mut self, call: CallKey, muted: bool) {
+        if let Some(line) = self.lines.get_mut(&call) {
+            line.muted = muted;
             self.voice.order(Order::Mute { call, muted });
             self.tell_call(call, CallEvent::Muted { muted });
         }
@@ -231,7 +236,7 @@ impl Owner {
         }
     }
 
-    fn accept(&mut self, call: CallKey) {
+    pub(super) fn accept(&mut self, call: CallKey) {
         let Some(line) = self.lines.get_mut(&call) else { return };
         let leg = line.leg;
         let (sdp, agreed) = match line.answer.take() {
@@ -296,7 +301,7 @@ impl Owner {
     }
 
     /// One call has the sound at a time.
-    fn take_sound(&mut self, taker: CallKey) {
+    pub(super) fn take_sound(&mut self, taker: CallKey) {
         let others = self.lines.iter().filter(|(call, line)| **call != taker && line.call.has_sound());
         let others: Vec<CallKey> = others.map(|(call, _)| *call).collect();
         for call in others {
@@ -358,6 +363,7 @@ impl Owner {
         let kind = self.lines.values().filter(|line| *line.call.state() == State::Ringing).find_map(|line| line.kind);
         let talking = self.talking_elsewhere || self.lines.values().any(|line| line.call.has_sound());
         let tone = self.ring_tone;
+        let kind = kind.filter(|_| !self.ringing_elsewhere);
         ringing.ring(kind.map(|kind| if talking { Ring::Waiting } else { Ring::Tone(kind, tone) }));
     }
 
@@ -388,6 +394,7 @@ impl Line {
             rtp_keys: false,
             held_by_them: false,
             secured: false,
+            muted: false,
             codec: None,
             begun_at: Instant::now(),
             answered_at: None,

@@ -65,6 +65,8 @@ impl Owner {
             answers: Answers::new(config.answer_mode),
             ring_tone: Default::default(),
             talking_elsewhere: false,
+            ringing_elsewhere: false,
+            follows_outside: config.follows_outside,
             listen: contact,
             patience: config.patience.max(Duration::from_millis(10)),
         };
@@ -105,6 +107,7 @@ async fn bind(
         tcp,
         user_agent,
         watch_network: true,
+        replaceable: true,
         trust: config.trust.clone(),
         trace: config.trace.clone(),
         impairment: config.impairment,
@@ -211,6 +214,7 @@ fn register(
     let key = endpoint.register(Registration {
         registrar: registrar.clone(),
         outbound_proxy,
+        insists: account.insists,
         aor: us.clone(),
         credentials: Some(credentials.clone()),
         expires: EXPIRES,

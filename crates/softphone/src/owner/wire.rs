@@ -15,7 +15,7 @@ const NOT_ACCEPTABLE_HERE: u16 = 488;
 impl Owner {
     pub(super) fn incoming(&mut self, invite: &Incoming) {
         let refuse = |status| self.endpoint.refuse(invite.leg, status, None);
-        if self.lines.len() >= MAX_CALLS {
+        if self.lines.len() >= MAX_CALLS && invite.replaces.is_none() {
             return refuse(486);
         }
         let secure = invite.source.transport == sip::Transport::Tls;
@@ -31,15 +31,17 @@ impl Owner {
                 return refuse(NOT_ACCEPTABLE_HERE);
             }
         };
+        let signalling = Some(invite.source.remote.ip());
+        let line = Line { signalling, answer, ..Line::new(invite.leg, Call::incoming(), session) };
+        if let Some(replaced) = invite.replaces {
+            return self.replace(replaced, invite, line, sockets);
+        }
         let call = self.new_key();
         let mut ring_card = IncomingCall::read(call, invite);
         let talking = self.talking_elsewhere || self.lines.values().any(|line| line.call.has_sound());
         ring_card.answers_itself = !talking && self.answers.itself(&invite.headers, ring_card.call_id.as_ref());
         let answers_itself = ring_card.answers_itself;
-        let signalling = Some(invite.source.remote.ip());
-        let line =
-            Line { kind: Some(ring_card.kind), signalling, answer, ..Line::new(invite.leg, Call::incoming(), session) };
-        self.open(call, line, sockets);
+        self.open(call, Line { kind: Some(ring_card.kind), ..line }, sockets);
         self.settle(call);
         self.endpoint.ring(invite.leg);
         self.tell(PhoneEvent::Incoming(ring_card));
@@ -64,11 +66,12 @@ impl Owner {
             LegEvent::OfferAnswered { sdp } => self.offer_answered(call, &sdp),
             LegEvent::OfferFailed { status } => self.input(call, Input::OfferFailed { status }),
             LegEvent::Refer { to, referred_by, replaces } => {
-                let dear = dialled::may_cost_money(&to.uri, self.registrar());
+                let dear = !self.follows_outside && dialled::may_cost_money(&to.uri, self.registrar());
                 if dear {
                     let number = cleaned(to.uri.user(), 80);
                     let sentence = format!(
-                        "The other side asked this phone to call {number}. It did not: that is for you to dial."
+                        "The other side asked this phone to call {number}, which can cost money, so it did not. Dial it \
+                         yourself, or let the account follow transfers to outside numbers."
                     );
                     self.tell_call(call, CallEvent::Trouble { sentence });
                 }

@@ -51,6 +51,7 @@ impl Book {
             | CallEvent::TransferProgress { .. }
             | CallEvent::TransferFailed { .. }
             | CallEvent::Following { .. }
+            | CallEvent::Replaced { .. }
             | CallEvent::Identity { .. }
             | CallEvent::Secured { .. }
             | CallEvent::Dtmf { .. }

@@ -97,6 +97,9 @@ struct Raw {
     /// Answer calls that ask for it (Answer-Mode: Auto)
     #[arg(long)]
     auto_answer_mode: bool,
+    /// Let far ends have this phone call numbers outside its account's system, which can cost money
+    #[arg(long)]
+    follow_outside: bool,
     /// What to say: a WAV file (again and again), `tone` or `silence`
     #[arg(long, value_name = "WAV|tone|silence", conflicts_with = "loopback")]
     play: Option<PathBuf>,
@@ -180,6 +183,7 @@ fn phone(raw: Raw) -> Result<PhoneConfig, String> {
     if let Some(number) = raw.from {
         phone.identity.number = number;
     }
+    phone.follows_outside = raw.follow_outside;
     phone.identity = Identity { display: raw.display.clone(), ..phone.identity };
     phone.account = match (raw.registrar, raw.user, raw.password_file) {
         (Some(registrar), Some(user), Some(file)) => {
@@ -187,6 +191,7 @@ fn phone(raw: Raw) -> Result<PhoneConfig, String> {
             Some(Account {
                 registrar,
                 outbound_proxy: raw.outbound_proxy,
+                insists: false,
                 user,
                 auth_user: raw.auth_user,
                 password,

@@ -119,6 +119,9 @@ fn call_event(call: CallKey, event: &CallEvent) -> Option<Value> {
         CallEvent::Following { call: new_call, to, referred_by } => json!({
             "event": "following", "call": call, "new_call": new_call.0, "to": to, "referred_by": referred_by,
         }),
+        CallEvent::Replaced { by, with, referred_by } => json!({
+            "event": "replaced", "call": call, "new_call": by.0, "with": with, "referred_by": referred_by,
+        }),
         CallEvent::Identity { party } => json!({ "event": "identity", "call": call, "party": party }),
         CallEvent::Secured { secured } => json!({ "event": "secured", "call": call, "secured": secured }),
         CallEvent::Dtmf { digit } => json!({ "event": "dtmf", "call": call, "digit": digit }),

@@ -73,7 +73,7 @@ pub fn status(reason: Reason) -> u16 {
         | Reason::SentToVoicemail => 480,
         Reason::Busy | Reason::DoNotDisturb => 486,
         Reason::Declined | Reason::HungUpAtOnce => 603,
-        Reason::Failed | Reason::ExchangeFailed => 500,
+        Reason::Failed | Reason::ExchangeFailed | Reason::AppStopped => 500,
         Reason::CallerGone | Reason::AgentGone | Reason::OutsideGone | Reason::Cancelled | Reason::Joined => 487,
         Reason::Shutdown => 503,
     }
@@ -99,6 +99,7 @@ pub fn header(reason: Reason) -> Option<ReasonHeader> {
         | Reason::DoNotDisturb
         | Reason::Away
         | Reason::ExchangeFailed
+        | Reason::AppStopped
         | Reason::Shutdown => {
             Some(ReasonHeader { protocol: "SIP".into(), cause: status(reason), text: reason.phrase().into() })
         }
@@ -124,6 +125,7 @@ pub fn diversion(reason: Reason) -> &'static str {
         | Reason::SentToVoicemail
         | Reason::Joined
         | Reason::ExchangeFailed
+        | Reason::AppStopped
         | Reason::Shutdown => "unknown",
     }
 }
