@@ -137,7 +137,10 @@ async fn a_message_is_played_at_a_desk() -> Result<()> {
     })?;
     maya.sign_in(&office.exchange.api, "maya", office.exchange.password("maya")?).await?;
     let _ravi = answering(&office, "ravi").await?;
-    let _tom = office.colleague("tom", &["--busy"]).await?;
+    let mut tom = office.colleague("tom", &["--busy"]).await?;
+    tom.say("watch-messages").await?;
+    let lamp = tom.event("messages").await?;
+    assert_eq!((&lamp["waiting"], &lamp["new"]), (&false.into(), &0.into()));
     let mut scene = Scene::begin(office).await?;
     scene.go("tom").await?;
     scene.row("in voicemail", |row| matches!(row.call.state, CallState::Voicemail { .. })).await?;
@@ -147,9 +150,13 @@ async fn a_message_is_played_at_a_desk() -> Result<()> {
     let record = scene.farewell().await?;
     let is = |mark: VoicemailMark| move |view: &View| view.logs.rows.first().is_some_and(|row| row.voicemail == mark);
     maya.until("an unheard message", is(VoicemailMark::Unheard)).await?;
+    let lamp = tom.event("messages").await?;
+    assert_eq!((&lamp["waiting"], &lamp["new"]), (&true.into(), &1.into()), "his telephone's lamp burns");
 
     plays(&maya, &speaker, &record.id).await?;
     maya.until("that it is heard", is(VoicemailMark::Heard)).await?;
+    let lamp = tom.event("messages").await?;
+    assert_eq!((&lamp["waiting"], &lamp["old"]), (&false.into(), &1.into()));
     scene.office.exchange.stop().await?;
     maya.until("that the link is down", |view| matches!(view.link.control, LinkState::Down { .. })).await?;
     plays(&maya, &speaker, &record.id).await?;

@@ -1,6 +1,7 @@
 //! baresip, from Debian, as a phone of somebody else's making that answers by itself.
 
 use std::fs::File;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub struct Baresip {
     child: Child,
     control: u16,
     trace: PathBuf,
+    /// Where it can be called.
+    pub listen: SocketAddr,
 }
 
 impl Baresip {
@@ -39,7 +42,8 @@ impl Baresip {
     /// With a line of its `accounts` file, and commands that it carries out first.
     pub fn start(dir: &Path, speaker: &str, account: &str, commands: &[&str]) -> Result<Self> {
         let dir = dir.join(format!("baresip-{speaker}"));
-        let control = configure(&dir, speaker, account)?;
+        let listen = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        let control = configure(&dir, speaker, account, listen)?;
         let trace = dir.join("trace");
         let mut command = bound_to_us("baresip");
         command.arg("-s").arg("-f").arg(&dir);
@@ -48,7 +52,7 @@ impl Baresip {
         }
         command.stdout(File::create(&trace)?).stderr(Stdio::null());
         let child = command.spawn().context("starting baresip")?;
-        Ok(Self { name: speaker.to_owned(), child, control, trace })
+        Ok(Self { name: speaker.to_owned(), child, control, trace, listen })
     }
 
     /// Has it carry out a command (module ctrl_tcp: a JSON object as a netstring), and gives its answer.
@@ -80,17 +84,18 @@ impl Baresip {
 }
 
 /// A configuration folder: G.711 only, sound from a file. The port on which it takes commands.
-fn configure(dir: &Path, speaker: &str, account: &str) -> Result<u16> {
+fn configure(dir: &Path, speaker: &str, account: &str, listen: SocketAddr) -> Result<u16> {
     std::fs::create_dir_all(dir)?;
     let wav = dir.join("voice.wav");
     // Said again and again: baresip hangs up when the file ends. G.711 carries 8 kHz.
     let sentence = Heard::read(Path::new(&voice(speaker)), 0)?.samples.repeat(12);
     std::fs::write(&wav, media::wav::write(&sentence, 8_000))?;
     let control = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let mut config = "poll_method epoll\nsip_listen 127.0.0.1:0\nmodule_path /usr/lib/baresip/modules\n\
+    let mut config = "poll_method epoll\nmodule_path /usr/lib/baresip/modules\n\
          module g711.so\nmodule aufile.so\nmodule_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\n\
          module_app ctrl_tcp.so\n"
         .to_owned();
+    config += &format!("sip_listen {listen}\n");
     config += &format!("ctrl_tcp_listen 127.0.0.1:{control}\n");
     config +=
         &format!("audio_source aufile,{}\naudio_player aufile,{}\n", wav.display(), dir.join("out.wav").display());

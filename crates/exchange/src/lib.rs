@@ -9,5 +9,6 @@ pub mod api;
 pub mod brain;
 pub mod config;
 pub mod engine;
+mod lamps;
 pub mod serve;
 pub mod store;

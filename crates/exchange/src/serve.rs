@@ -21,6 +21,7 @@ use crate::{
         Engine,
         embedded::{Embedded, EmbeddedConfig, EngineError, Transport, TrunkConfig},
     },
+    lamps,
     store::{Store, StoreError, audit, devices::Devices, drafts, records, sessions::random_token},
 };
 
@@ -77,6 +78,7 @@ pub struct Exchange {
     steering: JoinHandle<()>,
     engine: Arc<dyn Engine>,
     api: Serving,
+    lamps: Option<JoinHandle<()>>,
 }
 
 impl Exchange {
@@ -96,7 +98,10 @@ impl Exchange {
             tcp: engine.local_sip(Transport::Tcp),
             tls: engine.local_sip(Transport::Tls),
         };
-        Self::assemble(config, store, Arc::new(engine), events, listener, sip).await
+        let lamps = engine.lamps();
+        let mut exchange = Self::assemble(config, store, Arc::new(engine), events, listener, sip).await?;
+        exchange.lamps = lamps.map(|lamps| tokio::spawn(lamps::tend(lamps, exchange.brain(), exchange.store.clone())));
+        Ok(exchange)
     }
 
     /// Puts an exchange together around any engine; `sip` is where it hears SIP.
@@ -153,7 +158,7 @@ impl Exchange {
             sip_tls: sip.tls,
             fingerprint: tls.map(|t| t.fingerprint.clone()),
         };
-        Ok(Self { ready, store, brain, steering, engine, api: serving })
+        Ok(Self { ready, store, brain, steering, engine, api: serving, lamps: None })
     }
 
     /// Whoever steers the calls.
@@ -166,6 +171,10 @@ impl Exchange {
     pub async fn stop(self) {
         self.brain.stop().await;
         drop(self.brain);
+        if let Some(lamps) = self.lamps {
+            // It ends with the brain.
+            let _ = lamps.await;
+        }
         // The task has ended or is about to; it ends the feeds with it.
         let _ = self.steering.await;
         self.engine.stop().await;

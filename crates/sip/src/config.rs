@@ -35,6 +35,9 @@ pub struct EndpointConfig {
     /// Whether a new call may take the place of one that goes on here (RFC 3891), as [`crate::Incoming::replaces`] says.
     /// Otherwise whoever tries is refused.
     pub replaceable: bool,
+    /// Whether others may subscribe to what lines do and what waits in mailboxes: [`crate::Event::Watch`]. Otherwise SUBSCRIBE
+    /// is refused with 405.
+    pub notifies: bool,
     /// Is shown every message.
     pub trace: Option<Trace>,
     /// Makes UDP as bad as this, both ways. For tests.

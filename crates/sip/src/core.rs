@@ -1,6 +1,7 @@
 //! The one task of an endpoint: takes orders, packets and timers, and hands each to whom it concerns.
 
 mod replace;
+mod watchers;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -50,6 +51,7 @@ pub(crate) struct Core {
     orphans: HashSet<LegKey>,
     registrations: HashMap<RegistrationKey, Client>,
     subscriptions: HashMap<SubscriptionKey, Subscriber>,
+    watchers: watchers::Watchers,
     /// Server transactions of REGISTERs that the owner has to answer.
     registers: HashMap<RegisterKey, u64>,
     challenger: Option<Challenger>,
@@ -104,6 +106,7 @@ impl Core {
             orphans: HashSet::new(),
             registrations: HashMap::new(),
             subscriptions: HashMap::new(),
+            watchers: watchers::Watchers::new(config.notifies),
             registers: HashMap::new(),
             challenger,
             callers: HashMap::new(),
@@ -207,6 +210,8 @@ impl Core {
                     registrar::refuse(&mut self.io, tx, status, min_expires);
                 }
             }
+            Order::Notify(watcher, notice) => self.with_watcher(watcher, |w, io| w.notify(notice, io)),
+            Order::RefuseWatcher(watcher, status) => self.with_watcher(watcher, |w, io| w.refuse(status, io)),
             Order::ShutDown(tell) => self.shut_down(Some(tell)),
         }
     }
@@ -254,6 +259,7 @@ impl Core {
         for key in self.subscriptions.keys().copied().collect::<Vec<_>>() {
             self.with_subscription(key, Subscriber::stop);
         }
+        self.end_watchers();
         for key in self.registrations.keys().copied().collect::<Vec<_>>() {
             if let Some(client) = self.registrations.get_mut(&key) {
                 client.stop(&mut self.io);
@@ -314,6 +320,7 @@ impl Core {
                 }
             }
             Timer::Subscription(key) => self.with_subscription(key, |s, io| s.timer(when, io)),
+            Timer::Watcher(key) => self.with_watcher(key, |w, io| w.timer(when, io)),
             Timer::Nonces => {
                 if let Some(challenger) = &mut self.challenger {
                     challenger.forget_old(io.now);
@@ -355,7 +362,8 @@ impl Core {
                     let flow = io.first_flow(hops);
                     s.resolved(flow, io);
                 }),
-                Owner::Nobody => {}
+                // What a notifier says goes back whence it was asked.
+                Owner::Watcher(_) | Owner::Nobody => {}
             },
         }
     }
@@ -410,6 +418,7 @@ impl Core {
                 }
             }
             Owner::Subscription(key) => self.with_subscription(key, |s, io| s.outcome(outcome, io)),
+            Owner::Watcher(key) => self.with_watcher(key, |w, io| w.outcome(outcome, io)),
             Owner::Nobody => {}
         }
     }
@@ -466,6 +475,7 @@ impl Core {
                     let replaced = self.replaced_by(&request);
                     self.with_leg(key, |leg, io| leg.request(tx, method, (&request, replaced), io));
                 }
+                None if method == Method::Subscribe => self.subscribed_again(tx, flow, &request),
                 None => match self.subscription_of(&request).filter(|_| method == Method::Notify) {
                     Some(key) => self.with_subscription(key, |s, io| s.notified(tx, &request, io)),
                     None => self.io.refuse(tx, 481),
@@ -482,7 +492,8 @@ impl Core {
                 subscription::unsolicited(tx, &request, from_registrar, &mut self.io);
             }
             Method::Refer => self.io.refuse(tx, 403),
-            Method::Ack | Method::Cancel | Method::Message | Method::Publish | Method::Subscribe => {
+            Method::Subscribe => self.subscribed(tx, flow, &request),
+            Method::Ack | Method::Cancel | Method::Message | Method::Publish => {
                 self.io.refuse(tx, 405);
             }
         }

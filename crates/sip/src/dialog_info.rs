@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use quick_xml::{
     Reader, XmlVersion,
+    escape::escape,
     events::{BytesStart, Event},
 };
 
@@ -85,6 +86,43 @@ impl Watched {
     pub fn dialogs(&self) -> Vec<WatchedDialog> {
         self.dialogs.values().cloned().collect()
     }
+}
+
+/// A full document. A line that does nothing has one dialog that has ended: some lamps stay lit without.
+pub(crate) fn write(version: u64, entity: &str, dialogs: &[WatchedDialog]) -> String {
+    let mut xml = format!(
+        "<?xml version=\"1.0\"?>\r\n<dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"{version}\" \
+         state=\"full\" entity=\"{}\">\r\n",
+        escape(entity)
+    );
+    if dialogs.is_empty() {
+        xml += "<dialog id=\"0\"><state>terminated</state></dialog>\r\n";
+    }
+    for (id, dialog) in dialogs.iter().enumerate() {
+        let direction = match dialog.called {
+            Some(true) => " direction=\"initiator\"",
+            Some(false) => " direction=\"recipient\"",
+            None => "",
+        };
+        let state = match dialog.state {
+            DialogState::Trying => "trying",
+            DialogState::Proceeding => "proceeding",
+            DialogState::Early => "early",
+            DialogState::Confirmed => "confirmed",
+        };
+        xml += &format!("<dialog id=\"{}\"{direction}><state>{state}</state>", id + 1);
+        if let Some(remote) = &dialog.remote {
+            let display = remote.display.as_deref().unwrap_or_default();
+            let uri = remote.uri.to_string();
+            xml += &format!(
+                "<remote><identity display=\"{}\">{}</identity></remote>",
+                escape(display),
+                escape(uri.as_str())
+            );
+        }
+        xml += "</dialog>\r\n";
+    }
+    xml + "</dialog-info>\r\n"
 }
 
 struct Document {

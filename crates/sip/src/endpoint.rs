@@ -9,8 +9,8 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    ContactBinding, EndpointConfig, Error, Event, Invite, LegKey, ReasonHeader, RegisterKey, Registration,
-    RegistrationKey, Subscription, SubscriptionKey, Transport, Uri, core::Core, net::Net, netwatch,
+    ContactBinding, EndpointConfig, Error, Event, Invite, LegKey, Notice, ReasonHeader, RegisterKey, Registration,
+    RegistrationKey, Subscription, SubscriptionKey, Transport, Uri, WatcherKey, core::Core, net::Net, netwatch,
 };
 
 /// A cheap handle on one endpoint; one task owns its sockets and all its state. Every method but [`Self::bind`] and
@@ -38,6 +38,8 @@ pub(crate) enum Order {
     Unsubscribe(SubscriptionKey),
     AcceptRegister(RegisterKey, Vec<ContactBinding>),
     RefuseRegister { request: RegisterKey, status: u16, min_expires: Option<u32> },
+    Notify(WatcherKey, Notice),
+    RefuseWatcher(WatcherKey, u16),
     ShutDown(oneshot::Sender<()>),
 }
 
@@ -235,6 +237,16 @@ impl Endpoint {
     /// Refuses a REGISTER: 403, 404, 423 (with `min_expires` seconds) …
     pub fn refuse_register(&self, request: RegisterKey, status: u16, min_expires: Option<u32>) {
         self.post(Order::RefuseRegister { request, status, min_expires });
+    }
+
+    /// Lets whoever asked by [`Event::Watch`], and tells what there is: now, and whenever it is something else.
+    pub fn notify(&self, watcher: WatcherKey, notice: Notice) {
+        self.post(Order::Notify(watcher, notice));
+    }
+
+    /// Refuses an [`Event::Watch`]: 403, 404 …
+    pub fn refuse_watcher(&self, watcher: WatcherKey, status: u16) {
+        self.post(Order::RefuseWatcher(watcher, status));
     }
 
     /// Ends what lives (BYE, CANCEL, unregister) and closes the sockets; waits for the peers at most 2 s.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::{
-    CallHeaders, ConnectError, MessageSummary, NameAddr, ReasonHeader, Replaces, Transport, Uri, WatchedDialog,
+    CallHeaders, ConnectError, MessageSummary, NameAddr, Package, ReasonHeader, Replaces, Transport, Uri, WatchedDialog,
 };
 
 /// Names one call leg of one endpoint. Never used twice.
@@ -17,6 +17,10 @@ pub struct RegistrationKey(pub u64);
 /// Names one subscription that this endpoint keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionKey(pub u64);
+
+/// Names one subscription that somebody keeps with this endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WatcherKey(pub u64);
 
 /// Names one REGISTER request that waits for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +59,11 @@ pub enum Event {
     /// A REGISTER that passed the digest (or came from a trusted source). The owner keeps the bindings and must call
     /// [`crate::Endpoint::accept_register`] or [`crate::Endpoint::refuse_register`].
     Register(Box<Register>),
+    /// Somebody wants to be told of a line or a mailbox: [`crate::Endpoint::notify`] says what there is, and lets them;
+    /// [`crate::Endpoint::refuse_watcher`] does not. Refreshes are answered inside.
+    Watch(Box<Watch>),
+    /// A subscription that was let is over.
+    Unwatched(WatcherKey),
 }
 
 /// A call that arrives.
@@ -73,6 +82,24 @@ pub struct Incoming {
     /// The call whose place it takes (RFC 3891): it is not rung but answered, and that one hung up. Whoever calls has named
     /// that dialog by tags that only its two ends, and those whom they told, can know.
     pub replaces: Option<LegKey>,
+}
+
+/// A SUBSCRIBE that arrives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    pub watcher: WatcherKey,
+    pub package: Package,
+    /// User part of the Request-URI: whose line or mailbox.
+    pub user: String,
+    /// The digest user name; empty if the source was trusted or nothing is challenged.
+    pub authenticated_as: String,
+}
+
+/// What is told of a line or a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    Dialogs(Vec<WatchedDialog>),
+    Messages(MessageSummary),
 }
 
 /// A REGISTER that arrives.

@@ -13,7 +13,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::Core;
 use crate::{
-    CallHeaders, Endpoint, EndpointConfig, Event, Flow, LegEvent, Transport, Uri,
+    CallHeaders, Endpoint, EndpointConfig, Event, Flow, LegEvent, Notice, Transport, Uri,
     dialog_info::Watched,
     endpoint::Order,
     message::Message,
@@ -159,7 +159,9 @@ impl Attacked {
                     self.endpoint.accept_refer(leg, true);
                     self.endpoint.notify_refer(leg, 200);
                 }
-                Event::Leg { .. }
+                Event::Watch(watch) => self.endpoint.notify(watch.watcher, Notice::Dialogs(Vec::new())),
+                Event::Unwatched(_)
+                | Event::Leg { .. }
                 | Event::Registration { .. }
                 | Event::Subscription { .. }
                 | Event::Messages { .. }

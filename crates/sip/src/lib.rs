@@ -38,6 +38,7 @@ mod message;
 mod message_summary;
 mod net;
 mod netwatch;
+mod notifier;
 mod places;
 mod registrar;
 mod registration;
@@ -59,8 +60,8 @@ pub use dns::{Answer, Naptr, Srv, Zone};
 pub use endpoint::Endpoint;
 pub use error::{ConnectError, Error};
 pub use event::{
-    ContactBinding, EndCause, EndedBy, Event, Flow, Incoming, LegEvent, LegKey, Register, RegisterKey, RegistrationKey,
-    RegistrationState, Replaced, SubscriptionEvent, SubscriptionKey,
+    ContactBinding, EndCause, EndedBy, Event, Flow, Incoming, LegEvent, LegKey, Notice, Register, RegisterKey,
+    RegistrationKey, RegistrationState, Replaced, SubscriptionEvent, SubscriptionKey, Watch, WatcherKey,
 };
 pub use guard::{Limits, network};
 pub use headers::{CallHeaders, Invite, Package, ReasonHeader, Registration, Subscription};

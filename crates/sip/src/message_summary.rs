@@ -35,6 +35,16 @@ pub(crate) fn parse(body: &str) -> Option<MessageSummary> {
     Some(MessageSummary { waiting: waiting?, voice })
 }
 
+/// The mailbox of `account`.
+pub(crate) fn write(account: &str, summary: MessageSummary) -> String {
+    let waiting = if summary.waiting { "yes" } else { "no" };
+    let mut body = format!("Messages-Waiting: {waiting}\r\nMessage-Account: {account}\r\n");
+    if let Some(MessageCount { new, old, new_urgent, old_urgent }) = summary.voice {
+        body += &format!("Voice-Message: {new}/{old} ({new_urgent}/{old_urgent})\r\n");
+    }
+    body
+}
+
 /// `2/8 (0/2)`; what is in brackets is urgent and may be missing.
 fn count(text: &str) -> Option<MessageCount> {
     let (all, urgent) = text.split_once('(').unwrap_or((text, "0/0)"));

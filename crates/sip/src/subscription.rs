@@ -410,7 +410,7 @@ fn reply(tx: u64, status: u16, tag: &str, io: &mut Io) {
     io.respond(tx, status, tag, |m| m);
 }
 
-fn record_routes(m: &Message) -> Vec<String> {
+pub(crate) fn record_routes(m: &Message) -> Vec<String> {
     let all = m.headers.iter().filter(|h| matches!(h, Header::RecordRoute(_))).map(Header::value);
     all.flat_map(split_list).take(32).map(str::to_owned).collect()
 }

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::{LegKey, RegistrationKey, SubscriptionKey};
+use crate::{LegKey, RegistrationKey, SubscriptionKey, WatcherKey};
 
 /// RFC 3261 section 17.1.1.1: estimate of the round trip.
 pub(crate) const T1: Duration = Duration::from_millis(500);
@@ -26,6 +26,7 @@ pub(crate) enum Timer {
     Leg(LegKey),
     Registration(RegistrationKey),
     Subscription(SubscriptionKey),
+    Watcher(WatcherKey),
     /// Throw away what the challenger remembers of old nonces.
     Nonces,
     /// Close connections over which nobody has signed in.

@@ -7,7 +7,7 @@ use rsipstack::sip::{Header, Method};
 use tokio::time::Instant;
 
 use crate::{
-    Flow, LegKey, RegistrationKey, SubscriptionKey,
+    Flow, LegKey, RegistrationKey, SubscriptionKey, WatcherKey,
     message::{Message, Start},
     net::Net,
     timer::{GIVE_UP, T1, T2, T4, Timer, Timers},
@@ -19,6 +19,7 @@ pub(crate) enum Owner {
     Leg(LegKey),
     Registration(RegistrationKey),
     Subscription(SubscriptionKey),
+    Watcher(WatcherKey),
     Nobody,
 }
 

@@ -226,7 +226,9 @@ impl Owner {
             sip::Event::Registration { key: _, state } => self.registration(&state),
             sip::Event::Subscription { key, event } => self.subscription_event(key, event),
             sip::Event::Messages { user: _, summary } => self.messages(summary),
-            // We are no registrar.
+            // We are no notifier, and no registrar.
+            sip::Event::Watch(watch) => self.endpoint.refuse_watcher(watch.watcher, 403),
+            sip::Event::Unwatched(_) => {}
             sip::Event::Register(register) => self.endpoint.refuse_register(register.request, 403, None),
         }
     }

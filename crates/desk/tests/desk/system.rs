@@ -115,7 +115,9 @@ impl Acting {
                 self.endpoint.notify_refer(leg, if to == "busy" { 486 } else { 200 });
                 let _test_over = self.tell.send(Referred { to, replaces: replaces.is_some() });
             }
-            Event::Leg { .. }
+            Event::Watch(watch) => self.endpoint.refuse_watcher(watch.watcher, 403),
+            Event::Unwatched(_)
+            | Event::Leg { .. }
             | Event::Registration { .. }
             | Event::Subscription { .. }
             | Event::Messages { .. }

@@ -58,6 +58,7 @@ pub struct Stopping;
 pub struct Brain {
     inbox: mpsc::Sender<Ask>,
     clock: Clock,
+    changes: watch::Receiver<u64>,
 }
 
 /// How long legs get to confirm their end when the exchange stops. Then the records are complete without them.
@@ -79,9 +80,17 @@ impl Brain {
         let clock = Clock::start();
         let feeds = Feeds::new(store.id().to_owned(), records_seq);
         let (amending, finds) = Amending::new();
-        let mut task = Task { switchboard, engine, store, clock, feeds, recording: HashMap::new(), amending };
+        let (changed, changes) = watch::channel(0);
+        let recording = HashMap::new();
+        let mut task = Task { switchboard, engine, store, clock, feeds, recording, amending, changed };
         task.recover(drafts);
-        (Self { inbox, clock }, tokio::spawn(task.run(events, finds, asks)))
+        (Self { inbox, clock, changes }, tokio::spawn(task.run(events, finds, asks)))
+    }
+
+    /// Changes whenever a call, a person or a record has; ends with the exchange.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
     }
 
     #[must_use]
@@ -170,6 +179,7 @@ struct Task {
     /// Legs that leave a voicemail, with their call and mailbox.
     recording: HashMap<LegId, (CallId, String)>,
     amending: Amending,
+    changed: watch::Sender<u64>,
 }
 
 impl Task {
@@ -264,6 +274,7 @@ impl Task {
                 }
                 Output::Fact(fact) => {
                     self.keep(&fact, &mut step);
+                    self.changed.send_modify(|n| *n = n.wrapping_add(1));
                     self.feeds.tell(&self.switchboard, fact, now);
                 }
             }

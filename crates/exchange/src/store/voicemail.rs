@@ -50,3 +50,16 @@ pub fn find(connection: &Connection, call: &CallId) -> Result<Option<Voicemail>,
     );
     Ok(row.optional()?)
 }
+
+/// Messages of a mailbox that nobody has heard, and those that somebody has.
+///
+/// # Errors
+/// The database fails.
+pub fn count(connection: &Connection, mailbox: &str) -> Result<(u32, u32), StoreError> {
+    let mut query = connection.prepare_cached(
+        "SELECT count(*) FILTER (WHERE heard IS NULL), count(heard) FROM
+         (SELECT json_extract(r.body, '$.voicemail.heard') AS heard FROM voicemail v JOIN records r ON r.call = v.call
+          WHERE v.mailbox = ?1)",
+    )?;
+    Ok(query.query_row([mailbox], |row| Ok((row.get(0)?, row.get(1)?)))?)
+}

@@ -3,6 +3,7 @@
 
 mod calls;
 mod floods;
+mod lamps;
 mod registrations;
 mod reliable;
 mod sessions;

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::lamps::Lamp;
 use super::ports::PortPool;
 use super::reasons::{self, Side};
 use super::registrar::{Answer, Change, Registrar};
@@ -33,6 +34,8 @@ pub struct Core {
     pub legs: HashMap<LegId, Leg>,
     keys: HashMap<LegKey, LegId>,
     pub registrar: Registrar,
+    /// To whoever says what lamps show.
+    pub lamps: mpsc::UnboundedSender<Lamp>,
     heard: mpsc::UnboundedSender<FromLine>,
     /// Lines that are completing their recording.
     closing: JoinSet<()>,
@@ -108,6 +111,7 @@ pub struct Parts {
     pub trunk: Option<Trunk>,
     pub ports: PortPool,
     pub library: Library,
+    pub lamps: mpsc::UnboundedSender<Lamp>,
     pub heard: mpsc::UnboundedSender<FromLine>,
 }
 
@@ -125,6 +129,7 @@ impl Core {
             legs: HashMap::new(),
             keys: HashMap::new(),
             registrar: Registrar::default(),
+            lamps: parts.lamps,
             heard: parts.heard,
             closing: JoinSet::new(),
             epoch: Instant::now(),
@@ -198,6 +203,8 @@ impl Core {
         match event {
             Event::Incoming(call) => self.endpoint.refuse(call.leg, 503, reasons::header(Reason::Shutdown)),
             Event::Register(register) => self.endpoint.refuse_register(register.request, 503, None),
+            Event::Watch(watch) => self.endpoint.refuse_watcher(watch.watcher, 480),
+            Event::Unwatched(_) => {}
             event @ (Event::Leg { .. }
             | Event::NetworkChanged
             | Event::Registration { .. }
@@ -219,6 +226,8 @@ impl Core {
             // We subscribe to nothing, and a trunk's mailbox is nobody's here.
             Event::NetworkChanged | Event::Subscription { .. } | Event::Messages { .. } => {}
             Event::Register(register) => self.register(&register),
+            Event::Watch(watch) => self.watch(&watch),
+            Event::Unwatched(watcher) => self.ask_lamps(Lamp::Gone(watcher)),
         }
     }
 

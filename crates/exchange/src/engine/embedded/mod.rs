@@ -4,6 +4,7 @@ mod calls;
 mod card;
 mod config;
 mod core;
+mod lamps;
 mod lost;
 mod orders;
 mod ports;
@@ -23,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use config::{DeviceSecrets, EmbeddedConfig, Transport, TrunkConfig};
+pub use lamps::{Lamp, Lamps};
 
 use self::core::{Core, Inbox, Parts};
 use self::ports::PortPool;
@@ -52,6 +54,8 @@ pub struct Embedded {
     udp: Option<SocketAddr>,
     tcp: Option<SocketAddr>,
     tls: Option<SocketAddr>,
+    /// `None` once taken.
+    lamps: Mutex<Option<Lamps>>,
 }
 
 struct Running {
@@ -84,9 +88,16 @@ impl Embedded {
         let [udp, tcp, tls] = [Transport::Udp, Transport::Tcp, Transport::Tls].map(|t| endpoint.local_addr(t));
         let (orders, ordered) = mpsc::unbounded_channel();
         let (heard, lines) = mpsc::unbounded_channel();
-        let core = Core::new(Parts { config, secrets, events, endpoint, trunk, ports, library, heard });
+        let (ask, asks) = mpsc::unbounded_channel();
+        let lamps = Mutex::new(Some(Lamps { endpoint: endpoint.clone(), asks }));
+        let core = Core::new(Parts { config, secrets, events, endpoint, trunk, ports, library, lamps: ask, heard });
         let task = tokio::spawn(core.run(Inbox { orders: ordered, sip, lines }));
-        Ok(Self { running: Mutex::new(Some(Running { orders, task })), udp, tcp, tls })
+        Ok(Self { running: Mutex::new(Some(Running { orders, task })), udp, tcp, tls, lamps })
+    }
+
+    /// The lamps of devices, for whoever knows what they show; there is one such.
+    pub fn lamps(&self) -> Option<Lamps> {
+        self.lamps.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The address that SIP is heard on; with a configured port 0, the one that was given.
@@ -138,6 +149,7 @@ fn endpoint_config(
         limits: config.limits,
         user_agent: format!("Patchcord-Exchange/{}", env!("CARGO_PKG_VERSION")),
         advertised: config.advertised,
+        notifies: true,
         challenge: Some(Arc::new(Challenge { realm: config.realm.clone(), devices, trunk })),
         ..sip::EndpointConfig::default()
     }

@@ -1,0 +1,125 @@
+//! Subscriptions that others keep with us.
+
+use super::*;
+use crate::{
+    DialogState, MessageCount, MessageSummary, Notice, Package, Subscription, SubscriptionEvent, WatchedDialog,
+};
+
+/// 0 wants to be told by 1, which has said nothing yet.
+fn asked(package: Package) -> (World, SubscriptionKey, WatcherKey) {
+    let mut world = World::perfect(2);
+    world.nodes[1].core.watchers = super::watchers::Watchers::new(true);
+    let key = world.endpoint(0).subscribe(Subscription {
+        to: Uri::at("200", world.nodes[1].address, Transport::Udp),
+        from: NameAddr::new(None, Uri::at("alice", world.nodes[0].address, Transport::Udp)),
+        package,
+        through: None,
+        credentials: None,
+        expires: 600,
+    });
+    match world.event(1) {
+        Event::Watch(watch) => {
+            assert_eq!((watch.user.as_str(), watch.package), ("200", package));
+            (world, key, watch.watcher)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn told(world: &mut World) -> SubscriptionEvent {
+    match world.event(0) {
+        Event::Subscription { event, .. } => event,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn dialog(state: DialogState) -> WatchedDialog {
+    let remote = NameAddr::new(Some("\"A & <B>\""), "sip:1@x".parse().unwrap());
+    WatchedDialog { state, called: Some(false), remote: Some(remote) }
+}
+
+#[test]
+fn a_lamp_shows_each_change_once_and_goes_on_after_its_refresh() {
+    let (mut world, key, lamp) = asked(Package::Dialog);
+    world.endpoint(1).notify(lamp, Notice::Dialogs(vec![]));
+    assert_eq!(told(&mut world), SubscriptionEvent::Dialogs(vec![]));
+    let rings = vec![dialog(DialogState::Early)];
+    for _ in 0..2 {
+        world.endpoint(1).notify(lamp, Notice::Dialogs(rings.clone()));
+    }
+    assert_eq!(told(&mut world), SubscriptionEvent::Dialogs(rings.clone()));
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.times(1, "NOTIFY").len(), 2, "the same is not said twice");
+    // Two changes while a NOTIFY has no answer: the second is what counts.
+    world.endpoint(1).notify(lamp, Notice::Dialogs(vec![dialog(DialogState::Confirmed)]));
+    world.settle();
+    world.endpoint(1).notify(lamp, Notice::Dialogs(rings));
+    world.endpoint(1).notify(lamp, Notice::Dialogs(vec![]));
+    assert_eq!(told(&mut world), SubscriptionEvent::Dialogs(vec![dialog(DialogState::Confirmed)]));
+    assert_eq!(told(&mut world), SubscriptionEvent::Dialogs(vec![]));
+    world.pass(Duration::from_secs(3600));
+    assert!(world.times(0, "SUBSCRIBE").len() > 5, "refreshed");
+    world.endpoint(0).unsubscribe(key);
+    loop {
+        match world.event(1) {
+            Event::Unwatched(over) => break assert_eq!(over, lamp),
+            other => panic!("{other:?}"),
+        }
+    }
+    while world.nodes[0].events.try_recv().is_ok() {}
+    world.all_over();
+    assert!(world.sent.iter().rev().any(|p| p.text.contains("Subscription-State: terminated;reason=timeout")));
+}
+
+#[test]
+fn a_telephone_that_vanished_is_told_nothing_for_ever() {
+    for silent_from_the_beginning in [true, false] {
+        let (mut world, _, lamp) = asked(Package::MessageSummary);
+        let summary = |new| {
+            let voice = Some(MessageCount { new, ..MessageCount::default() });
+            Notice::Messages(MessageSummary { waiting: new > 0, voice })
+        };
+        if !silent_from_the_beginning {
+            world.endpoint(1).notify(lamp, summary(0));
+            told(&mut world);
+            world.pass(Duration::from_secs(1));
+        }
+        world.loses = Box::new(|packet| packet.to == 0);
+        world.endpoint(1).notify(lamp, summary(1));
+        assert!(matches!(world.event(1), Event::Unwatched(over) if over == lamp));
+        assert!(world.nodes[1].core.watchers.is_empty());
+    }
+}
+
+#[test]
+fn what_is_not_offered_is_refused_with_the_reason() {
+    let (mut world, _, lamp) = asked(Package::Dialog);
+    world.endpoint(1).refuse_watcher(lamp, 404);
+    assert_eq!(told(&mut world), SubscriptionEvent::Failed { status: 404, retry_in_seconds: None });
+    let mut world = World::perfect(2);
+    world.nodes[0].core.watchers = super::watchers::Watchers::new(true);
+    world.play_1();
+    for (more, status) in [
+        ("Event: presence\nExpires: 60\n", "489"),
+        ("Expires: 60\n", "489"),
+        ("Event: dialog\nAccept: text/plain\n", "406"),
+        ("Event: dialog\nExpires: 5\n", "423"),
+        ("Event: dialog\nExpires: soon\n", "400"),
+    ] {
+        let number = u32::try_from(more.len()).unwrap();
+        world.says(&request("SUBSCRIBE", "theirs", number, "", more, ""));
+        assert!(world.last().starts_with(&format!("SIP/2.0 {status} ")), "{more}: {}", world.last());
+    }
+    world.says(&request("SUBSCRIBE", "theirs", 90, "unknown", "Event: dialog\n", ""));
+    assert!(world.last().starts_with("SIP/2.0 481 "));
+}
+
+#[test]
+fn a_notifier_that_stops_says_so_and_is_asked_again() {
+    let (mut world, _, lamp) = asked(Package::Dialog);
+    world.endpoint(1).notify(lamp, Notice::Dialogs(vec![]));
+    told(&mut world);
+    world.nodes[1].core.shut_down(None);
+    world.settle();
+    assert!(world.sent.last().unwrap().text.contains("terminated;reason=deactivated"));
+}

@@ -1,0 +1,126 @@
+//! Our phone facing phones of others with no exchange between, in each role of a transfer (RFC 5589).
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use flows::baresip::Baresip;
+use flows::golden::{Lane, compare};
+use flows::phone::{Phone, PhoneSpec};
+use flows::sipp::{Scenario, Sipp};
+use flows::sound::voice;
+
+use crate::scene::sounds;
+
+async fn phone(dir: &Path, name: &str, more: &[&str]) -> Result<Phone> {
+    PhoneSpec::new(name).playing(voice(name)).recording(dir).tracing(dir).with(more).start(dir).await
+}
+
+/// Answers by itself.
+fn baresip(dir: &Path, commands: &[&str]) -> Result<Baresip> {
+    Baresip::start(dir, "tom", "<sip:tom@127.0.0.1>;regint=0;answermode=auto", commands)
+}
+
+/// Mina calls Tom's baresip and sends him to Lena.
+async fn mina_transfers_tom(dir: &Path, mina: &mut Phone, tom: &Baresip, lena: &Phone) -> Result<()> {
+    mina.say(&format!("call sip:tom@{}", tom.listen)).await?;
+    mina.event("answered").await?;
+    mina.hears(sounds(), "tom").await.with_context(|| dir.display().to_string())?;
+    mina.say(&format!("transfer sip:lena@{}", lena.listen)).await
+}
+
+async fn lanes(mina: Phone, lena: Phone) -> Result<[Lane; 2]> {
+    Ok([Lane { with: "tom", ..Lane::of(mina).await? }, Lane { with: "tom", ..Lane::of(lena).await? }])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_phone_transfers_baresip() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let lena = phone(dir.path(), "lena", &["--auto-answer"]).await?;
+    let (mut mina, tom) = (phone(dir.path(), "mina", &[]).await?, baresip(dir.path(), &[])?);
+    mina_transfers_tom(dir.path(), &mut mina, &tom, &lena).await?;
+    lena.event("answered").await?;
+    mina.event("ended").await?;
+    lena.hears(sounds(), "tom").await?;
+    tom.say("hangup", "").await?;
+    lena.event("ended").await?;
+    tom.leave().await?;
+    compare("direct-transferor", &lanes(mina, lena).await?)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_phone_has_baresip_back_when_the_target_is_busy() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let lena = phone(dir.path(), "lena", &["--busy"]).await?;
+    let (mut mina, tom) = (phone(dir.path(), "mina", &[]).await?, baresip(dir.path(), &[])?);
+    mina_transfers_tom(dir.path(), &mut mina, &tom, &lena).await?;
+    assert_eq!(mina.event("transfer_failed").await?["status"], 486);
+    mina.event("resumed").await?;
+    mina.hears(sounds(), "tom").await?;
+    mina.say("hangup").await?;
+    mina.event("ended").await?;
+    tom.leave().await?;
+    compare("direct-transferor-in-vain", &lanes(mina, lena).await?)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn baresip_transfers_our_phone() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let lena = phone(dir.path(), "lena", &["--auto-answer"]).await?;
+    let mut mina = phone(dir.path(), "mina", &["--auto-answer"]).await?;
+    let tom = baresip(dir.path(), &[&format!("/dial sip:mina@{}", mina.listen)])?;
+    mina.event("answered").await?;
+    mina.hears(sounds(), "tom").await?;
+    tom.say("transfer", &format!("sip:lena@{}", lena.listen)).await?;
+    assert_eq!(mina.event("following").await?["to"]["number"], "lena");
+    lena.event("answered").await?;
+    mina.hears(sounds(), "lena").await?;
+    tom.leave().await?;
+    mina.say("hangup").await?;
+    lena.event("ended").await?;
+    let mina = Lane { with: "tom or lena", ..Lane::of(mina).await? };
+    compare("direct-transferee", &[mina, Lane { with: "mina", ..Lane::of(lena).await? }])
+}
+
+/// Mina talks with Tom; SIPp, whom Mina would have told of that call, takes her place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sipp_takes_the_place_of_our_phones_far_end() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let tom = phone(dir.path(), "tom", &["--auto-answer"]).await?;
+    let mut mina = phone(dir.path(), "mina", &[]).await?;
+    mina.say(&format!("call sip:tom@{}", tom.listen)).await?;
+    mina.event("answered").await?;
+    tom.event("answered").await?;
+    let [call, ours, theirs] = dialog(&tom)?;
+    takes_over(dir.path(), tom.listen, [&call, &ours, "guessed"], "481").await?;
+    assert!(tom.program.all().iter().all(|line| line["event"] != "replaced"), "a guess is nobody's right");
+    let sipp = takes_over(dir.path(), tom.listen, [&call, &ours, &theirs], "200").await?;
+    tom.event("replaced").await?;
+    mina.event("ended").await?;
+    takes_over(dir.path(), tom.listen, [&call, &ours, &theirs], "603").await?;
+    assert!(tom.program.all().iter().filter(|line| line["event"] == "incoming").count() == 1, "it rang once");
+    let tom = Lane { with: "mina or sipp", ..Lane::of(tom).await? };
+    compare("direct-target", &[tom, Lane { with: "tom", ..sipp }])
+}
+
+async fn takes_over(dir: &Path, tom: SocketAddr, [call, ours, theirs]: [&str; 3], status: &str) -> Result<Lane> {
+    let bye = std::fs::read_to_string(flows::sound::repository().join("tests/flows/sipp/says-bye.part"))?;
+    let end = if status == "200" { bye.as_str() } else { "" };
+    let words = &[("call", call), ("ours", ours), ("theirs", theirs), ("status", status), ("end", end)];
+    let scenario = Scenario { file: "takes-over.xml", words };
+    let port = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
+    let name = format!("sipp-{status}");
+    Sipp::play(dir, &name, ("127.0.0.1", port), scenario, &tom.to_string()).await?.finished().await
+}
+
+/// Call-ID, own tag and far tag of the only call, from its 200.
+fn dialog(phone: &Phone) -> Result<[String; 3]> {
+    let file = phone.trace.as_deref().context("no trace")?;
+    let lines = std::fs::read_to_string(file)?;
+    let texts = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let answer = texts.filter_map(|line| Some(line["text"].as_str()?.to_owned()));
+    let answer = answer.into_iter().find(|text| text.starts_with("SIP/2.0 200")).context("no answer")?;
+    let value = |name: &str| answer.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default().trim().to_owned();
+    let tag = |name: &str| value(name).split(";tag=").nth(1).unwrap_or_default().to_owned();
+    Ok([value("Call-ID:"), tag("To:"), tag("From:")])
+}
