@@ -23,5 +23,6 @@ mod purity;
 mod refused;
 mod rights;
 mod scene;
+mod six;
 mod transfer;
 mod window;

@@ -27,7 +27,7 @@ pub struct CallHeaders {
     pub alert_info: Option<String>,
     /// User-to-User (RFC 7433), decoded text; sent as `<hex>;encoding=hex`.
     pub user_to_user: Option<String>,
-    /// Session-ID (RFC 7989).
+    /// Session-ID (RFC 7989) as it came. Of a call that is placed only the first half counts; it has one anyhow.
     pub session_id: Option<String>,
     pub subject: Option<String>,
     /// `Answer-Mode: Auto` (RFC 5373), or what older systems say instead in Call-Info (`answer-after`) and Alert-Info: the
@@ -80,9 +80,6 @@ impl CallHeaders {
         }
         if let Some(v) = &self.user_to_user {
             m.add("User-to-User", format!("{};encoding=hex", hex(v.as_bytes())));
-        }
-        if let Some(v) = &self.session_id {
-            m.add("Session-ID", v.clone());
         }
         if let Some(v) = &self.subject {
             m.add("Subject", v.clone());

@@ -17,6 +17,7 @@ use crate::{
     dns,
     message::{ALLOW, Message},
     net::{Hop, Net, NetEvent},
+    session_id,
     timer::{GIVE_UP, Timer, Timers},
     transaction::{Owner, Transactions},
 };
@@ -154,8 +155,13 @@ impl Io {
         with: impl FnOnce(Message) -> Message,
     ) -> Option<Bytes> {
         let server = &self.user_agent;
+        let asked = self.txs.pending(tx).filter(|_| !to_tag.is_empty());
+        let session_id = asked.and_then(|(request, _)| session_id::answer(request, to_tag));
         let with = |mut m: Message| {
             m.add("Server", server.clone());
+            if let Some(session_id) = session_id {
+                m.add("Session-ID", session_id);
+            }
             if status == 405 || status == 200 {
                 m.add("Allow", ALLOW);
             }

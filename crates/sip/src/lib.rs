@@ -44,6 +44,7 @@ mod registrar;
 mod registration;
 mod replaces;
 pub mod sdp;
+mod session_id;
 mod subscription;
 mod timer;
 mod trace;

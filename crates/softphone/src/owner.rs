@@ -125,7 +125,7 @@ struct Line {
     session: Session,
     /// Of an incoming call.
     kind: Option<RingKind>,
-    /// Of an incoming call: the address of whoever sent it.
+    /// Whence the far end signals, if that is known.
     signalling: Option<IpAddr>,
     /// The answer to their INVITE, made when it came; `None` if it had no offer: then our answer is one.
     answer: Option<(String, Agreed)>,

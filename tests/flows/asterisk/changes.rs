@@ -1,7 +1,9 @@
 //! What changes in the middle of a call, and a server that goes away.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use flows::asterisk::with_asterisk;
+use flows::office::Office;
+use flows::phone::Phone;
 
 use super::{answering, hears, talk};
 
@@ -26,22 +28,89 @@ async fn asterisk_changes_the_codec_in_mid_call() -> Result<()> {
     .await
 }
 
-/// Connected line: by UPDATE, as Asterisk does unless told otherwise, the far end turns out to be somebody else.
+/// Connected line: the far end turns out to be somebody else, which Asterisk says by UPDATE, or by re-INVITE if told so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn asterisk_says_who_is_at_the_other_end_now() -> Result<()> {
     with_asterisk(async |office| {
         let mut ravi = office.phone("201", "ravi", &[]).await?;
-        ravi.say("call 603").await?;
-        ravi.event("answered").await?;
+        let mut mina = office.phone("206", "mina", &[]).await?;
+        for phone in [&mut ravi, &mut mina] {
+            phone.say("call 603").await?;
+            phone.event("answered").await?;
+        }
         let wanda = |line: &serde_json::Value| {
             line["event"] == "identity"
                 && line["party"]["name"] == "Wanda Kowalska"
                 && line["party"]["number"] == "+48601234567"
         };
-        ravi.program.next("Wanda's name", wanda).await?;
-        hears(&ravi, "wanda").await?;
-        ravi.say("hangup").await?;
-        ravi.event("ended").await.map(drop)
+        for (phone, by) in [(&mut ravi, "UPDATE sip:"), (&mut mina, "INVITE sip:206@")] {
+            phone.program.next("Wanda's name", wanda).await?;
+            let came = received(phone)?;
+            assert!(came.iter().any(|text| text.starts_with(by)), "not by {by}: {came:#?}");
+            hears(phone, "wanda").await?;
+            phone.say("hangup").await?;
+            phone.event("ended").await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// What came in, message by message.
+fn received(phone: &Phone) -> Result<Vec<String>> {
+    let file = phone.trace.as_deref().context("no trace")?;
+    let lines = std::fs::read_to_string(file)?;
+    let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    Ok(messages.filter(|m| m["dir"] == "in").filter_map(|m| Some(m["text"].as_str()?.to_owned())).collect())
+}
+
+/// Session timers (RFC 4028) and reliable provisional answers (RFC 3262) where Asterisk insists on both, both ways.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asterisk_insists_on_session_timers_and_reliable_answers() -> Result<()> {
+    with_asterisk(async |office| {
+        let mut omar = office.phone("205", "ravi", &["--auto-answer=300"]).await?;
+        let mut tom = office.phone("202", "tom", &["--auto-answer=300"]).await?;
+        talk(&mut tom, &omar, "205").await?;
+        hears(&omar, "tom").await?;
+        super::goodbye(&mut tom, &omar).await?;
+        talk(&mut omar, &tom, "202").await?;
+        hears(&omar, "tom").await?;
+        super::goodbye(&mut omar, &tom).await?;
+        let came = received(&omar)?;
+        let has = |start: &str, header: &str| came.iter().any(|m| m.starts_with(start) && m.contains(header));
+        assert!(has("INVITE ", "100rel") && has("SIP/2.0 200", "PRACK"), "our 180 was acknowledged: {came:#?}");
+        assert!(has("INVITE ", "Session-Expires: 90") && has("SIP/2.0 200", "Session-Expires: "), "{came:#?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Asterisk is the way outside of an office with our exchange: who comes in by it is transferred there, and kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asterisk_brings_a_call_that_our_exchange_transfers() -> Result<()> {
+    with_asterisk(async |outside| {
+        let gateway = outside.sip.to_string();
+        let office = Office::open_with(|config| {
+            let trunk = config["trunk"].as_table_mut().unwrap();
+            trunk.insert("peers".into(), vec![gateway].into());
+        })
+        .await?;
+        let mut ravi = office.colleague("ravi", &["--auto-answer=100"]).await?;
+        let tom = office.colleague("tom", &["--auto-answer=100"]).await?;
+        let mut mina = outside.phone("203", "mina", &[]).await?;
+        mina.say(&format!("call 7{}", office.exchange.sip.port())).await?;
+        let rings = ravi.event("incoming").await?;
+        assert_eq!(rings["caller"]["number"], "203");
+        mina.event("answered").await?;
+        hears(&mina, "ravi").await?;
+        ravi.say("transfer 105").await?;
+        tom.event("answered").await?;
+        hears(&mina, "tom").await?;
+        hears(&tom, "mina").await?;
+        super::goodbye(&mut mina, &tom).await?;
+        let record = office.exchange.person("alex").await?.records().await?.pop().context("no record")?;
+        assert_eq!(record.agents.last().map(|agent| agent.id.as_str()), Some("tom"));
+        office.exchange.stop().await
     })
     .await
 }

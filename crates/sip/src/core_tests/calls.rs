@@ -317,3 +317,23 @@ fn a_call_that_was_probed_while_it_rang_is_answered_as_ever() {
     world.ended(0, out);
     world.all_over();
 }
+
+/// RFC 7989 section 9.1.
+#[test]
+fn both_ends_name_the_session_by_both_halves() {
+    let mut world = World::perfect(2);
+    let (_, call) = world.talk();
+    world.endpoint(1).hang_up(call, None);
+    world.pass(Duration::from_secs(1));
+    let said = |what: &str| {
+        let packet = world.sent.iter().find(|packet| packet.what() == what).unwrap();
+        let (ours, theirs) = header(&packet.text, "Session-ID").split_once(";remote=").unwrap();
+        (ours.to_owned(), theirs.to_owned())
+    };
+    let (caller, nobody) = said("INVITE");
+    let (called, answered) = said("200 INVITE");
+    assert!(nobody.bytes().all(|b| b == b'0') && answered == caller && called != caller);
+    assert_eq!(said("ACK"), (caller.clone(), called.clone()));
+    assert_eq!(said("BYE"), (called, caller.clone()));
+    assert_eq!(said("200 BYE").0, caller);
+}

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     DialogState, MessageCount, MessageSummary, Notice, Package, Subscription, SubscriptionEvent, WatchedDialog,
+    WatcherKey,
 };
 
 /// 0 wants to be told by 1, which has said nothing yet.

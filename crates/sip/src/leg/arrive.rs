@@ -7,6 +7,7 @@ use crate::{
     headers::presented,
     io::{Io, random_tag},
     message::Message,
+    session_id::SessionId,
 };
 
 impl Leg {
@@ -28,10 +29,12 @@ impl Leg {
         let remote_tag = request.tag_of_from().to_owned();
         from.params.retain(|(n, _)| n != "tag");
         let far = Far::new(presented(request).unwrap_or_else(|| from.clone()), from.clone());
+        let local_tag = random_tag();
         let mut leg = Self {
             key,
             call_id: request.call_id().to_owned(),
-            local_tag: random_tag(),
+            session_id: SessionId::answering(request, &local_tag),
+            local_tag,
             remote_tag,
             early_tag: String::new(),
             local_user: request_uri.user().to_owned(),

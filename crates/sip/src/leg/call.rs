@@ -8,6 +8,7 @@ use crate::{
     io::{Io, random_tag},
     message::Message,
     net::Hop,
+    session_id::SessionId,
     transaction::{Outcome, Owner},
 };
 
@@ -28,10 +29,12 @@ impl Leg {
         to_uri.headers = None;
         let to = crate::NameAddr::new(invite.to_display.as_deref(), to_uri);
         let far = super::identity::Far::new(to.clone(), to.clone());
+        let (call_id, local_tag) = (random_tag() + &random_tag(), random_tag());
         let mut leg = Self {
             key,
-            call_id: random_tag() + &random_tag(),
-            local_tag: random_tag(),
+            session_id: SessionId::begin(invite.headers.session_id.as_deref(), &call_id, &local_tag),
+            call_id,
+            local_tag,
             remote_tag: String::new(),
             early_tag: String::new(),
             local_user: from.uri.user().to_owned(),

@@ -26,6 +26,7 @@ use crate::{
     io::{Io, unreachable_from},
     message::{Message, split_list},
     net::Hop,
+    session_id::SessionId,
     timer::{GIVE_UP, T1, T2, Timer},
     transaction::{Outcome, Owner},
 };
@@ -78,6 +79,7 @@ pub(crate) struct Leg {
     heard: reliable::Heard,
     said: Option<reliable::Said>,
     far: identity::Far,
+    session_id: SessionId,
     told_end: bool,
 }
 
@@ -221,6 +223,7 @@ impl Leg {
             return io.refuse(tx, 500); // RFC 3261 section 12.2.2
         }
         self.remote_cseq = number;
+        self.session_id.learn(request);
         let came_by = io.txs.pending(tx).map(|(_, flow)| flow);
         // A peer that only its flow leads to may have moved: its network has changed.
         let has_moved = self.stay_on_flow && self.routes.is_empty() && came_by != self.flow;
@@ -255,6 +258,7 @@ impl Leg {
     pub fn outcome(&mut self, outcome: &Outcome, io: &mut Io) {
         let method = outcome.response.cseq().1.to_owned();
         let status = outcome.response.status();
+        self.session_id.learn(&outcome.response);
         if matches!(status, 401 | 407)
             && let Some(tx) = self.retry_with_credentials(outcome, io)
         {
@@ -370,6 +374,7 @@ impl Leg {
         m.add("To", format!("{}{to_tag}", self.remote));
         m.add("Call-ID", self.call_id.clone());
         m.add("CSeq", format!("{number} {method}"));
+        self.session_id.write(&mut m);
         if let Some(flow) = self.flow
             && matches!(method, Method::Invite | Method::Refer | Method::Notify | Method::Update)
         {

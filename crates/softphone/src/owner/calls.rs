@@ -1,7 +1,7 @@
 //! What a person asks, and what a call's state machine has the owner do.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -89,6 +89,7 @@ impl Owner {
             Ok(media) => media,
             Err(error) => return self.never_was(call, format!("No port for the sound: {error}.")),
         };
+        let signalling = self.signalled_at(&to);
         let shown = Party { name: String::new(), number: party(&NameAddr::new(None, to.clone())).number };
         let leg = self.endpoint.invite(Invite {
             credentials: self.credentials_for(&to),
@@ -100,10 +101,19 @@ impl Owner {
             via_flow: None,
             headers,
         });
-        self.open(call, Line { follows, ..Line::new(leg, Call::outgoing(), session) }, sockets);
+        self.open(call, Line { follows, signalling, ..Line::new(leg, Call::outgoing(), session) }, sockets);
         self.tell_call(call, CallEvent::Calling { to: shown });
         self.take_sound(call);
         self.settle(call);
+    }
+
+    /// Whom the INVITE reaches, if its address says so: a machine with several addresses may name another in its SDP.
+    fn signalled_at(&self, to: &Uri) -> Option<IpAddr> {
+        let by_proxy = self.account.as_ref().is_some_and(|account| account.has_proxy);
+        match to.host {
+            Host::Ip(ip) if !by_proxy => Some(ip),
+            Host::Ip(_) | Host::Name(_) => None,
+        }
     }
 
     /// Only our own registrar may ask for our password's digest.
