@@ -725,7 +725,9 @@ export type Reason = "no_answer" | "busy" | "declined" |
 /**  Its parties were joined to another call by an attended transfer. */
 "joined" | 
 /**  The exchange failed or was killed while the call went on. */
-"exchange_failed";
+"exchange_failed" | 
+/**  The app was quit or killed while a call of a plain SIP account went on. */
+"app_stopped";
 
 /**  A note and a disposition that people put on a finished call: one for all who may see it. */
 export type Remarks = {
@@ -876,6 +878,8 @@ export type SipAccountSettings = {
 	/**  SHA-256 of the certificate that the person has accepted; empty: none. */
 	fingerprint: string,
 	watched: WatchedLine[],
+	/**  Whether the other side of a call may have it moved to a number outside the account's system, which can cost money. */
+	follow_outside?: boolean,
 };
 
 export type SipCodec = "opus" | "g722" | "pcma" | "pcmu";

@@ -97,6 +97,8 @@ for (const [way, prepare] of Object.entries(ways)) {
     await desk.page.getByTestId("account-change").first().click();
     await desk.page.getByTestId("account-more").first().click();
     await desk.page.screenshot({ path: `${folder}/account-form-${way}.png` });
+    await desk.page.getByTestId("account-follow").first().scrollIntoViewIfNeeded();
+    await desk.page.screenshot({ path: `${folder}/account-form-more-${way}.png` });
   });
   test(`sip sign-in ${way}`, async ({ desk }) => {
     await prepare(desk);

@@ -359,8 +359,8 @@ export const account = (rest: Partial<AccountView> = {}, settings: Partial<SipAc
   ],
   ...rest,
 });
-const second = account({ name: "sip.provider.example", label: "SP", messages: null, watched: [], state: { kind: "down", since: at, why: "Calls can't reach this phone: sip.provider.example refused the user name or the password.", retry_at: at + 900_000 },
-  advice: "It is tried again by itself. If it stays so, press Change and check the server, the transport and the password." },
+const second = account({ name: "sip.provider.example", label: "SP", messages: null, watched: [], state: { kind: "down", since: at, why: "Calls can't reach this phone: sip.provider.example refused the user name or the password.", retry_at: null },
+  advice: "It is not tried again by itself, so that the server does not lock the account. Press Change, type user name and password again, and save." },
   { key: "k2", address: "ana@sip.provider.example", name: "", colour: "rust", tone: "classic", watched: [] });
 const accounts = (list: AccountView[], rest: Partial<AccountsView> = {}): AccountsView => ({ list, from: list[0]?.settings.key ?? null, fault: null, saved: 0, ...rest });
 /** A call of the account Shop, as the desk shows it: in the strip and in the live list. */

@@ -33,7 +33,14 @@ fn register(world: &World, node: usize, password: &str) -> RegistrationKey {
     let registrar = Uri::at("", world.nodes[0].address, Transport::Udp);
     let aor = NameAddr::new(None, Uri::at("ravi", world.nodes[0].address, Transport::Udp));
     let credentials = ravi(password);
-    world.endpoint(node).register(Registration { registrar, aor, credentials, expires: 300, outbound_proxy: None })
+    world.endpoint(node).register(Registration {
+        registrar,
+        aor,
+        credentials,
+        expires: 300,
+        outbound_proxy: None,
+        insists: false,
+    })
 }
 
 /// The next state of a registration of `node`, which is not [`RegistrationState::Registering`].

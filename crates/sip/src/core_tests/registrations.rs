@@ -19,9 +19,12 @@ fn registration(world: &World) -> Registration {
 }
 
 fn state(world: &mut World) -> RegistrationState {
-    match world.event(0) {
-        Event::Registration { state, .. } => state,
-        other => panic!("not of a registration: {other:?}"),
+    loop {
+        match world.event(0) {
+            Event::Registration { state, .. } => return state,
+            Event::NetworkChanged => {}
+            other => panic!("not of a registration: {other:?}"),
+        }
     }
 }
 
