@@ -142,7 +142,7 @@ impl Owner {
             }
             CallEvent::TransferProgress { status } => self.own_progress(id, status),
             CallEvent::Replaced { by, with, referred_by } => {
-                self.replaced(id, id.line().id(by), with, referred_by.as_ref());
+                self.replaced(id, id.line().id(by), &with, referred_by.as_ref());
             }
             CallEvent::Following { call, to, .. } => self.calling(id.line().id(call), to),
             CallEvent::Quality(report) => {
@@ -166,12 +166,12 @@ impl Owner {
     }
 
     /// Another call goes on in the place of this one: to the person it stays the same, with somebody else.
-    fn replaced(&mut self, id: PhoneCallId, by: PhoneCallId, with: Party, referred_by: Option<&Party>) {
+    fn replaced(&mut self, id: PhoneCallId, by: PhoneCallId, with: &Party, referred_by: Option<&Party>) {
         self.own_replaced(id, by);
         let Some(call) = self.view.phone.calls.iter_mut().find(|call| call.id == id) else { return };
         let handed_over = referred_by.unwrap_or(&call.with).clone();
         (call.id, call.with, call.held_by_other) = (by, with.clone(), false);
-        self.announce(Tone::Plain, format!("{} has handed you over to {}.", name(&handed_over), name(&with)));
+        self.announce(Tone::Plain, format!("{} has handed you over to {}.", name(&handed_over), name(with)));
     }
 
     fn calling(&mut self, id: PhoneCallId, to: Party) {
