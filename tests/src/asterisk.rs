@@ -25,7 +25,6 @@ const DESKS: &[(&str, &str, &str)] = &[
     ("203", "Mina Park", ""),
     ("204", "Lena Fischer", ""),
     ("205", "Omar Haddad", ",strict"),
-    ("206", "Sam Whitfield", ",reinvite"),
     ("209", "Maya Direct", ",direct"),
 ];
 
