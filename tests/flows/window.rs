@@ -1,6 +1,7 @@
 //! The real app in a real window.
 
 use anyhow::Result;
+use flows::asterisk::{password, with_asterisk};
 use flows::office::{Office, SUPPORT};
 use flows::rig::Rig;
 use flows::sound::{Library, voice};
@@ -124,4 +125,44 @@ async fn the_consult_bar_says_who_waits_and_does_what_it_says() -> Result<()> {
     app.gone("live-widget").await?;
     app.close().await?;
     office.exchange.stop().await
+}
+
+/// Nothing but an address and a password, at somebody else's system: a call, a colleague's line, a message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plain_account_is_signed_in_by_hand() -> Result<()> {
+    with_asterisk(async |office| {
+        let rig = Rig::start().await?;
+        let app = App::open(&rig, &rig.path().join("app"), "desk.example", "").await?;
+        app.click("where-sip").await?;
+        app.write("account-address", &format!("204@{}", office.sip)).await?;
+        app.write("account-password", &password("204")).await?;
+        app.click("account-save").await?;
+        app.find("phone").await?;
+        app.click("nav-settings").await?;
+        app.text("account", |text| text.contains("ready")).await?;
+        let ravi = office.phone("201", "ravi", &["--auto-answer=100"]).await?;
+        app.write("watch-number", "201").await?;
+        app.click("watch-add").await?;
+        app.text("watched", |text| text.contains("Free")).await?;
+
+        app.write("dial", "201").await?;
+        app.click("dial-button").await?;
+        ravi.event("answered").await?;
+        app.text("watched", |text| text.contains("On a call")).await?;
+        let microphone = rig.speak_into_microphone(&voice("lena"))?;
+        ravi.hears(crate::scene::sounds(), "lena").await?;
+        drop(microphone);
+        app.click("hang-up").await?;
+        ravi.event("ended").await?;
+        app.text("watched", |text| text.contains("Free")).await?;
+
+        let mut mina = office.phone("203", "mina", &[]).await?;
+        mina.say("call *204").await?;
+        mina.event("answered").await?;
+        mina.hears_for(6_000).await?;
+        mina.say("hangup").await?;
+        app.text("mailbox", |text| text.contains("1 new message")).await?;
+        app.close().await
+    })
+    .await
 }

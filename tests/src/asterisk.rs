@@ -153,7 +153,8 @@ fn account(desk: &str) -> SipAccount {
     }
 }
 
-fn password(desk: &str) -> String {
+/// What a person at that desk types.
+pub fn password(desk: &str) -> String {
     format!("secret of {desk}")
 }
 
