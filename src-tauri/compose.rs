@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use desk::{Desk, DeskConfig, DeskHandle, Wish};
+use desk::{Desk, DeskConfig, DeskHandle};
 use tauri::{App, AppHandle, Manager, RunEvent, WindowEvent};
 use tracing_subscriber::EnvFilter;
 
@@ -59,9 +59,7 @@ fn set_up(app: &mut App, options: &Options) -> anyhow::Result<()> {
     }
     // The desk spawns its tasks on the runtime that it is started in.
     let desk = tauri::async_runtime::block_on(async { Desk::start(config) })?;
-    if let Some(call) = options.link.as_deref().and_then(link::call) {
-        desk.wish(Wish::OpenDetails { call });
-    }
+    link::follow(&desk, options.link.as_deref());
     app.manage(desk);
     app.manage(LevelWatch::default());
     windows::build(app, options.hidden)?;
@@ -69,21 +67,21 @@ fn set_up(app: &mut App, options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A second start only shows the first one's window, with the call that its link names. Each data folder is an app of its
+/// A second start only shows the first one's window, with what its link names. Each data folder is an app of its
 /// own.
 fn single_instance(data_dir: Option<&Path>) -> tauri::plugin::TauriPlugin<tauri::Wry> {
     let builder = tauri_plugin_single_instance::Builder::new().callback(|app, arguments, _folder| {
         windows::show_main(app);
-        let call = arguments.iter().skip(1).find_map(|argument| link::call(argument));
-        if let (Some(call), Some(desk)) = (call, app.try_state::<DeskHandle>()) {
-            desk.wish(Wish::OpenDetails { call });
+        if let Some(desk) = app.try_state::<DeskHandle>() {
+            link::follow(&desk, arguments.iter().skip(1).map(String::as_str));
         }
     });
     match data_dir {
         None => builder.build(),
         Some(dir) => {
             let mut hasher = DefaultHasher::new();
-            dir.hash(&mut hasher);
+            // The same folder, from wherever it is named.
+            std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()).hash(&mut hasher);
             builder.dbus_id(format!("org.patchcord.desktop.folder{:x}", hasher.finish())).build()
         }
     }

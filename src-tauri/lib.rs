@@ -29,7 +29,7 @@ pub struct Options {
     /// Start with the main window hidden; it rings all the same.
     #[arg(long)]
     pub hidden: bool,
-    /// Shows this call: patchcord:call/ID.
+    /// Shows a call (patchcord:call/ID), or writes a number ready to be called (tel:NUMBER).
     #[arg(value_name = "LINK")]
     pub link: Option<String>,
 }

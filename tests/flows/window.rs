@@ -5,8 +5,8 @@ use flows::asterisk::{password, with_asterisk};
 use flows::office::{Office, SUPPORT};
 use flows::rig::Rig;
 use flows::sound::{Library, voice};
-use flows::window::{App, consult_bar, live_row, log_row};
-use protocol::Target;
+use flows::window::{App, Key, consult_bar, follow_link, live_row, log_row};
+use protocol::{CallId, Target};
 
 use crate::scene::talking_with;
 
@@ -165,4 +165,64 @@ async fn a_plain_account_is_signed_in_by_hand() -> Result<()> {
         app.close().await
     })
     .await
+}
+
+/// Two calls of Priya's, the later one first in the list.
+async fn two_calls(office: &Office, app: &App) -> Result<[CallId; 2]> {
+    let ravi = office.colleague("ravi", &["--auto-answer=100"]).await?;
+    let mut priya = office.priya().await?;
+    for calls in 1..=2 {
+        priya.say(&format!("call {}", office.number(SUPPORT))).await?;
+        ravi.event("answered").await?;
+        priya.say("hangup").await?;
+        ravi.event("ended").await?;
+        app.text("[aria-label=\"Past calls\"]", |text| text.matches("Priya Nair").count() == calls).await?;
+    }
+    let ids = "return [...document.querySelectorAll('[data-testid=\"log-row\"]')].map((row) => row.dataset.call)";
+    Ok(serde_json::from_value(app.script(ids, Vec::new()).await?)?)
+}
+
+fn opened(call: &CallId) -> String {
+    format!("[data-testid=\"log-row\"][data-call=\"{call}\"][aria-selected=\"true\"]")
+}
+
+/// Links reach the window that runs, also while it is hidden, and one that they start; a number is not called by them.
+/// The open details follow the keys.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_opens_its_call_and_keys_open_the_next() -> Result<()> {
+    let office = Office::open().await?;
+    let rig = Rig::start().await?;
+    let data = rig.path().join("app");
+    let app = mayas_app(&rig, &office).await?;
+    let [later, earlier] = two_calls(&office, &app).await?;
+    app.click("nav-settings").await?;
+    rig.close_window("Patchcord").await?;
+    follow_link(&rig, &data, &format!("patchcord:call/{earlier}")).await?;
+    rig.window_shown("Patchcord").await?;
+    app.find(&opened(&earlier)).await?;
+    app.text("details", |text| text.contains("Priya Nair") && text.contains("Answered")).await?;
+
+    app.click(&log_row(&earlier)).await?;
+    app.press(Key::Up).await?;
+    app.find(&opened(&later)).await?;
+    app.press(Key::End).await?;
+    app.find(&opened(&earlier)).await?;
+    app.press(Key::Escape).await?;
+    app.gone("details").await?;
+    let focused = "return document.activeElement.dataset.call";
+    assert_eq!(app.script(focused, Vec::new()).await?, earlier.as_str(), "the row keeps the focus");
+
+    follow_link(&rig, &data, "tel:+44-20-7946-0018").await?;
+    app.find("[data-testid=\"dial\"]:focus").await?;
+    let typed = "return document.activeElement.value";
+    assert_eq!(app.script(typed, Vec::new()).await?, "+44-20-7946-0018");
+    app.gone("own-call").await?;
+    follow_link(&rig, &data, "patchcord:call/nobodys").await?;
+    app.text("details", |text| text.contains("no such call")).await?;
+    app.close().await?;
+
+    let app = App::open_link(&rig, &data, &format!("patchcord:call/{later}")).await?;
+    app.find(&opened(&later)).await?;
+    app.close().await?;
+    office.exchange.stop().await
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use fantoccini::error::CmdError;
+
 use fantoccini::wd::WindowHandle;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,6 +20,8 @@ use crate::rig::Rig;
 /// How often the window is asked again. WebDriver has no way to be told of a change.
 const GLANCE: Duration = Duration::from_millis(20);
 
+pub use fantoccini::key::Key;
+
 pub struct App {
     client: Client,
     driver: Child,
@@ -28,6 +31,15 @@ pub struct App {
 impl App {
     /// Starts the app on `rig`, with its data in `data`.
     pub async fn open(rig: &Rig, data: &Path, address: &str, user: &str) -> Result<Self> {
+        Self::start(rig, data, &["--address", address, "--user", user]).await
+    }
+
+    /// Starts the app by a link, as a mail does.
+    pub async fn open_link(rig: &Rig, data: &Path, link: &str) -> Result<Self> {
+        Self::start(rig, data, &[link]).await
+    }
+
+    async fn start(rig: &Rig, data: &Path, arguments: &[&str]) -> Result<Self> {
         let port = free_port()?;
         let mut driver = rig.command("WebKitWebDriver");
         driver.arg(format!("--port={port}")).arg("--host=127.0.0.1");
@@ -35,7 +47,7 @@ impl App {
         let log = if std::env::var_os("PATCHCORD_TEST_LOG").is_some() { Stdio::inherit() } else { Stdio::null() };
         let driver = driver.stdout(Stdio::null()).stderr(log).spawn().context("starting WebKitWebDriver")?;
         wait_for_port(port).await?;
-        let client = connect(port, data, address, user).await?;
+        let client = connect(port, data, arguments).await?;
         let main = client.window().await?;
         let mut app = Self { client, driver, main };
         app.to_window("main").await?;
@@ -71,6 +83,11 @@ impl App {
         let element = self.find(testid).await?;
         element.clear().await?;
         element.send_keys(text).await.with_context(|| format!("writing into {testid}"))
+    }
+
+    /// Presses a key where the focus is.
+    pub async fn press(&self, key: Key) -> Result<()> {
+        Ok(self.client.active_element().await?.send_keys(&char::from(key).to_string()).await?)
     }
 
     /// Waits until the element is there and displayed.
@@ -194,9 +211,21 @@ pub fn log_row(call: &CallId) -> String {
     format!("[data-testid=\"log-row\"][data-call=\"{call}\"]")
 }
 
-async fn connect(port: u16, data: &Path, address: &str, user: &str) -> Result<Client> {
+/// A link is opened while the app runs: its program is started again, hands the link over, and ends.
+pub async fn follow_link(rig: &Rig, data: &Path, link: &str) -> Result<()> {
+    let mut again = rig.command(built("patchcord")?);
+    again.arg("--data-dir").arg(data).arg(link).env("PATCHCORD_NO_KEYRING", "1");
+    let status = tokio::time::timeout(PATIENCE, again.status()).await.context("the second start stays")??;
+    if !status.success() {
+        bail!("the second start failed: {status}");
+    }
+    Ok(())
+}
+
+async fn connect(port: u16, data: &Path, arguments: &[&str]) -> Result<Client> {
     let binary = built("patchcord")?;
-    let args = ["--data-dir", &data.to_string_lossy(), "--address", address, "--user", user].map(str::to_owned);
+    let data = data.to_string_lossy();
+    let args: Vec<&str> = ["--data-dir", &data].into_iter().chain(arguments.iter().copied()).collect();
     let capabilities = json!({ "webkitgtk:browserOptions": { "binary": binary, "args": args } });
     let Value::Object(capabilities) = capabilities else { bail!("capabilities are an object") };
     let mut builder = ClientBuilder::new(HttpConnector::new());

@@ -622,6 +622,12 @@ export type Notice = {
 
 export type NumberAnswer = { kind: "asking" } | { kind: "ready"; target: TransferTarget } | { kind: "failed"; sentence: string };
 
+export type OfferedNumber = {
+	number: string,
+	/**  So that the same number can be offered again. */
+	at: Timestamp,
+};
+
 /**  A part of the screen that may be there or not. */
 export type Opened<T> = {
 	open: T | null,
@@ -673,6 +679,8 @@ export type PhoneView = {
 	calls: PhoneCall[],
 	/**  A sentence if the phone can't be used now. */
 	trouble: string | null,
+	/**  A number that something other than this window wants called, for the person to call or not. */
+	offered: OfferedNumber | null,
 };
 
 export type PlayerState = { kind: "loading" } | { kind: "playing" } | 
@@ -1234,7 +1242,9 @@ export type Wish =
 /**  The consultation becomes a transfer. */
 { kind: "complete_transfer"; transfer: TransferId } | 
 /**  Speak with the other one of caller and colleague. */
-{ kind: "swap_transfer"; transfer: TransferId } | { kind: "cancel_transfer"; transfer: TransferId } | { kind: "dial"; number: string } | { kind: "answer"; id: PhoneCallId } | { kind: "decline"; id: PhoneCallId } | { kind: "hang_up"; id: PhoneCallId } | { kind: "hold"; id: PhoneCallId; held: boolean } | { kind: "mute"; id: PhoneCallId; muted: boolean } | { kind: "dtmf"; id: PhoneCallId; digits: string } | { kind: "search_logs"; filter: Filter } | { kind: "more_logs" } | { kind: "stop_sync" } | { kind: "continue_sync" } | 
+{ kind: "swap_transfer"; transfer: TransferId } | { kind: "cancel_transfer"; transfer: TransferId } | { kind: "dial"; number: string } | 
+/**  Writes a number where one is dialled. Nobody is called. */
+{ kind: "offer_number"; number: string } | { kind: "answer"; id: PhoneCallId } | { kind: "decline"; id: PhoneCallId } | { kind: "hang_up"; id: PhoneCallId } | { kind: "hold"; id: PhoneCallId; held: boolean } | { kind: "mute"; id: PhoneCallId; muted: boolean } | { kind: "dtmf"; id: PhoneCallId; digits: string } | { kind: "search_logs"; filter: Filter } | { kind: "more_logs" } | { kind: "stop_sync" } | { kind: "continue_sync" } | 
 /**  Keeps the filter as it is under this name. */
 { kind: "save_view"; name: string } | { kind: "remove_view"; name: string } | 
 /**  Puts a note and a disposition on a call; `base` is the revision that the person saw, 0 if there was none. */

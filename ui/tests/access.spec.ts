@@ -29,7 +29,7 @@ const screens: Record<string, { view: View; ready: string; steps?: string[]; pag
   "details, playing": { view: office.view({ logs: office.logs(5), details: office.ready(), player: office.player({ state: { kind: "playing" } }) }), ready: "player-position" },
   "sign out": { view: office.goingOn(), ready: "nav-settings", steps: ["nav-settings", "sign-out"] },
   phone: {
-    view: office.view({ phone: { calls: [office.ownCall], trouble: null }, rings: [office.ring], notices: [{ id: 1, at: office.at, tone: "bad", sentence: "Ravi Kumar did not answer.", undo: null }] }),
+    view: office.view({ phone: { calls: [office.ownCall], trouble: null, offered: null }, rings: [office.ring], notices: [{ id: 1, at: office.at, tone: "bad", sentence: "Ravi Kumar did not answer.", undo: null }] }),
     ready: "own-call",
     steps: ["keypad"],
   },

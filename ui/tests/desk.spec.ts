@@ -80,7 +80,7 @@ test("when the chosen live call ends, no other call takes its place", async ({ d
 });
 
 test("the phone's keys: answer, mute, hold, decline before hanging up", async ({ desk, page }) => {
-  await desk.open(office.view({ phone: { calls: [office.ownCall], trouble: null }, rings: [office.ring] }));
+  await desk.open(office.view({ phone: { calls: [office.ownCall], trouble: null, offered: null }, rings: [office.ring] }));
   await page.getByTestId("own-call").waitFor();
   for (const key of "AMHD") await page.keyboard.press(`Control+Shift+${key}`);
   await desk.push({ rings: [] });
@@ -90,6 +90,24 @@ test("the phone's keys: answer, mute, hold, decline before hanging up", async ({
     { kind: "answer", id: 7 }, { kind: "mute", id: 3, muted: true }, { kind: "hold", id: 3, held: true },
     { kind: "decline", id: 7 }, { kind: "hang_up", id: 3 },
   ]);
+});
+
+test("a number of a link is ready to be called, and nobody is called", async ({ desk, page }) => {
+  const offer = (number: string, at: number) => desk.push({ phone: { ...office.view().phone, offered: { number, at } } });
+  await desk.open(office.view({ phone: { ...office.view().phone, offered: { number: "+44 20 7946 0018", at: 1 } } }));
+  const dial = page.getByTestId("dial");
+  await expect(dial).toHaveValue("+44 20 7946 0018");
+  await expect(dial).toBeFocused();
+  expect(await desk.wishes()).toEqual([]);
+  await dial.fill("103");
+  await desk.push({ rings: [office.ring] });
+  await offer("+44 20 7946 0018", 1);
+  await expect(page.getByTestId("ring-line")).toBeVisible();
+  await expect(dial, "what was taken does not come back").toHaveValue("103");
+  await offer("+44 20 7946 0018", 2);
+  await expect(dial).toHaveValue("+44 20 7946 0018");
+  await page.keyboard.press("Enter");
+  await expect.poll(() => desk.wishes()).toEqual([{ kind: "dial", number: "+44 20 7946 0018" }]);
 });
 
 test("a lock says in words that a call is encrypted, and bad sound stands out", async ({ desk, page }) => {

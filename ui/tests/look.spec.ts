@@ -26,7 +26,7 @@ const screens: Record<string, View> = {
   "consult-ringing": office.consultView("ringing"),
   "consult-colleague": office.consultView("with_colleague"),
   "consult-caller": office.consultView("with_caller"),
-  "consult-long": { ...office.consultView("with_colleague"), phone: { calls: [office.consultLong], trouble: null } },
+  "consult-long": { ...office.consultView("with_colleague"), phone: { calls: [office.consultLong], trouble: null, offered: null } },
   eventful: office.eventful(),
   details: { ...widget, details: office.ready() },
   particular: office.view({ logs: { head: office.head(), rows: office.particular() }, details: null }),
@@ -37,7 +37,7 @@ const screens: Record<string, View> = {
   "going-on": office.goingOn(),
   phone: {
     ...widget,
-    phone: { calls: [office.ownCall, { ...office.ownCall, id: 4, held: true, muted: true, with: { name: "", number: "+4420" } }], trouble: null },
+    phone: { calls: [office.ownCall, { ...office.ownCall, id: 4, held: true, muted: true, with: { name: "", number: "+4420" } }], trouble: null, offered: null },
     rings: [office.ring],
     notices: [{ id: 1, at: office.at, tone: "bad", sentence: "Ravi Kumar did not answer. Priya Nair is back with Mina Shah.", undo: null }],
   },

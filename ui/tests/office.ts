@@ -310,7 +310,7 @@ const stages: Record<ConsultStage, TransferStage> = {
   with_caller: { kind: "swapped", with: { kind: "user", ...ref(ravi) } },
 };
 export const consultView = (stage: ConsultStage): View => view({
-  live: { as_of: at, calls: [consulting(stages[stage])] }, phone: { calls: [consultCall(stage)], trouble: null }, logs: logs(20),
+  live: { as_of: at, calls: [consulting(stages[stage])] }, phone: { calls: [consultCall(stage)], trouble: null, offered: null }, logs: logs(20),
 });
 export const undoNotice = { id: 3, at, tone: "plain" as const, sentence: "You transferred Priya Nair to Ravi Kumar.", undo: "t1" };
 /** What can be wrong and on the way at once. */
@@ -324,7 +324,7 @@ export function view(rest: Partial<View> = {}): View {
     session: { kind: "signed_in", account: "Northwind Desk", me: maya, address: "https://exchange.northwind.example:7443", keyring_warning: null },
     link: { control: { kind: "up" }, registration: { kind: "up" }, exchange: null },
     live: { as_of: at, calls: [] },
-    phone: { calls: [], trouble: null },
+    phone: { calls: [], trouble: null, offered: null },
     rings: [],
     dialog: null,
     logs: { head: head({ counts: counts({ total: 0 }) }), rows: [] },
@@ -375,12 +375,12 @@ export const plain = (rest: Partial<View> = {}): View => view({
   directory: { users: [], departments: [], dispositions: [] },
   logs: logs(6, { sync: { kind: "here" } }), accounts: accounts([account()]), ...rest,
 });
-export const plainBusy = (): View => plain({ phone: { calls: [plainCall], trouble: null }, live: { as_of: null, calls: [plainRow] }, rings: [plainRing] });
+export const plainBusy = (): View => plain({ phone: { calls: [plainCall], trouble: null, offered: null }, live: { as_of: null, calls: [plainRow] }, rings: [plainRing] });
 /** An exchange and two accounts, one of which is refused. */
-export const several = (): View => view({ accounts: accounts([account(), second]), phone: { calls: [ownCall, { ...plainCall, held: true }], trouble: null }, logs: logs(6) });
+export const several = (): View => view({ accounts: accounts([account(), second]), phone: { calls: [ownCall, { ...plainCall, held: true }], trouble: null, offered: null }, logs: logs(6) });
 export const plainLong = (): View => plain({
   accounts: accounts([account({ name: longName, watched: [{ number: "204", name: longName, state: "free", why: null }] })]),
-  phone: { calls: [{ ...plainCall, with: { name: longName, number: "+919812345678901" } }], trouble: null },
+  phone: { calls: [{ ...plainCall, with: { name: longName, number: "+919812345678901" } }], trouble: null, offered: null },
   live: { as_of: null, calls: [{ ...plainRow, call: { ...plainRow.call, department: { id: "account-k1", name: longName } } }] },
 });
 export const unknownCertificate = (): View => plain({ accounts: accounts([account({ state: second.state, advice: "Compare the certificate's fingerprint with the one that the system's administrator reads to you.",
@@ -411,7 +411,7 @@ export function long(): View {
     session: { kind: "signed_in", account: longName, me: { ...maya, name: longName }, address: "https://x:1", keyring_warning: null },
     live: { as_of: at, calls },
     logs: { head: head(), rows: rows(30).map((r) => ({ ...r, caller, agents: [agent, agent], department: { id: "long", name: longName } })) },
-    phone: { calls: [{ ...ownCall, with: caller }], trouble: null },
+    phone: { calls: [{ ...ownCall, with: caller }], trouble: null, offered: null },
     rings: [{ ...ring, headline: `Internal transfer from ${longName}`, caller, department: longName }],
   });
 }

@@ -49,6 +49,11 @@ impl ControlError {
     pub(crate) fn is_unauthorized(&self) -> bool {
         matches!(self, Self::Refused { status: 401, .. })
     }
+
+    /// There is no such thing, or it is not for this user.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
 }
 
 /// Why remarks were not taken.

@@ -23,7 +23,7 @@ impl View {
             session: SessionView::Starting,
             link: LinkView { control: LinkState::Off, registration: LinkState::Off, exchange: None },
             live: LiveView { as_of: None, calls: Vec::new() },
-            phone: PhoneView { calls: Vec::new(), trouble: None },
+            phone: PhoneView { calls: Vec::new(), trouble: None, offered: None },
             rings: Vec::new(),
             dialog: None,
             logs: LogsView { head: LogsHead::default(), rows: Vec::new() },

@@ -25,7 +25,7 @@ use crate::session::State;
 use crate::settings::Settings;
 use crate::sound::SoundTestSlot;
 use crate::steps::Step;
-use crate::{DeskConfig, Levels, PhoneCallId, SessionView, SipAccountSettings, Tone, View, Wish};
+use crate::{DeskConfig, Levels, OfferedNumber, PhoneCallId, SessionView, SipAccountSettings, Tone, View, Wish};
 
 /// Everything that can happen to a desk.
 pub(crate) enum Input {
@@ -244,6 +244,9 @@ impl Owner {
             Wish::SwapTransfer { transfer } => self.step_transfer(transfer, Step::Swap),
             Wish::CancelTransfer { transfer } => self.step_transfer(transfer, Step::Cancel),
             Wish::Dial { number } => self.dial(&number),
+            Wish::OfferNumber { number } => {
+                self.view.phone.offered = Some(OfferedNumber { number, at: self.clock.now() });
+            }
             Wish::Answer { id } => self.answer(id),
             Wish::Decline { id } => self.decline(id),
             Wish::HangUp { id } => self.hang_up(id),

@@ -268,6 +268,7 @@ impl Owner {
 
     /// Calls a number from the account that is chosen for that.
     pub(crate) fn dial(&mut self, typed: &str) {
+        self.view.phone.offered = None;
         let account = self.dials_from();
         let line = account.and_then(|key| self.accounts.of_key(&key)).map_or(LineNo::EXCHANGE, |account| account.line);
         self.dial_on(line, typed);

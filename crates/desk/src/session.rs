@@ -290,7 +290,7 @@ impl Owner {
             keeping: self.view.keeping,
             accounts: std::mem::take(&mut self.view.accounts),
             live: LiveView { as_of: None, calls: own_rows },
-            phone: PhoneView { calls, trouble: None },
+            phone: PhoneView { calls, trouble: None, offered: self.view.phone.offered.take() },
             rings,
             ..View::empty()
         };

@@ -143,6 +143,15 @@ pub struct PhoneView {
     pub calls: Vec<PhoneCall>,
     /// A sentence if the phone can't be used now.
     pub trouble: Option<String>,
+    /// A number that something other than this window wants called, for the person to call or not.
+    pub offered: Option<OfferedNumber>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct OfferedNumber {
+    pub number: String,
+    /// So that the same number can be offered again.
+    pub at: Timestamp,
 }
 
 /// Identifies a call of this device, inside this process only.
@@ -450,6 +459,10 @@ pub enum Wish {
         transfer: TransferId,
     },
     Dial {
+        number: String,
+    },
+    /// Writes a number where one is dialled. Nobody is called.
+    OfferNumber {
         number: String,
     },
     Answer {

@@ -9,6 +9,8 @@ use crate::control::ControlError;
 use crate::owner::{Happening, Owner};
 use crate::session::State;
 
+const GOING_ON: &str = "This call is going on. Its details are written when it ends.";
+
 /// What only this machine has of a call.
 #[derive(Default)]
 pub(crate) struct Mine {
@@ -56,7 +58,7 @@ impl Owner {
     fn fetch_details(&mut self, call: CallId, mine: Mine) {
         let State::In(session) = &self.state else {
             let sentence = match self.view.live.row(&call) {
-                Some(_) => "This call is going on. Its details are written when it ends.",
+                Some(_) => GOING_ON,
                 None => "This call is not on this computer. Sign in at its exchange to see it.",
             };
             return self.show_details(&call.clone(), DetailsView::Missing { call, sentence: sentence.into() });
@@ -74,7 +76,8 @@ impl Owner {
             Err(error) if error.is_unauthorized() => self.expel(),
             Err(error) => {
                 let sentence = match self.view.live.row(&call) {
-                    Some(_) => "This call is going on. Its details are written when it ends.".into(),
+                    Some(_) => GOING_ON.into(),
+                    None if error.is_not_found() => "There is no such call, or none that you may see.".into(),
                     None => error.to_string(),
                 };
                 self.show_details(&call.clone(), DetailsView::Missing { call, sentence });
