@@ -317,6 +317,49 @@ test("the list from the keyboard: pages, ends, details, menu", async ({ desk, pa
   await expect.poll(() => desk.wishes()).toEqual([{ kind: "dial", number: "+351912345678" }, { kind: "open_details", call: "7f3a-1" }]);
 });
 
+test("open details follow the keys: one by one, or where a held key stops; Escape closes them", async ({ desk, page }) => {
+  await page.clock.install({ time: office.at });
+  const rows = office.rows(30);
+  await desk.open(office.view({ logs: { head: office.head(), rows } }));
+  await page.clock.pauseAt(office.at + 3_600_000);
+  const row = (n: number) => page.locator(`[data-testid=log-row][data-place="${n}"]`);
+  const open = (n: number) => ({ kind: "open_details" as const, call: rows[n]!.id });
+  const answer = (n: number) => desk.push({ details: { open: office.ready({ ...office.records(30)[n]!, id: rows[n]!.id }) } });
+  await row(0).focus();
+  await page.keyboard.press("ArrowDown");
+  await page.clock.runFor(1_000);
+  expect(await desk.wishes(), "nothing is open").toEqual([]);
+  await answer(1);
+  await expect(row(1)).toHaveAttribute("aria-selected", "true");
+
+  await page.keyboard.press("ArrowDown");
+  await expect.poll(() => desk.wishes(), "at once").toEqual([open(2)]);
+  await answer(2);
+  for (let n = 0; n < 10; n++) await page.keyboard.press("ArrowDown");
+  await page.clock.runFor(1_000);
+  await expect.poll(() => desk.wishes()).toEqual([open(2), open(12)]);
+  await answer(12);
+  await expect(row(12)).toHaveAttribute("aria-selected", "true");
+  await expect(row(12)).toBeFocused();
+  await page.keyboard.press("Home");
+  await answer(0);
+  await page.clock.runFor(1_000);
+  await page.keyboard.press("End");
+  await answer(29);
+  await page.clock.runFor(1_000);
+  await page.keyboard.press("ContextMenu");
+  await page.keyboard.press("Escape");
+  await expect(row(29), "Escape has closed the menu only").toBeFocused();
+  await page.keyboard.press("Escape");
+  await expect.poll(() => desk.wishes()).toEqual([open(2), open(12), open(0), open(29), { kind: "close_details" }]);
+  await desk.push({ details: { open: null } });
+  await expect(row(29)).toBeFocused();
+  await page.keyboard.press("ArrowUp");
+  await page.clock.runFor(1_000);
+  await expect(row(28)).toBeFocused();
+  expect(await desk.wishes(), "nothing is open any more").toHaveLength(5);
+});
+
 test("the menu: what can't be done says why; copies are in the clipboard", async ({ desk, page }) => {
   const down = { kind: "down" as const, since: office.at, why: "No.", retry_at: null };
   await desk.open({ ...list(5), link: { control: { kind: "up" }, registration: down, exchange: null } });
