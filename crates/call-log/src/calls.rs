@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row as SqlRow};
 
 use crate::atoms::Atoms;
 use crate::notes::Notes;
+use crate::parties::Parties;
 use crate::people::People;
 use crate::{Error, fnv, parties};
 
@@ -87,6 +88,7 @@ pub(crate) struct Summary {
     pub ended_at: Timestamp,
     pub score: Option<u16>,
     pub disposition: Option<DispositionId>,
+    pub notes: Notes,
 }
 
 /// Where the call with this id is, and which version of it.
@@ -210,40 +212,86 @@ pub(crate) fn columns(db: &Connection, row: i64) -> Result<Columns, Error> {
     found.ok_or_else(|| gone(row))
 }
 
+/// Most calls have no notes: those are not looked for.
 const SUMMARY: &str = "
-    SELECT c.row, c.id, c.seq, c.flags, p.name, p.number, d.number, c.department, c.people, c.waited, c.length, c.score,
-        c.disposition
-    FROM calls c LEFT JOIN parties p ON p.party = c.caller LEFT JOIN parties d ON d.party = c.dialled";
+    SELECT c.row, c.id, c.seq, c.flags, c.caller, c.dialled, c.department, c.people, c.waited, c.length, c.score,
+        c.disposition, n.told, n.remark
+    FROM calls c LEFT JOIN notes n ON n.row = CASE WHEN c.flags & 1024 THEN c.row END";
+const _: () = assert!(flag::NOTED == 1024);
 
-pub(crate) fn summary(db: &Connection, atoms: &Atoms, row: i64) -> Result<Summary, Error> {
-    let mut statement = db.prepare_cached(&format!("{SUMMARY} WHERE c.row = ?1"))?;
-    let mut found = statement.query([row])?;
-    read_summary(found.next()?.ok_or_else(|| gone(row))?, atoms)
+/// Reads rows with everything they name.
+pub(crate) struct Summaries<'a> {
+    pub db: &'a Connection,
+    pub atoms: &'a Atoms,
+    pub parties: &'a Parties,
 }
 
-/// `rows` are newest first.
-pub(crate) fn summaries(db: &Connection, atoms: &Atoms, rows: &[i64]) -> Result<Vec<Summary>, Error> {
-    // One question for all: to ask for each took twice as long.
-    let wanted = "c.row IN (SELECT value FROM json_each(?1)) ORDER BY c.row DESC";
-    let mut statement = db.prepare_cached(&format!("{SUMMARY} WHERE {wanted}"))?;
-    let mut found = statement.query([format!("{rows:?}")])?;
-    let mut summaries = Vec::with_capacity(rows.len());
-    for wanted in rows {
-        let row = found.next()?.ok_or_else(|| gone(*wanted))?;
-        summaries.push(read_summary(row, atoms)?);
+impl Summaries<'_> {
+    pub fn one(&self, row: i64) -> Result<Summary, Error> {
+        let mut statement = self.db.prepare_cached(&format!("{SUMMARY} WHERE c.row = ?1"))?;
+        let mut found = statement.query([row])?;
+        self.read(found.next()?.ok_or_else(|| gone(row))?)
     }
-    Ok(summaries)
-}
 
-/// At most `limit` rows, newest first, all older than `before`.
-pub(crate) fn newest(db: &Connection, atoms: &Atoms, before: i64, limit: u32) -> Result<Vec<Summary>, Error> {
-    let mut statement = db.prepare_cached(&format!("{SUMMARY} WHERE c.row < ?1 ORDER BY c.row DESC LIMIT ?2"))?;
-    let mut found = statement.query((before, limit))?;
-    let mut rows = Vec::with_capacity(limit.min(1_000) as usize);
-    while let Some(row) = found.next()? {
-        rows.push(read_summary(row, atoms)?);
+    /// `rows` are newest first.
+    pub fn all(&self, rows: &[i64]) -> Result<Vec<Summary>, Error> {
+        // One question for all: to ask for each took twice as long.
+        let wanted = "c.row IN (SELECT value FROM json_each(?1)) ORDER BY c.row DESC";
+        let mut statement = self.db.prepare_cached(&format!("{SUMMARY} WHERE {wanted}"))?;
+        let mut found = statement.query([format!("{rows:?}")])?;
+        let mut summaries = Vec::with_capacity(rows.len());
+        for wanted in rows {
+            let row = found.next()?.ok_or_else(|| gone(*wanted))?;
+            summaries.push(self.read(row)?);
+        }
+        Ok(summaries)
     }
-    Ok(rows)
+
+    /// At most `limit` rows, newest first, all older than `before`.
+    pub fn newest(&self, before: i64, limit: u32) -> Result<Vec<Summary>, Error> {
+        let sql = format!("{SUMMARY} WHERE c.row < ?1 ORDER BY c.row DESC LIMIT ?2");
+        let mut statement = self.db.prepare_cached(&sql)?;
+        let mut found = statement.query((before, limit))?;
+        let mut rows = Vec::with_capacity(limit.min(1_000) as usize);
+        while let Some(row) = found.next()? {
+            rows.push(self.read(row)?);
+        }
+        Ok(rows)
+    }
+
+    fn read(&self, sql: &SqlRow<'_>) -> Result<Summary, Error> {
+        let row: i64 = sql.get(0)?;
+        let flags: u16 = sql.get(3)?;
+        let started_at = started_at(row);
+        let after = |ms: i64| Timestamp(started_at.0.wrapping_add_signed(ms));
+        let people = sql.get_ref(7)?.as_blob().map_err(rusqlite::Error::from)?;
+        let user = |atom| self.atoms.somebody(atom).map(|(id, name)| UserRef { id: UserId(id), name });
+        let department =
+            |atom| self.atoms.somebody(atom).map(|(id, name)| DepartmentRef { id: DepartmentId(id), name });
+        let agents = People::talked(people)?.into_iter().map(user).collect::<Result<_, _>>()?;
+        let (direction, outcome) = direction_and_outcome(flags).ok_or_else(|| gone(row))?;
+        Ok(Summary {
+            row,
+            id: CallId(sql.get(1)?),
+            seq: sql.get(2)?,
+            direction,
+            outcome,
+            flags,
+            caller: self.parties.get(self.db, sql.get(4)?)?,
+            dialled: self.parties.get(self.db, sql.get(5)?)?.number,
+            department: sql.get::<_, Option<u32>>(6)?.map(department).transpose()?,
+            agents,
+            started_at,
+            answered_at: sql.get::<_, Option<i64>>(8)?.map(after),
+            ended_at: after(sql.get(9)?),
+            score: sql.get(10)?,
+            disposition: sql.get::<_, Option<u32>>(11)?.map(|atom| self.atoms.read(atom)).transpose()?,
+            notes: Notes {
+                told: sql.get::<_, Option<_>>(12)?.unwrap_or_default(),
+                remark: sql.get::<_, Option<_>>(13)?.unwrap_or_default(),
+            },
+        })
+    }
 }
 
 /// Calls `tell` with row, flags and milliseconds waited of each call from `first` until `end`.
@@ -341,39 +389,6 @@ pub(crate) fn named(record: &CallRecord) -> (Vec<TargetRef>, Vec<&str>) {
     }
     mailboxes.extend(record.voicemail.iter().map(|v| v.mailbox.as_str()));
     (targets, mailboxes)
-}
-
-fn read_summary(sql: &SqlRow<'_>, atoms: &Atoms) -> Result<Summary, Error> {
-    let row: i64 = sql.get(0)?;
-    let flags: u16 = sql.get(3)?;
-    let missing = || Error::damaged(format!("row {row} names a party that is not there"));
-    let started_at = started_at(row);
-    let after = |ms: i64| Timestamp(started_at.0.wrapping_add_signed(ms));
-    let people = sql.get_ref(8)?.as_blob().map_err(rusqlite::Error::from)?;
-    let user = |atom| atoms.somebody(atom).map(|(id, name)| UserRef { id: UserId(id), name });
-    let department = |atom| atoms.somebody(atom).map(|(id, name)| DepartmentRef { id: DepartmentId(id), name });
-    let agents = People::talked(people)?.into_iter().map(user).collect::<Result<_, _>>()?;
-    let (direction, outcome) = direction_and_outcome(flags).ok_or_else(|| gone(row))?;
-    Ok(Summary {
-        row,
-        id: CallId(sql.get(1)?),
-        seq: sql.get(2)?,
-        direction,
-        outcome,
-        flags,
-        caller: Party {
-            name: sql.get::<_, Option<_>>(4)?.ok_or_else(missing)?,
-            number: sql.get::<_, Option<_>>(5)?.ok_or_else(missing)?,
-        },
-        dialled: sql.get::<_, Option<_>>(6)?.ok_or_else(missing)?,
-        department: sql.get::<_, Option<u32>>(7)?.map(department).transpose()?,
-        agents,
-        started_at,
-        answered_at: sql.get::<_, Option<i64>>(9)?.map(after),
-        ended_at: after(sql.get(10)?),
-        score: sql.get(11)?,
-        disposition: sql.get::<_, Option<u32>>(12)?.map(|atom| atoms.read(atom)).transpose()?,
-    })
 }
 
 pub(crate) fn direction_and_outcome(flags: u16) -> Option<(Direction, CallOutcome)> {

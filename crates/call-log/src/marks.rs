@@ -103,13 +103,15 @@ fn is_plain(text: &str) -> bool {
 /// As [`in_words`], without folding.
 fn in_plain(text: &str, typed: &[Word]) -> Vec<(u32, u32)> {
     let bytes = text.as_bytes();
-    let begins = |at: usize| at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
     let mut all = Vec::new();
     for typed in typed {
-        let (before, length) = (all.len(), typed.text.len());
-        for at in 0..(bytes.len() + 1).saturating_sub(length) {
-            if begins(at) && bytes[at..at + length].eq_ignore_ascii_case(typed.text.as_bytes()) {
-                all.push((at as u32, (at + length) as u32));
+        let (before, typed) = (all.len(), typed.text.as_bytes());
+        let mut in_word = false;
+        for (at, byte) in bytes.iter().enumerate() {
+            let begins = !std::mem::replace(&mut in_word, byte.is_ascii_alphanumeric());
+            let end = at + typed.len();
+            if begins && bytes.get(at..end).is_some_and(|here| here.eq_ignore_ascii_case(typed)) {
+                all.push((at as u32, end as u32));
             }
         }
         if all.len() == before {

@@ -7,10 +7,11 @@ use protocol::{CallId, CallRecord, Remarks};
 use rusqlite::Connection;
 
 use crate::atoms::Atoms;
-use crate::calls::Columns;
+use crate::calls::{Columns, Summaries};
 use crate::index::{Index, Search};
 use crate::mine::{Mine, Unsent};
 use crate::notes::Notes;
+use crate::parties::Parties;
 use crate::people::{Named, People};
 use crate::row::Row;
 use crate::terms::{self, Query};
@@ -20,6 +21,7 @@ pub(crate) struct Records {
     path: PathBuf,
     pub db: Connection,
     pub atoms: Atoms,
+    parties: Parties,
     /// Made when it is first needed.
     index: Option<Index>,
 }
@@ -37,7 +39,7 @@ impl Records {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let db = open::prepare(path)?;
         let atoms = Atoms::load(&db)?;
-        Ok(Self { path: path.to_owned(), db, atoms, index: None })
+        Ok(Self { path: path.to_owned(), db, atoms, parties: Parties::default(), index: None })
     }
 
     /// Removes all records, by starting a new file: nothing of them stays in unused pages.
@@ -59,6 +61,11 @@ impl Records {
     fn forget_memory(&mut self) {
         self.index = None;
         self.atoms = Atoms::default();
+        self.parties = Parties::default();
+    }
+
+    fn summaries(&self) -> Summaries<'_> {
+        Summaries { db: &self.db, atoms: &self.atoms, parties: &self.parties }
     }
 
     pub fn path(&self) -> &Path {
@@ -116,18 +123,21 @@ impl Records {
         let query = terms::parse(&filter.text);
         let everything = *filter == Filter::default();
         let found = if everything { None } else { Some(self.find(filter, &query, before, limit_and_one, mine)?) };
+        if found.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Page { rows: Vec::new(), next: None });
+        }
         // The file is locked once, not for each statement.
         let _reading = self.db.unchecked_transaction()?;
         let summaries = match found {
-            None => calls::newest(&self.db, &self.atoms, before, limit_and_one)?,
-            Some(rows) => calls::summaries(&self.db, &self.atoms, &rows)?,
+            None => self.summaries().newest(before, limit_and_one)?,
+            Some(rows) => self.summaries().all(&rows)?,
         };
         let more = summaries.len() > limit as usize;
         let mut seen = marks::Seen::default();
         let mut page = Page { rows: Vec::with_capacity(summaries.len()), next: None };
         for summary in summaries.into_iter().take(limit as usize) {
             page.next = more.then_some(Place(summary.row));
-            page.rows.push(self.row(summary, (&query, &mut seen), mine)?);
+            page.rows.push(Self::row(summary, (&query, &mut seen), mine));
         }
         Ok(page)
     }
@@ -158,12 +168,12 @@ impl Records {
     }
 
     pub fn record(&self, row: i64) -> Result<CallRecord, Error> {
-        details::get(&self.db, &self.atoms, calls::summary(&self.db, &self.atoms, row)?)
+        details::get(&self.db, &self.atoms, self.summaries().one(row)?)
     }
 
     pub fn row_of(&self, row: i64, mine: &Mine) -> Result<Row, Error> {
-        let summary = calls::summary(&self.db, &self.atoms, row)?;
-        self.row(summary, (&Query::Everything, &mut marks::Seen::default()), mine)
+        let summary = self.summaries().one(row)?;
+        Ok(Self::row(summary, (&Query::Everything, &mut marks::Seen::default()), mine))
     }
 
     /// Makes the index if it is not there.
@@ -181,7 +191,7 @@ impl Records {
                 for one in unsent.values() {
                     one.disposition.as_ref().map(|id| atoms.intern(&self.db, id)).transpose()?;
                 }
-                Index::load(&self.db, atoms, |columns, notes| {
+                Index::load(&self.db, (atoms, &self.parties), |columns, notes| {
                     if let Some(one) = unsent.get(&columns.row) {
                         overlay(atoms, columns, notes, one);
                     }
@@ -195,22 +205,14 @@ impl Records {
         self.index.as_mut()
     }
 
-    fn row(
-        &self,
-        summary: calls::Summary,
-        (query, seen): (&Query, &mut marks::Seen),
-        mine: &Mine,
-    ) -> Result<Row, Error> {
-        let row = summary.row;
+    fn row(mut summary: calls::Summary, (query, seen): (&Query, &mut marks::Seen), mine: &Mine) -> Row {
         let unsent = mine.unsent_of(&summary.id);
-        let noted = summary.flags & calls::flag::NOTED != 0;
-        let mut notes = if noted { notes::get(&self.db, row)? } else { Notes::default() };
-        let told = std::mem::take(&mut notes.told);
-        let mut shown = Row::new(summary, notes, unsent);
+        let told = std::mem::take(&mut summary.notes.told);
+        let mut shown = Row::new(summary, unsent);
         if let Query::All(terms) = query {
             marks::mark(&mut shown, &told, terms, seen);
         }
-        Ok(shown)
+        shown
     }
 
     fn index_all(&mut self, done: Vec<Put>, mine: &Mine) -> Result<(), Error> {

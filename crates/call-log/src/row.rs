@@ -7,7 +7,6 @@ use specta::Type;
 use crate::calls::{Summary, flag};
 use crate::marks::Mark;
 use crate::mine::Unsent;
-use crate::notes::Notes;
 
 /// One call in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -68,7 +67,7 @@ pub enum RemarksMark {
 }
 
 impl Row {
-    pub(crate) fn new(summary: Summary, notes: Notes, unsent: Option<&Unsent>) -> Self {
+    pub(crate) fn new(summary: Summary, unsent: Option<&Unsent>) -> Self {
         let end = summary.answered_at.unwrap_or(summary.ended_at);
         let has = |flag: u16| summary.flags & flag != 0;
         let remarks = match unsent {
@@ -79,7 +78,7 @@ impl Row {
         };
         let (note, disposition) = match unsent {
             Some(unsent) => (unsent.note.clone(), unsent.disposition.clone()),
-            None => (notes.remark, summary.disposition),
+            None => (summary.notes.remark, summary.disposition),
         };
         Self {
             waited_ms: end.ms_since(summary.started_at),

@@ -2,25 +2,30 @@
 
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Bits {
+    /// Made when the first number comes: most sets of a search stay empty.
     words: Vec<u64>,
+    room: usize,
     len: usize,
 }
 
 impl Bits {
     /// Room for numbers below `end`.
     pub fn below(end: usize) -> Self {
-        Self { words: vec![0; end.div_ceil(64)], len: 0 }
+        Self { words: Vec::new(), room: end.div_ceil(64), len: 0 }
     }
 
     /// Makes room for one more number.
     pub fn grow(&mut self, number: u32) {
-        let words = number as usize / 64 + 1;
-        if self.words.len() < words {
-            self.words.resize(words, 0);
+        self.room = self.room.max(number as usize / 64 + 1);
+        if !self.words.is_empty() {
+            self.words.resize(self.room, 0);
         }
     }
 
     pub fn add(&mut self, number: u32) {
+        if self.words.is_empty() {
+            self.words = vec![0; self.room];
+        }
         let Some(word) = self.words.get_mut(number as usize / 64) else { return };
         let bit = 1 << (number % 64);
         self.len += usize::from(*word & bit == 0);

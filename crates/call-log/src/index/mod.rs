@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::atoms::Atoms;
 use crate::calls::Columns;
 use crate::notes::Notes;
+use crate::parties::Parties;
 use crate::people::{Named, People};
 use crate::{Error, calls};
 use bits::Bits;
@@ -64,7 +65,7 @@ impl Index {
     /// Reads all rows. `overlay` may change what it is told of a row: remarks not sent yet.
     pub fn load(
         db: &Connection,
-        atoms: &Atoms,
+        (atoms, known): (&Atoms, &Parties),
         mut overlay: impl FnMut(&mut Columns, &mut Notes),
     ) -> Result<Self, Error> {
         let mut index = Self { slot_of_note: vec![u32::MAX], ..Self::default() };
@@ -73,7 +74,9 @@ impl Index {
         let mut parties = statement.query([])?;
         while let Some(row) = parties.next()? {
             let text = |at| row.get_ref(at)?.as_str().map_err(rusqlite::Error::from);
-            index.things.party(row.get(0)?, text(1)?, text(2)?);
+            let (party, name, number) = (row.get(0)?, text(1)?, text(2)?);
+            known.know(party, name, number);
+            index.things.party(party, name, number);
         }
         let mut statement = db.prepare("SELECT row, told, remark FROM notes ORDER BY row")?;
         let mut notes = statement.query([])?;
