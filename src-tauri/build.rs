@@ -1,7 +1,8 @@
 use tauri_build::{AppManifest, Attributes};
 
 /// Every command of `src-tauri/commands.rs`: only what is listed here can be allowed in `capabilities/`.
-const COMMANDS: &[&str] = &["view", "wish", "sign_in", "save_account", "fit_ring", "watch_levels", "unwatch_levels"];
+const COMMANDS: &[&str] =
+    &["view", "wish", "sign_in", "save_account", "export_logs", "fit_ring", "watch_levels", "unwatch_levels"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The window's pages are embedded at compile time, so they must exist; a checkout that has not built them yet

@@ -1,6 +1,6 @@
 //! What a window may ask. Each command posts and returns; what becomes of it arrives as a [`ViewChanged`] event.
 
-use desk::{DeskHandle, Levels, SipAccountSettings, View, ViewPatch, Wish};
+use desk::{DeskHandle, Format, Levels, SipAccountSettings, View, ViewPatch, Wish};
 use serde::{Deserialize, Serialize};
 use specta::Type;
 use specta_typescript::semantic;
@@ -51,6 +51,15 @@ pub fn save_account(desk: State<'_, DeskHandle>, settings: SipAccountSettings, p
     desk.save_account(settings, password);
 }
 
+/// Asks where the calls of the filter are to be saved, and saves them there. Which file it is never comes from a page.
+#[tauri::command]
+#[specta::specta]
+#[allow(clippy::needless_pass_by_value, reason = "tauri hands state over by value")]
+pub fn export_logs(app: AppHandle, desk: State<'_, DeskHandle>, format: Format, name: String) {
+    let desk = desk.inner().clone();
+    windows::save_as(&app, &name, format.extension(), move |path| desk.export_logs(format, path));
+}
+
 /// Makes the ring window as wide as its text and as high as its cards need, in logical pixels.
 #[tauri::command]
 #[specta::specta]
@@ -78,7 +87,16 @@ pub fn unwatch_levels(watch: State<'_, LevelWatch>) {
 #[must_use]
 pub fn bindings() -> Builder<tauri::Wry> {
     Builder::<tauri::Wry>::new()
-        .commands(collect_commands![view, wish, sign_in, save_account, fit_ring, watch_levels, unwatch_levels])
+        .commands(collect_commands![
+            view,
+            wish,
+            sign_in,
+            save_account,
+            export_logs,
+            fit_ring,
+            watch_levels,
+            unwatch_levels
+        ])
         .events(collect_events![ViewChanged])
         .constant("MAX_NOTE_CHARS", protocol::MAX_NOTE_CHARS)
         .constant("MAX_REMARK_CHARS", protocol::MAX_REMARK_CHARS)

@@ -23,6 +23,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let invoke = bindings.invoke_handler();
     tauri::Builder::default()
         .plugin(single_instance(options.chosen_data_dir().as_deref()))
+        .plugin(tauri_plugin_dialog::init())
         .invoke_handler(invoke)
         .setup(move |app| {
             bindings.mount_events(app);
@@ -53,10 +54,7 @@ fn set_up(app: &mut App, options: &Options) -> anyhow::Result<()> {
     app.manage(prefill.clone());
     let tray = tray::build(&handle);
     let screen = Arc::new(Windows::new(handle.clone(), prefill, tray));
-    let mut config = DeskConfig::new(data_dir, screen);
-    if let Ok(downloads) = app.path().download_dir() {
-        config.downloads = downloads;
-    }
+    let config = DeskConfig::new(data_dir, screen);
     // The desk spawns its tasks on the runtime that it is started in.
     let desk = tauri::async_runtime::block_on(async { Desk::start(config) })?;
     link::follow(&desk, options.link.as_deref());

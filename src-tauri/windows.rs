@@ -1,6 +1,9 @@
 //! The main window, and the small ring window that stands ready, hidden, from the start.
 
+use std::path::PathBuf;
+
 use tauri::{App, AppHandle, LogicalSize, Manager, PhysicalPosition, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
+use tauri_plugin_dialog::DialogExt;
 
 const MAIN: &str = "main";
 const RING: &str = "ring";
@@ -46,6 +49,22 @@ pub fn show_main(app: &AppHandle) {
 /// Whether the person is looking at the main window now.
 pub fn main_has_focus(app: &AppHandle) -> bool {
     app.get_webview_window(MAIN).and_then(|window| window.is_focused().ok()).unwrap_or(false)
+}
+
+/// Asks for a file to write; a person who thinks better of it is asked nothing more. A name without an ending gets one.
+pub fn save_as(app: &AppHandle, name: &str, extension: &'static str, then: impl FnOnce(PathBuf) + Send + 'static) {
+    let mut dialog = app.dialog().file().set_title("Save calls as").set_file_name(format!("{name}.{extension}"));
+    if let Ok(folder) = app.path().download_dir().or_else(|_| app.path().home_dir()) {
+        dialog = dialog.set_directory(folder);
+    }
+    if let Some(window) = app.get_webview_window(MAIN) {
+        dialog = dialog.set_parent(&window);
+    }
+    dialog.save_file(move |chosen| {
+        if let Some(path) = chosen.and_then(|path| path.into_path().ok()) {
+            then(if path.extension().is_some() { path } else { path.with_extension(extension) });
+        }
+    });
 }
 
 /// Shows the ring window with one card per entry (`true`: with a note), or hides it if there are none.

@@ -226,3 +226,30 @@ async fn a_link_opens_its_call_and_keys_open_the_next() -> Result<()> {
     app.close().await?;
     office.exchange.stop().await
 }
+
+/// "Save as" is the system's own dialog: thought better of, nothing happens; saved, the file is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_are_exported_to_the_file_that_is_chosen() -> Result<()> {
+    let office = Office::open().await?;
+    let rig = Rig::start().await?;
+    let app = mayas_app(&rig, &office).await?;
+    two_calls(&office, &app).await?;
+    for (key, saved) in [("Escape", false), ("Return", true)] {
+        app.click("export").await?;
+        app.click("menu-csv").await?;
+        rig.window_shown(SAVE_AS).await?;
+        rig.until_active(SAVE_AS).await?;
+        rig.press(key).await?;
+        rig.window_gone(SAVE_AS).await?;
+        let said = app.text("export-status", |text| !saved || text.contains("2 calls are in")).await?;
+        assert_eq!(!said.is_empty(), saved, "{said}");
+    }
+    let path = app.text("export-path", |text| text.ends_with(".csv")).await?;
+    let written = std::fs::read_to_string(&path)?;
+    assert!(written.lines().count() == 3 && written.matches("Priya Nair").count() == 2, "{written}");
+    assert!(path.rsplit('/').next().is_some_and(|name| name.starts_with("Calls 20")), "{path}");
+    app.close().await?;
+    office.exchange.stop().await
+}
+
+const SAVE_AS: &str = "Save calls as";

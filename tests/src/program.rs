@@ -41,18 +41,33 @@ pub async fn look_at_each<T>(bell: &Notify, look: impl Fn() -> Option<T>) -> T {
     }
 }
 
-/// Memory of a process and all below it, megabytes: proportional set size, so that shared pages count once.
-pub fn memory_mb(root: u32) -> Result<f64> {
+/// A process and all below it.
+pub fn family(root: u32) -> Vec<u32> {
     let mut family = vec![root];
-    let mut kilobytes = 0.0;
-    while let Some(pid) = family.pop() {
-        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap_or_default();
-        kilobytes += line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or_default();
+    let mut asked = 0;
+    while let Some(pid) = family.get(asked).copied() {
+        asked += 1;
         for task in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
             let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
             family.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
         }
+    }
+    family
+}
+
+/// A process that has ended and waits to be asked how does not run.
+pub fn is_running(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+/// Memory of a process and all below it, megabytes: proportional set size, so that shared pages count once.
+pub fn memory_mb(root: u32) -> Result<f64> {
+    let mut kilobytes = 0.0;
+    for pid in family(root) {
+        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap_or_default();
+        kilobytes += line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or_default();
     }
     Ok((kilobytes / 102.4).round() / 10.0)
 }

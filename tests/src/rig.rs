@@ -97,6 +97,11 @@ impl Rig {
         self.window_gone(title).await
     }
 
+    /// Presses a key in the window that has the keyboard, by its X name.
+    pub async fn press(&self, key: &str) -> Result<()> {
+        self.run("xdotool", &["key", key]).await
+    }
+
     /// The title of the window that has the keyboard.
     pub async fn active_window(&self) -> Result<String> {
         let output = self.command("xdotool").args(["getactivewindow", "getwindowname"]).output().await?;
@@ -106,6 +111,12 @@ impl Rig {
     /// Waits until a window with this title is on the screen.
     pub async fn window_shown(&self, title: &str) -> Result<()> {
         self.until(&format!("{title:?} is shown"), "xdotool", &Self::visible(title)).await
+    }
+
+    /// Waits until the window with this title has the keyboard.
+    pub async fn until_active(&self, title: &str) -> Result<()> {
+        let ask = format!("test \"$(xdotool getactivewindow getwindowname)\" = '{title}'");
+        self.until(&format!("{title:?} has the keyboard"), "sh", &["-c", &ask]).await
     }
 
     /// Waits until no window with this title is on the screen.

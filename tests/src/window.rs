@@ -14,7 +14,7 @@ use protocol::CallId;
 use serde_json::{Value, json};
 use tokio::process::Child;
 
-use crate::program::{PATIENCE, built, memory_mb};
+use crate::program::{PATIENCE, built, family, is_running, memory_mb};
 use crate::rig::Rig;
 
 /// How often the window is asked again. WebDriver has no way to be told of a change.
@@ -167,9 +167,18 @@ impl App {
         text.ok().and_then(|t| t.as_str().map(str::to_owned)).unwrap_or_default()
     }
 
+    /// Closes the window and waits until the app has ended: another start would only hand over to it.
     pub async fn close(mut self) -> Result<()> {
+        let family = self.driver.id().map(family).unwrap_or_default();
         let closed = tokio::time::timeout(Duration::from_secs(10), self.client.close()).await;
+        let ended = async {
+            while family.iter().skip(1).any(|pid| is_running(*pid)) {
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        let ended = tokio::time::timeout(PATIENCE, ended).await;
         self.driver.kill().await?;
+        ended.context("the app goes on after its window was closed")?;
         Ok(closed.map_or(Ok(()), |c| c)?)
     }
 
@@ -230,7 +239,9 @@ async fn connect(port: u16, data: &Path, arguments: &[&str]) -> Result<Client> {
     let Value::Object(capabilities) = capabilities else { bail!("capabilities are an object") };
     let mut builder = ClientBuilder::new(HttpConnector::new());
     builder.capabilities(capabilities);
-    builder.connect(&format!("http://127.0.0.1:{port}")).await.context("opening the app's window")
+    let address = format!("http://127.0.0.1:{port}");
+    let opened = tokio::time::timeout(PATIENCE, builder.connect(&address)).await.context("no window opens")?;
+    opened.context("opening the app's window")
 }
 
 fn free_port() -> Result<u16> {

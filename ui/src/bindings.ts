@@ -15,6 +15,8 @@ export const commands = {
 	signIn: (address: string, user: string, password: string) => __TAURI_INVOKE<void>("sign_in", { address, user, password }),
 	/**  Takes a plain SIP account. Carries a password too; an empty one leaves the one that is kept. */
 	saveAccount: (settings: SipAccountSettings, password: string) => __TAURI_INVOKE<void>("save_account", { settings, password }),
+	/**  Asks where the calls of the filter are to be saved, and saves them there. Which file it is never comes from a page. */
+	exportLogs: (format: Format, name: string) => __TAURI_INVOKE<void>("export_logs", { format, name }),
 	/**  Makes the ring window as wide as its text and as high as its cards need, in logical pixels. */
 	fitRing: (width: number, height: number) => __TAURI_INVOKE<void>("fit_ring", { width, height }),
 	/**  Streams how loud microphone and speaker are, until [`unwatch_levels`]. */
@@ -183,6 +185,13 @@ export type CallState =
 { kind: "voicemail"; mailbox: string } | 
 /**  Hearing a configured closing announcement before the end. */
 { kind: "closing" };
+
+export type Column = {
+	id: string,
+	shown: boolean,
+	/**  Percent of the text's size; `None`: as it comes. */
+	width: number | null,
+};
 
 export type ConsultStage = 
 /**  The colleague is being rung. */
@@ -570,6 +579,8 @@ export type LogsHead = {
 	as_of: Timestamp | null,
 	sync: SyncView,
 	saved: SavedView[],
+	/**  As the person likes them; those that are missing are as they come. */
+	columns: Column[],
 	/**  How many calls have remarks that wait to be sent. */
 	unsent: number,
 	/**  Of how many of them somebody else wrote others meanwhile: the person has to decide. The first of them. */
@@ -1246,7 +1257,7 @@ export type Wish =
 /**  Writes a number where one is dialled. Nobody is called. */
 { kind: "offer_number"; number: string } | { kind: "answer"; id: PhoneCallId } | { kind: "decline"; id: PhoneCallId } | { kind: "hang_up"; id: PhoneCallId } | { kind: "hold"; id: PhoneCallId; held: boolean } | { kind: "mute"; id: PhoneCallId; muted: boolean } | { kind: "dtmf"; id: PhoneCallId; digits: string } | { kind: "search_logs"; filter: Filter } | { kind: "more_logs" } | { kind: "stop_sync" } | { kind: "continue_sync" } | 
 /**  Keeps the filter as it is under this name. */
-{ kind: "save_view"; name: string } | { kind: "remove_view"; name: string } | 
+{ kind: "save_view"; name: string } | { kind: "remove_view"; name: string } | { kind: "set_columns"; columns: Column[] } | 
 /**  Puts a note and a disposition on a call; `base` is the revision that the person saw, 0 if there was none. */
 { kind: "write_remarks"; call: CallId; base: number; note: string; disposition: DispositionId | null } | 
 /**  What of that the person has typed so far, to be there after a restart. */
@@ -1257,8 +1268,6 @@ export type Wish =
 { kind: "resolve_remarks"; call: CallId; resolution: Resolution } | 
 /**  Sums over this stretch of time are to be shown; `None`: not any more. */
 { kind: "summarise"; stretch: [Timestamp, Timestamp] | null } | 
-/**  Writes the calls of the filter to the downloads folder, in a file of this name. */
-{ kind: "export_logs"; format: Format; name: string } | 
 /**  Ends the export that goes on, or removes what is said of the last one. */
 { kind: "cancel_export" } | 
 /**  Plays the message that a caller left, or goes on with it. */

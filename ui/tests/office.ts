@@ -197,7 +197,7 @@ export const head = (rest: Partial<LogsHead> = {}): LogsHead => ({
     came_back: false, voicemail: "any", talk_at_least_ms: null, talk_below_ms: null, quality_below: null, dispositions: [],
   },
   stretch: { from: null, until: null }, more: false, counts: counts(), counts_outdated: false, as_of: at, sync: { kind: "up_to_date" }, saved: [], unsent: 0, conflicts: 0, conflict: null,
-  complete_from: null, summary: summary(), export: null, ...rest,
+  complete_from: null, columns: [], summary: summary(), export: null, ...rest,
 });
 /** "per 98 ref", with filters. */
 export function searched(): View {

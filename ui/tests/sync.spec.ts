@@ -40,7 +40,8 @@ test("an export is begun from a menu, told of, cancelled, and its path said", as
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
   await expect(page.getByTestId("export")).toBeFocused();
-  await expect.poll(() => last(desk)).toEqual({ kind: "export_logs", format: "json_lines", name: expect.stringMatching(/^Calls 2026-03-0[45]$/) as unknown as string });
+  await expect.poll(() => desk.calls("export_logs")).toEqual([{ format: "json_lines", name: expect.stringMatching(/^Calls 2026-03-0[45]$/) as unknown }]);
+  await expect(page.getByTestId("export-status"), "nothing is said until a file is chosen").toBeEmpty();
   await head(desk, { export: { kind: "going", done: 500, total: 1204 } });
   await expect(page.getByTestId("export-status")).toContainText("Exporting 500 of 1,204 calls");
   await page.getByTestId("export").click();

@@ -25,6 +25,17 @@ pub enum Format {
     JsonLines,
 }
 
+impl Format {
+    /// What its files' names end with, without the dot.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::JsonLines => "jsonl",
+        }
+    }
+}
+
 /// An export that is going on.
 #[derive(Debug)]
 pub struct Export {

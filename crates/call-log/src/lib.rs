@@ -37,6 +37,7 @@ pub use filter::{Count, Counts, Filter, QUALITY_STEPS, Range, Stretch, TALK_STEP
 pub use log::{CallLog, Emptied, Followed, Opened, Page, Place, Resolution};
 pub use marks::{Field, Mark};
 pub use meta::Cursor;
+pub use mine::columns::Column;
 pub use mine::drafts::Draft;
 pub use mine::{SavedView, Unsent};
 pub use retain::{Retained, Retention};

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use protocol::{CallId, CallRecord, DispositionId, Remarks, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::mine::{Mine, drafts, heard};
+use crate::mine::{Mine, columns, drafts, heard};
 use crate::records::Records;
-use crate::{Counts, Cursor, Draft, Error, Filter, MAX_SOUND_BYTES, Row, SavedView, Unsent, calls, meta, open, sounds};
+use crate::{
+    Column, Counts, Cursor, Draft, Error, Filter, MAX_SOUND_BYTES, Row, SavedView, Unsent, calls, meta, open, sounds,
+};
 
 /// The log, open. Owned by one thread.
 pub struct CallLog {
@@ -323,6 +325,20 @@ impl CallLog {
     /// Any fault of the file.
     pub fn remove_view(&mut self, name: &str) -> Result<(), Error> {
         self.mine.remove_view(name)
+    }
+
+    /// How this person likes the list's columns; nothing, at first.
+    ///
+    /// # Errors
+    /// Any fault of the file.
+    pub fn columns(&self) -> Result<Vec<Column>, Error> {
+        columns::all(&self.mine.db)
+    }
+
+    /// # Errors
+    /// Any fault of the file; what was chosen before stays then.
+    pub fn set_columns(&mut self, columns: &[Column]) -> Result<(), Error> {
+        columns::put(&mut self.mine.db, columns)
     }
 
     /// Keeps the sound of a call's voicemail, together at most [`MAX_SOUND_BYTES`]; the ones kept longest go first, and each

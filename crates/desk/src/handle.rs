@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use call_log::Format;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::owner::{Input, Owner};
@@ -20,22 +21,18 @@ pub struct DeskConfig {
     /// If false, the phone touches no sound device.
     pub sound: bool,
     pub devices: Arc<dyn DeviceMaker>,
-    /// Where exports go.
-    pub downloads: PathBuf,
 }
 
 impl DeskConfig {
-    /// The usual desk: system keyring unless `PATCHCORD_NO_KEYRING` is set, real phone, real sound; exports go to the
-    /// data folder.
+    /// The usual desk: system keyring unless `PATCHCORD_NO_KEYRING` is set, real phone, real sound.
     #[must_use]
     pub fn new(data_dir: PathBuf, screen: Arc<dyn Screen>) -> Self {
         let keyring: Option<Arc<dyn Keyring>> = match std::env::var_os("PATCHCORD_NO_KEYRING") {
             Some(value) if !value.is_empty() && value != "0" => None,
             Some(_) | None => Some(Arc::new(SystemKeyring)),
         };
-        let downloads = data_dir.join("exports");
         let devices = Arc::new(Softphones);
-        Self { data_dir, screen, keyring, device_name: "desk".into(), sound: true, devices, downloads }
+        Self { data_dir, screen, keyring, device_name: "desk".into(), sound: true, devices }
     }
 }
 
@@ -97,6 +94,12 @@ impl DeskHandle {
     /// kept stays. What is wrong with it arrives as [`crate::AccountsView::fault`].
     pub fn save_account(&self, settings: SipAccountSettings, password: String) {
         self.post(Input::SaveAccount { settings: Box::new(settings), password });
+    }
+
+    /// Writes the calls of the filter into a file, in place of one that is there. What becomes of it arrives as
+    /// [`crate::ExportView`].
+    pub fn export_logs(&self, format: Format, path: PathBuf) {
+        self.post(Input::ExportLogs { format, path });
     }
 
     /// Everything as it is now.

@@ -37,7 +37,7 @@ pub use accounts::{
     SipCodec, SipTransport, WatchedLine, WatchedState, WatchedView,
 };
 pub use address::{Address, BadAddress};
-pub use call_log::{QUALITY_STEPS, TALK_STEPS_MS};
+pub use call_log::{Format, QUALITY_STEPS, TALK_STEPS_MS};
 pub use device::{Device, DeviceMaker, HeadsetEars, HeadsetLamps, Message, Playing, Softphones, SoundTrial, Started};
 pub use handle::{Desk, DeskConfig, DeskHandle, StartError};
 pub use logs::{

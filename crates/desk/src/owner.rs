@@ -4,8 +4,10 @@
 //! that answers to a session that is over are dropped.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use call_log::Format;
 use protocol::{CallId, Session, Timestamp, TransferAccepted, TransferId, TransferRequest, TransferTargets};
 use softphone::{PhoneEvent, SoundDevices, SoundTestEvent};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -39,6 +41,11 @@ pub(crate) enum Input {
     SaveAccount {
         settings: Box<SipAccountSettings>,
         password: String,
+    },
+    /// A file's path, which no web page may name.
+    ExportLogs {
+        format: Format,
+        path: PathBuf,
     },
     SoundDevices(SoundDevices),
     Headset(headset::Event),
@@ -218,6 +225,7 @@ impl Owner {
             Input::Wish(wish) => self.wish(wish),
             Input::SignIn { address, user, password } => self.sign_in(&address, &user, password),
             Input::SaveAccount { settings, password } => self.save_account(*settings, password),
+            Input::ExportLogs { format, path } => self.export_logs(format, path),
             Input::OwnLogOpened(result) => self.own_log_opened(result),
             Input::Line(line, happening) => self.line_happened(line, *happening),
             Input::SoundDevices(devices) => self.sound_devices(devices),
@@ -259,12 +267,12 @@ impl Owner {
             Wish::ContinueSync => self.go_on_with_sync(),
             Wish::SaveView { name } => self.save_view(&name),
             Wish::RemoveView { name } => self.remove_view(name),
+            Wish::SetColumns { columns } => self.set_columns(columns),
             Wish::WriteRemarks { call, base, note, disposition } => self.write_remarks(call, base, &note, disposition),
             Wish::DraftRemarks { draft } => self.draft_remarks(draft.call.clone(), Some(draft)),
             Wish::DropDraft { call } => self.draft_remarks(call, None),
             Wish::ResolveRemarks { call, resolution } => self.resolve_remarks(call, resolution),
             Wish::Summarise { stretch } => self.summarise(stretch),
-            Wish::ExportLogs { format, name } => self.export_logs(format, &name),
             Wish::CancelExport => self.cancel_export(),
             Wish::PlayMessage { call } => self.play_message(call),
             Wish::PauseMessage => self.pause_message(true),

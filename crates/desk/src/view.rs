@@ -1,6 +1,6 @@
 //! What a screen shows: one value, made by the desk, pushed to whoever draws. A screen never computes any of this.
 
-use call_log::{Draft, Filter, Format, Resolution};
+use call_log::{Column, Draft, Filter, Resolution};
 use protocol::{
     CallId, Directory, DispositionId, LiveRow, Party, Presence, Timestamp, TransferId, TransferRight, TransferTarget,
     User,
@@ -499,6 +499,9 @@ pub enum Wish {
     RemoveView {
         name: String,
     },
+    SetColumns {
+        columns: Vec<Column>,
+    },
     /// Puts a note and a disposition on a call; `base` is the revision that the person saw, 0 if there was none.
     WriteRemarks {
         call: CallId,
@@ -522,11 +525,6 @@ pub enum Wish {
     /// Sums over this stretch of time are to be shown; `None`: not any more.
     Summarise {
         stretch: Option<(Timestamp, Timestamp)>,
-    },
-    /// Writes the calls of the filter to the downloads folder, in a file of this name.
-    ExportLogs {
-        format: Format,
-        name: String,
     },
     /// Ends the export that goes on, or removes what is said of the last one.
     CancelExport,

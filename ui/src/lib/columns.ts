@@ -1,4 +1,5 @@
 // The columns of the call list: which are chosen, how wide, and which of them fit.
+import type { Column } from "../bindings";
 
 export const columns = [
   { id: "time", name: "Time", width: 5.75, always: true },
@@ -61,14 +62,17 @@ function track(id: ColumnId, width: number, set: boolean): string {
   return `${width}rem`;
 }
 
-/** What was kept, as far as it makes sense. */
-export function readColumns(kept: unknown): ColumnPrefs {
-  const { hidden, widths } = (kept ?? {}) as { hidden?: unknown; widths?: unknown };
-  const isHideable = (id: unknown): id is ColumnId => columns.some((column) => column.id === id && !("always" in column));
-  const given = Object.entries(typeof widths === "object" && widths ? widths : {});
-  const sane = given.filter(([id, width]) => columns.some((column) => column.id === id) && Number.isFinite(width));
-  return {
-    hidden: Array.isArray(hidden) ? hidden.filter(isHideable) : asComes.hidden,
-    widths: Object.fromEntries(sane.map(([id, width]) => [id, clamped(Number(width))])),
-  };
+/** What was kept, as far as it makes sense; nothing, at first. */
+export function readColumns(kept: Column[]): ColumnPrefs {
+  const known = columns.map((column) => ({ column, as: kept.find(({ id }) => id === column.id) }));
+  const isHidden = ({ column, as }: (typeof known)[number]) => !("always" in column) && (as ? !as.shown : asComes.hidden.includes(column.id));
+  const given = known.flatMap(({ column, as }) => (as?.width == null ? [] : [[column.id, clamped(as.width / 100)] as const]));
+  return { hidden: known.filter(isHidden).map(({ column }) => column.id), widths: Object.fromEntries(given) };
 }
+
+/** As it is kept. */
+export const writtenColumns = ({ hidden, widths }: ColumnPrefs): Column[] =>
+  columns.map(({ id }) => {
+    const width = widths[id];
+    return { id, shown: !hidden.includes(id), width: width === undefined ? null : Math.round(width * 100) };
+  });

@@ -1,5 +1,4 @@
 // How this person likes the window. Kept in the web view; nothing here matters to a call.
-import { readColumns, type ColumnPrefs } from "./columns";
 
 export type Theme = "system" | "light" | "dark";
 export const textSizes = [100, 125, 150, 200] as const;
@@ -11,13 +10,10 @@ interface Prefs {
   widgetOpen: boolean;
   todayOpen: boolean;
   todayTable: boolean;
-  columns: ColumnPrefs;
 }
 
 const KEY = "patchcord.prefs";
-const defaults: Prefs = {
-  theme: "system", textSize: 100, widgetOpen: true, todayOpen: true, todayTable: false, columns: readColumns(null),
-};
+const defaults: Prefs = { theme: "system", textSize: 100, widgetOpen: true, todayOpen: true, todayTable: false };
 
 export const prefs = $state<Prefs>(read());
 
@@ -36,7 +32,6 @@ function read(): Prefs {
       widgetOpen: kept.widgetOpen !== false,
       todayOpen: kept.todayOpen !== false,
       todayTable: kept.todayTable === true,
-      columns: readColumns(kept.columns),
     };
   } catch {
     return { ...defaults };

@@ -44,7 +44,12 @@ export async function connect(): Promise<void> {
 
 /** Says what the person wants. What becomes of it arrives as a patch, so there is nothing to wait for. */
 export function ask(wish: Wish): void {
-  commands.wish(wish).catch((error: unknown) => {
+  post(commands.wish(wish));
+}
+
+/** A command that answers nothing. */
+export function post(command: Promise<unknown>): void {
+  command.catch((error: unknown) => {
     broken = `The desk does not answer (${String(error)}). Quit Patchcord and start it again.`;
   });
 }

@@ -1,8 +1,9 @@
 //! What only this machine has, in a small file of its own: remarks and listenings that the exchange does not have yet, drafts
-//! of remarks, and saved views.
+//! of remarks, saved views, and how the list's columns are liked.
 //!
 //! Nothing that happens to the records touches it. Every change is on the disk when the call returns.
 
+pub(crate) mod columns;
 pub(crate) mod drafts;
 pub(crate) mod heard;
 
@@ -31,8 +32,10 @@ CREATE TABLE views (name TEXT PRIMARY KEY, filter TEXT NOT NULL) STRICT, WITHOUT
 ";
 
 /// Never edit an entry that was released; add one.
-static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(SCHEMA_1), M::up(drafts::SCHEMA), M::up(heard::SCHEMA)]));
+static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+    let later = [drafts::SCHEMA, heard::SCHEMA, columns::SCHEMA].map(M::up);
+    Migrations::new([M::up(SCHEMA_1)].into_iter().chain(later).collect())
+});
 
 /// Remarks that a person wrote here and the exchange does not have yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -182,6 +185,7 @@ fn salvage(from: &Path, to: &Connection) {
         ("SELECT name, filter FROM views", "INSERT OR IGNORE INTO views VALUES (?1, ?2)"),
         ("SELECT call, base, note, disposition FROM drafts", "INSERT OR IGNORE INTO drafts VALUES (?1, ?2, ?3, ?4)"),
         ("SELECT call FROM heard", "INSERT OR IGNORE INTO heard VALUES (?1)"),
+        ("SELECT id, shown, width FROM columns", "INSERT OR IGNORE INTO columns VALUES (?1, ?2, ?3)"),
     ] {
         let Ok(mut statement) = old.prepare(read) else { continue };
         let Ok(mut rows) = statement.query([]) else { continue };

@@ -203,6 +203,7 @@ fn a_file_of_remarks_of_version_1_has_all_that_was_in_it() {
         let filter = Filter { text: "refund".into(), from: Some(Timestamp(7)), ..Filter::default() };
         assert_eq!(opened.log.views().unwrap(), [SavedView { name: "Refunds".into(), filter }]);
         assert_eq!((opened.log.draft(&"a".into()).unwrap(), opened.log.heard().unwrap()), (None, vec![]));
+        assert_eq!(opened.log.columns().unwrap(), []);
     }
 }
 

@@ -1,8 +1,8 @@
-//! The calls of the filter as a file in the downloads folder, a few hundred at a time, so that the list answers between.
+//! The calls of the filter as a file, a few hundred at a time, so that the list answers between.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use call_log::{Export, Format};
 
@@ -20,25 +20,18 @@ pub(crate) struct Exporting {
 }
 
 impl Owner {
-    pub(crate) fn export_logs(&mut self, format: Format, name: &str) {
-        let (filter, folder) = (self.settled_filter(), self.config.downloads.clone());
+    pub(crate) fn export_logs(&mut self, format: Format, path: PathBuf) {
+        let filter = self.settled_filter();
         let Some(logs) = self.logs() else { return };
         if std::mem::replace(&mut logs.exporting, true) {
             return self.note(Tone::Plain, "An export is going on already. Wait for it, or cancel it.");
         }
         logs.cancel_export = false;
         self.view.logs.head.export = Some(ExportView::Going { done: 0, total: 0 });
-        let extension = match format {
-            Format::Csv => "csv",
-            Format::JsonLines => "jsonl",
-        };
-        let name = format!("{}.{extension}", file_name(name));
         self.on_log(
             move |log| {
                 let export = log.begin_export(&filter, format)?;
-                let path = free(folder.join(name));
-                let part = path.with_extension(format!("{extension}.part"));
-                std::fs::create_dir_all(&folder).map_err(call_log::Error::Export)?;
+                let part = beside(&path)?;
                 let out = File::create(&part).map_err(call_log::Error::Export)?;
                 Ok(Exporting { export, out: Some(BufWriter::new(out)), part, path })
             },
@@ -108,20 +101,10 @@ impl Drop for Exporting {
     }
 }
 
-/// What a screen proposes, without what no file system takes.
-fn file_name(wanted: &str) -> String {
-    let kept: String =
-        wanted.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).take(80).collect();
-    if kept.trim().is_empty() { "calls".into() } else { kept.trim().into() }
-}
-
-/// The path, or with the first number behind it that makes it new.
-fn free(path: PathBuf) -> PathBuf {
-    if !path.exists() {
-        return path;
-    }
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let extension = path.extension().unwrap_or_default().to_string_lossy().into_owned();
-    let numbered = (2..10_000).map(|n| path.with_file_name(format!("{stem} ({n}).{extension}")));
-    numbered.into_iter().find(|path| !path.exists()).unwrap_or(path)
+/// The same folder, so that it can take the file's place.
+fn beside(path: &Path) -> Result<PathBuf, call_log::Error> {
+    let no_file = || call_log::Error::Export(std::io::ErrorKind::IsADirectory.into());
+    let mut name = path.file_name().ok_or_else(no_file)?.to_owned();
+    name.push(".part");
+    Ok(path.with_file_name(name))
 }

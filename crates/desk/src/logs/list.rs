@@ -50,6 +50,7 @@ impl Owner {
         self.on_log(call_log::CallLog::as_of, |at| LogHappening::AsOf(at.unwrap_or_default()));
         self.reload_logs();
         self.on_log(|log| log.views(), LogHappening::Saved);
+        self.on_log(|log| log.columns(), LogHappening::Columns);
         self.look_for_unsent();
         self.retain_logs();
         self.sum_again();

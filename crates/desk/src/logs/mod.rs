@@ -1,5 +1,6 @@
 //! Past calls: the list from this machine's log, one call's details, and keeping the log in step with the exchange.
 
+mod columns;
 mod counting;
 mod details;
 mod drafts;
@@ -18,7 +19,7 @@ mod voicemail;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use call_log::{Counts, Draft, Page, Place, Retained, Row, SavedView, Unsent};
+use call_log::{Column, Counts, Draft, Page, Place, Retained, Row, SavedView, Unsent};
 use protocol::{CallId, CallRecord, Timestamp};
 use softphone::PlayerEvent;
 use tokio::task::AbortHandle;
@@ -92,6 +93,8 @@ pub(crate) enum LogHappening {
     Counted { search: u32, counts: Result<Counts, LogError> },
     CountRested,
     Saved(Result<Vec<SavedView>, LogError>),
+    Columns(Result<Vec<Column>, LogError>),
+    ColumnsKept(Result<(), LogError>),
     OwnCopied(Result<u32, LogError>),
     Kept { call: CallId, result: Result<(), LogError> },
     SyncProgress { done: u32, percent: u8 },
@@ -133,6 +136,8 @@ impl Owner {
             LogHappening::Counted { search, counts } => self.counted(search, counts),
             LogHappening::CountRested => self.count_rested(),
             LogHappening::Saved(result) => self.saved(result),
+            LogHappening::Columns(result) => self.columns_read(result),
+            LogHappening::ColumnsKept(result) => self.columns_kept(result),
             LogHappening::OwnCopied(result) => self.own_copied(result),
             LogHappening::Kept { call, result } => self.record_kept(&call, result),
             LogHappening::SyncProgress { done, percent } => self.sync_progress(done, percent),

@@ -1,6 +1,6 @@
 //! What a screen shows of past calls.
 
-use call_log::{Counts, Draft, Filter, LogSummary, Row, SavedView, Stretch, Unsent};
+use call_log::{Column, Counts, Draft, Filter, LogSummary, Row, SavedView, Stretch, Unsent};
 use protocol::{CallId, CallRecord, Timestamp};
 use serde::{Deserialize, Serialize};
 use specta::Type;
@@ -28,6 +28,8 @@ pub struct LogsHead {
     pub as_of: Option<Timestamp>,
     pub sync: SyncView,
     pub saved: Vec<SavedView>,
+    /// As the person likes them; those that are missing are as they come.
+    pub columns: Vec<Column>,
     /// How many calls have remarks that wait to be sent.
     pub unsent: u32,
     /// Of how many of them somebody else wrote others meanwhile: the person has to decide. The first of them.

@@ -108,7 +108,7 @@ async fn details_that_are_nowhere_are_explained() {
     exchange.asked("record nowhere").await;
     let view = rig.screen.until("missing", |v| matches!(v.details, Some(DetailsView::Missing { .. }))).await;
     let Some(DetailsView::Missing { sentence, .. }) = view.details else { unreachable!() };
-    assert_eq!(sentence, "There is no such call.");
+    assert_eq!(sentence, "There is no such call, or none that you may see.");
     rig.desk.wish(Wish::CloseDetails);
     rig.screen.until("closed", |view| view.details.is_none()).await;
     rig.end().await;
@@ -149,7 +149,7 @@ async fn without_a_log_nothing_goes_on_for_ever() {
 
     let rig = Rig::start_in(rig.dir, None);
     rig.up().await;
-    rig.desk.wish(Wish::ExportLogs { format: call_log::Format::Csv, name: "calls".into() });
+    rig.desk.export_logs(desk::Format::Csv, rig.dir.path().join("calls.csv"));
     let failed = |view: &desk::View| matches!(view.logs.head.export, Some(desk::ExportView::Failed { .. }));
     let view = rig.screen.until("the export's failure", failed).await;
     let SyncView::Failed { sentence } = view.logs.head.sync else { panic!("{:?}", view.logs.head.sync) };

@@ -47,7 +47,6 @@ impl Rig {
             device_name: "test".into(),
             sound: true,
             devices: Arc::<FakePhones>::clone(&phones),
-            downloads: dir.path().join("downloads"),
         })
         .unwrap();
         Self { desk, screen, phones, dir }

@@ -1,6 +1,6 @@
 //! Voicemail, views, exports and sums: what a person does with past calls besides reading them.
 
-use call_log::{Filter, Format};
+use call_log::{Column, Filter, Format};
 use desk::{ExportView, PhoneCallState, PlayerState, SyncView, View, Wish};
 use protocol::{Timestamp, VoicemailRef};
 use softphone::{CallEvent, CallKey, Codec, PhoneEvent, PlayerEvent};
@@ -158,19 +158,21 @@ async fn the_filters_calls_are_exported_whole_or_not_at_all() {
     exchange.script(|script| script.records = (1..=1_200).map(|n| finished(&format!("c{n:04}"), n)).collect());
     let rig = Rig::online(&exchange).await;
     rig.screen.until("all", |view| view.logs.head.sync == SyncView::UpToDate).await;
-    for (format, extension, lines) in [(Format::Csv, "csv", 1_201), (Format::JsonLines, "jsonl", 1_200)] {
-        rig.desk.wish(Wish::ExportLogs { format, name: "calls/of ../today".into() });
-        let done = |view: &View| matches!(&view.logs.head.export, Some(ExportView::Done { path, calls: 1_200 }) if path.ends_with(extension));
-        let view = rig.screen.until("done", done).await;
-        let Some(ExportView::Done { path, .. }) = view.logs.head.export else { unreachable!() };
-        assert!(path.ends_with(&format!("downloads/callsof today.{extension}")), "{path}");
+    for (format, lines) in [(Format::Csv, 1_201), (Format::JsonLines, 1_200)] {
+        let path = rig.dir.path().join(format!("calls.{}", format.extension()));
+        std::fs::write(&path, "what the person has chosen to replace").unwrap();
+        rig.desk.export_logs(format, path.clone());
+        let at = path.display().to_string();
+        let done = |view: &View| view.logs.head.export == Some(ExportView::Done { path: at.clone(), calls: 1_200 });
+        rig.screen.until("done", done).await;
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), lines);
     }
-    rig.desk.wish(Wish::ExportLogs { format: Format::Csv, name: "calls of today".into() });
+    let folder = rig.dir.path().join("cancelled");
+    std::fs::create_dir(&folder).unwrap();
+    rig.desk.export_logs(Format::Csv, folder.join("calls.csv"));
     rig.desk.wish(Wish::CancelExport);
     rig.screen.until("cancelled", |view| view.logs.head.export.is_none()).await;
-    let files = std::fs::read_dir(rig.dir.path().join("downloads")).unwrap();
-    assert_eq!(files.count(), 2, "nothing is left of what was cancelled");
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0, "nothing is left of what was cancelled");
     rig.end().await;
 }
 
@@ -178,9 +180,14 @@ async fn the_filters_calls_are_exported_whole_or_not_at_all() {
 async fn an_export_that_can_not_be_written_says_why() {
     let exchange = FakeExchange::start();
     let rig = Rig::online(&exchange).await;
-    std::fs::write(rig.dir.path().join("downloads"), "a file in the way").unwrap();
-    rig.desk.wish(Wish::ExportLogs { format: Format::Csv, name: "x".into() });
-    rig.screen.until("why", |view| matches!(view.logs.head.export, Some(ExportView::Failed { .. }))).await;
+    let in_the_way = rig.dir.path().join("a file");
+    std::fs::write(&in_the_way, "in the way").unwrap();
+    for path in [in_the_way.join("calls.csv"), "/".into()] {
+        rig.desk.export_logs(Format::Csv, path);
+        rig.screen.until("why", |view| matches!(view.logs.head.export, Some(ExportView::Failed { .. }))).await;
+        rig.desk.wish(Wish::CancelExport);
+        rig.screen.until("read", |view| view.logs.head.export.is_none()).await;
+    }
     rig.end().await;
 }
 
@@ -227,5 +234,22 @@ async fn old_calls_go_when_a_person_wants_so() {
     rig.desk.wish(Wish::KeepLogs { days: Some(30), megabytes: 500 });
     let view = rig.screen.until("gone", |view| ids(view).is_empty() && view.logs.head.complete_from.is_some()).await;
     assert_eq!((view.keeping.days, view.keeping.megabytes), (Some(30), 500));
+    rig.end().await;
+}
+
+/// One person's columns are not another's, and outlive the app.
+#[tokio::test]
+async fn columns_are_kept_for_each_account() {
+    let exchange = FakeExchange::start();
+    let rig = Rig::online(&exchange).await;
+    let column = |id: &str, shown, width| Column { id: id.into(), shown, width };
+    rig.desk.wish(Wish::SetColumns { columns: vec![column("direction", true, None)] });
+    let chosen = vec![column("direction", false, None), column("waited", true, Some(650))];
+    rig.desk.wish(Wish::SetColumns { columns: chosen.clone() });
+    rig.screen.until("at once", |view| view.logs.head.columns == chosen).await;
+    let rig = rig.again().await;
+    rig.screen.until("after a restart", |view| view.logs.head.columns == chosen).await;
+    rig.desk.wish(Wish::SignOut { forget: false });
+    rig.screen.until("nobody's", |view| view.logs.head.columns.is_empty()).await;
     rig.end().await;
 }

@@ -25,7 +25,6 @@ impl Seat {
             device_name: "test".into(),
             sound: false,
             devices: Arc::new(Softphones),
-            downloads: dir.path().join("downloads"),
         })
         .unwrap();
         Self { desk, screen, dir }
