@@ -93,9 +93,51 @@ for (const [name, { view, ready, steps = [], page: path }] of Object.entries(scr
   });
 }
 
+test("with large text, the live calls lie on nothing: least of all on what the person's own call needs", async ({ desk, page }) => {
+  await desk.largeText();
+  await desk.open({ ...office.consultView("with_colleague"), phone: { ...office.view().phone, calls: [office.consultLong] } });
+  const widget = page.getByTestId("live-widget");
+  for (const step of ["complete", "swap", "cancel"]) await page.getByTestId(`consult-${step}`).click({ trial: true });
+  const [steps, at] = [(await page.getByTestId("consult").boundingBox())!, (await widget.boundingBox())!];
+  expect(steps.y + steps.height).toBeLessThanOrEqual(at.y);
+  await expect(page.getByTestId("live-row")).toHaveCount(0);
+  await page.keyboard.press("Control+Shift+L");
+  await expect(page.getByTestId("live-row")).toBeFocused();
+  await desk.push({ phone: office.view().phone });
+  await expect(page.getByTestId("live-row")).toBeVisible();
+  await page.getByTestId("log-row").first().focus();
+  await expect(page.getByTestId("log-row").first()).toBeInViewport({ ratio: 1 });
+});
+
 test("a long name is cut, and whole in its title", async ({ desk, page }) => {
   await desk.open(office.long());
   const cell = page.getByTestId("live-row").first().getByRole("gridcell").nth(1);
-  await expect(cell).toHaveAttribute("title", new RegExp(office.longName));
-  expect(await cell.evaluate((element) => element.scrollWidth > element.clientWidth && element.clientHeight < 40)).toBe(true);
+  await expect(cell).toHaveAttribute("data-tip", new RegExp(office.longName));
+  expect(await cell.evaluate((element) => element.clientHeight < 40)).toBe(true);
+  expect(await cell.locator(".name").evaluate((element) => element.scrollWidth > element.clientWidth)).toBe(true);
+});
+
+test("a hint opens for the pointer and for keys, stays under the pointer, and Escape puts it away", async ({ desk, page }) => {
+  await desk.open(office.view({ logs: office.logs(5), live: { as_of: office.at, calls: office.few } }));
+  const tip = page.getByTestId("tip");
+  await page.getByTestId("export").hover();
+  await expect(tip).toHaveText("Export");
+  await expect(tip).toBeVisible();
+  await tip.hover();
+  await page.waitForTimeout(300); // longer than it waits before it goes
+  await expect(tip, "one may read on").toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(tip).toBeHidden();
+  await page.getByRole("heading", { name: "Call Logs" }).hover();
+  await page.getByTestId("export").focus();
+  await page.keyboard.press("Shift+Tab");
+  await expect(tip).toHaveText("Columns");
+  await expect(tip).toBeVisible();
+  await page.keyboard.press("Shift+Tab");
+  await expect(tip, "what one has left").toBeHidden();
+  await page.setViewportSize({ width: 700, height: 500 });
+  await page.getByTestId("live-toggle").hover();
+  await expect(tip).toBeVisible();
+  const [at, over] = [(await tip.boundingBox())!, (await page.getByTestId("live-toggle").boundingBox())!];
+  expect(at.y + at.height <= over.y || at.y >= over.y + over.height, "it does not cover what it is about").toBe(true);
 });

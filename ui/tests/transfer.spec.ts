@@ -41,7 +41,7 @@ test("a transfer nobody took says so, and undo takes it back while it rings", as
   await expect.poll(() => desk.wishes()).toEqual([{ kind: "cancel_transfer", transfer: "t1" }]);
   await desk.push({ asking: ["t1"] });
   await expect(page.getByTestId("live-undo")).toHaveAttribute("aria-disabled", "true");
-  await expect(page.getByTestId("live-undo")).toHaveAttribute("title", "Taking it back…");
+  await expect(page.getByTestId("live-undo")).toHaveAttribute("data-tip", "Taking it back…");
   await desk.push({ asking: [], live: { as_of: office.at, reset: false, changed: [office.recalled], gone: [] } });
   await expect(page.getByTestId("live-state")).toHaveText("Ravi: no answer → back to Mina");
   await expect(page.getByTestId("live-undo")).toHaveCount(0);
@@ -231,7 +231,7 @@ test("a consultation: who is on the line, who waits, and its keys", async ({ des
   await expect.poll(() => desk.wishes()).toEqual([
     { kind: "swap_transfer", transfer: "t7" }, { kind: "complete_transfer", transfer: "t7" }, { kind: "cancel_transfer", transfer: "t7" },
   ]);
-  await expect(page.getByTestId("hang-up")).toHaveAttribute("title", /Priya Nair goes to Ravi Kumar/);
+  await expect(page.getByTestId("hang-up")).toHaveAttribute("data-tip", /Priya Nair goes to Ravi Kumar/);
 
   const swapped = office.consultView("with_caller");
   await desk.push({ phone: swapped.phone, asking: ["t7"], live: { ...swapped.live, reset: true, changed: swapped.live.calls, gone: [] } });
