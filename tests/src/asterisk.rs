@@ -9,7 +9,6 @@ use std::process::ExitStatus;
 
 use anyhow::{Context, Result, ensure};
 use protocol::SipAccount;
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::net::UnixDatagram;
 use tokio::process::{Child, Command};
@@ -216,8 +215,7 @@ fn certify(folder: &Path) -> Result<String> {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()])?;
     std::fs::write(folder.join("certificate.pem"), made.cert.pem())?;
     std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem())?;
-    let pairs: Vec<String> = Sha256::digest(made.cert.der()).iter().map(|byte| format!("{byte:02X}")).collect();
-    Ok(pairs.join(":"))
+    Ok(softphone::Fingerprint::of(made.cert.der()).to_string())
 }
 
 /// Starts it, and waits for the word that it gives to service managers once it is up (sd_notify).

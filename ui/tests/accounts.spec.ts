@@ -64,7 +64,7 @@ test("a call of a plain account is handed to any number, without a note that nob
 
 test("one of several accounts is chosen to call from, and a refused one says what to do", async ({ desk, page }) => {
   await desk.open(office.several());
-  await expect(page.getByTestId("account-down")).toContainText("press Change");
+  await expect(page.getByTestId("account-down")).toContainText("Press Change");
   const from = page.getByTestId("dial-from");
   await expect(from.locator("option")).toHaveText(["From Northwind Desk", "From Shop", "From sip.provider.example"]);
   await from.selectOption({ label: "From Northwind Desk" });
