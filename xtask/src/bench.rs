@@ -22,6 +22,9 @@ enum What {
     Switchboard,
     /// From Go to the INVITE on the wire, beside a bare request to the same API.
     Transfer,
+    /// The phone's engine beside an ideal receiver and baresip, on the same packets in the same minute: PESQ, STOI, delay and
+    /// lost clicks under seeded loss and jitter; CPU, syscalls, memory; registering, ringing, a failed transfer. About 10 minutes.
+    Softphone,
     /// 50 desks that watch 1,000 calls with 50 changes a second.
     Feed,
     /// The call log on a realistic account: pages, searches, filters, sync, beside bare SQL; and how each grows.
@@ -36,6 +39,10 @@ impl Bench {
             What::Office => "office",
             What::Switchboard => "switchboard",
             What::Transfer => "transfer",
+            What::Softphone => {
+                setup::for_scores(false)?;
+                "softphone"
+            }
             What::Feed => "feed",
             What::CallLog => return self.call_log(),
             What::Typing => return self.typing(),

@@ -44,6 +44,9 @@ const RIG: &[&str] = &[
 /// Foreign peers and the browser of the UI tests.
 const PEERS: &[&str] = &["sip-tester", "baresip-core", "chromium"];
 
+/// Reference speech, what its scores are built with, and what counts system calls, for `bench softphone`.
+const SCORES: &[&str] = &["espeak-ng", "python3-venv", "python3-dev", "strace"];
+
 const CARGO_DENY: &str = "0.20.2";
 
 #[derive(Args)]
@@ -66,6 +69,10 @@ impl Setup {
 /// What the demo on a person's own screen needs; `rig` adds the private screen.
 pub fn for_demo(rig: bool, yes: bool) -> Result<()> {
     packages(if rig { &[BUILD, RIG] } else { &[BUILD] }, yes)
+}
+
+pub fn for_scores(yes: bool) -> Result<()> {
+    packages(&[SCORES, PEERS], yes)
 }
 
 pub fn for_tests(yes: bool) -> Result<()> {

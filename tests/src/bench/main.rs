@@ -3,6 +3,7 @@
 mod feed;
 mod figures;
 mod office;
+mod softphone;
 mod switchboard;
 mod transfer;
 mod typing;
@@ -22,6 +23,8 @@ enum What {
     Switchboard,
     /// From Go to the INVITE on the wire, beside a bare request to the same API.
     Transfer,
+    /// The phone's engine: sound, delay and cost, beside an ideal receiver and baresip.
+    Softphone,
     /// 50 desks that watch 1,000 calls with 50 changes a second.
     Feed,
     /// From a key pressed in the search field to the rows on the screen, in the real window.
@@ -40,6 +43,7 @@ async fn main() -> Result<()> {
         What::Office => office::run().await?,
         What::Switchboard => switchboard::run()?,
         What::Transfer => transfer::run().await?,
+        What::Softphone => softphone::run().await?,
         What::Feed => feed::run().await?,
         What::Typing { rows } => typing::run(rows).await?,
         What::Watch { api, tokens } => return feed::watch(&api, &tokens).await,
