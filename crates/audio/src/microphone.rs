@@ -164,8 +164,11 @@ impl Tap {
 
     fn fetch(&mut self) {
         self.fresh.clear();
-        while let Ok(sample) = self.ring.pop() {
-            self.resampler.resample(&[sample], &mut self.fresh);
+        if let Ok(chunk) = self.ring.read_chunk(self.ring.slots()) {
+            let (first, rest) = chunk.as_slices();
+            self.resampler.resample(first, &mut self.fresh);
+            self.resampler.resample(rest, &mut self.fresh);
+            chunk.commit_all();
         }
         if self.waiting.len() + self.fresh.len() > MUCH && self.fresh.len() >= FRAME {
             self.splices += u32::from(stretch::shorten(&mut self.fresh) > 0);
