@@ -17,7 +17,8 @@ const RATES: std::ops::RangeInclusive<u32> = 1000..=768_000;
 
 /// Carries its state from block to block. 20 ms in are exactly 20 ms out whenever both rates allow it.
 pub struct Resampler {
-    /// `phases` filters of `taps` each, newest sample last.
+    /// `phases` filters of `taps` each, newest sample last; or, for a whole ratio up, each tap of all phases side by side, in
+    /// [`LANES`].
     filters: Vec<f32>,
     phases: usize,
     taps: usize,
@@ -31,6 +32,9 @@ pub struct Resampler {
     ppm: i64,
     owed: i64,
 }
+
+/// So many products are computed side by side.
+const LANES: usize = 8;
 
 /// Bendable ones have at least so many positions between two samples: 1/512 of a sample more or less is no click.
 const BEND_PHASES: usize = 512;
@@ -66,8 +70,9 @@ impl Resampler {
         // Room for 100 ms at a time, so that whoever resamples less allocates nothing.
         let mut window = Vec::with_capacity(taps + from as usize / 10);
         window.resize(taps - 1, 0.0);
+        let filters = filters(f64::from(from), f64::from(to), phases, taps);
         Self {
-            filters: filters(f64::from(from), f64::from(to), phases, taps),
+            filters: if is_whole(up, down) { transposed(&filters, taps) } else { filters },
             phases,
             taps,
             window,
@@ -106,11 +111,17 @@ impl Resampler {
 
     fn each(&mut self, input: &[i16], mut take: impl FnMut(i16)) {
         self.window.extend(input.iter().map(|&sample| f32::from(sample)));
+        let whole = is_whole(self.up, self.down);
         for newest in 0..input.len() {
+            if whole {
+                let all = products(&self.filters, &self.window[newest..][..self.taps]);
+                all[..self.up].iter().for_each(|sum| take(nearest(*sum)));
+                continue;
+            }
             while self.position < self.up {
                 let phase = self.position * self.phases / self.up;
                 let filter = &self.filters[phase * self.taps..][..self.taps];
-                take(product(filter, &self.window[newest..][..self.taps]).round() as i16);
+                take(nearest(product(filter, &self.window[newest..][..self.taps])));
                 self.step();
             }
             self.position -= self.up;
@@ -120,9 +131,41 @@ impl Resampler {
     }
 }
 
+/// Whether each sample becomes so many that all are computed at once. One that bends never is: its positions are finer.
+fn is_whole(up: usize, down: usize) -> bool {
+    down == 1 && (2..=LANES).contains(&up)
+}
+
+/// Half to even, as the processor does it by itself: `round` would be a call into the C library.
+fn nearest(sum: f32) -> i16 {
+    // 1.5 × 2²³: what is added to it has no place for a fraction.
+    const WHOLE: f32 = 12_582_912.0;
+    ((sum + WHOLE) - WHOLE) as i16
+}
+
+/// The sums of all phases at one place.
+fn products(taps: &[f32], window: &[f32]) -> [f32; LANES] {
+    let mut sums = [0.0; LANES];
+    for (tap, sample) in taps.chunks_exact(LANES).zip(window) {
+        for lane in 0..LANES {
+            sums[lane] += tap[lane] * sample;
+        }
+    }
+    sums
+}
+
+fn transposed(filters: &[f32], taps: usize) -> Vec<f32> {
+    let mut all = vec![0.0; taps * LANES];
+    for (phase, filter) in filters.chunks_exact(taps).enumerate() {
+        for (tap, value) in filter.iter().enumerate() {
+            all[tap * LANES + phase] = *value;
+        }
+    }
+    all
+}
+
 /// The sum of all products, in eight lanes so that it needs no strict order and the compiler can compute them side by side.
 fn product(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 8;
     let mut lanes = [0.0_f32; LANES];
     let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
     let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(x, y)| x * y).sum();
@@ -131,7 +174,8 @@ fn product(a: &[f32], b: &[f32]) -> f32 {
             lanes[lane] += a[lane] * b[lane];
         }
     }
-    lanes.iter().sum::<f32>() + rest
+    let halves: [f32; LANES / 2] = std::array::from_fn(|i| lanes[i] + lanes[i + LANES / 2]);
+    (halves[0] + halves[2]) + (halves[1] + halves[3]) + rest
 }
 
 /// One row of taps per phase, each row's sum 1 so that no phase hums. Kaiser window, cut-off a little under the
