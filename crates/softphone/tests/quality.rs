@@ -110,8 +110,9 @@ async fn who_loses_packets_on_the_way_to_whom_is_said_at_both_ends() {
     assert!((6..=10).contains(&there) && (6..=10).contains(&here), "{from_ravi:?} {at_mina:?}");
     assert_eq!(from_ravi.words("Mina"), format!("poor: {there} % loss from you to Mina"));
     assert_eq!(at_mina.words("Ravi"), format!("poor: {here} % loss from Ravi to you"));
-    // The same of the whole call.
+    // The same of the whole call. The one between them passes on no BYE.
     ravi.phone.hang_up(out);
+    mina.phone.hang_up(call);
     for (desk, call, way) in [(&mut ravi, out, SoundWay::To), (&mut mina, call, SoundWay::From)] {
         assert_eq!(loss(&said(desk, call).await).1, way);
     }

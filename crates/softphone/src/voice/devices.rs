@@ -4,12 +4,12 @@
 //! back, the system's default is followed, and whatever is there is better than silence.
 
 use std::io;
-use std::sync::mpsc;
+use std::sync::{Weak, mpsc};
 use std::time::Duration;
 
 use audio::{Kind, Microphone, Sound, SoundError, Speaker, Watch};
 use media::{Frame, Processor, SILENCE};
-use tokio::sync::mpsc::{UnboundedSender, WeakUnboundedSender};
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::Order;
 use crate::config::SoundChoice;
@@ -40,7 +40,7 @@ impl Opener {
     pub(super) fn start(
         sound: Sound,
         choice: SoundChoice,
-        voice: WeakUnboundedSender<Order>,
+        voice: Weak<mpsc::Sender<Order>>,
         events: UnboundedSender<PhoneEvent>,
     ) -> io::Result<Self> {
         let (wishes, inbox) = mpsc::channel();
@@ -79,7 +79,7 @@ struct Cupboard {
     /// All that is wanted is open.
     complete: bool,
     trouble: Option<String>,
-    voice: WeakUnboundedSender<Order>,
+    voice: Weak<mpsc::Sender<Order>>,
     events: UnboundedSender<PhoneEvent>,
 }
 

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use media::rtp::{Header, Latch};
@@ -13,10 +12,9 @@ use media::{
     SrtpReceiver, SrtpSender, Stats, Way, level_dbfs, rtcp,
 };
 use protocol::{SoundCause, SoundTrouble, SoundWay};
-use tokio::io::ReadBuf;
-use tokio::net::UdpSocket;
 
 use super::Heard;
+use super::intake::Intake;
 use super::recorder::Recorder;
 use super::source::Source;
 use crate::call::Flow;
@@ -25,12 +23,10 @@ use crate::session::{Agreed, Srtp};
 
 /// "Sound" for [`crate::CallEvent::FirstAudio`], dBFS.
 const AUDIBLE: f32 = -50.0;
-/// Datagrams taken from one socket at a time, so that a flood does not keep the others and the clock waiting.
-const DATAGRAMS_AT_ONCE: usize = 64;
 
 pub(crate) struct Line {
-    rtp: UdpSocket,
-    rtcp: UdpSocket,
+    rtp: Intake,
+    rtcp: Intake,
     streams: Option<Streams>,
     pub(crate) flow: Flow,
     pub(crate) muted: bool,
@@ -84,7 +80,7 @@ pub(crate) struct Ticked {
 
 impl Line {
     /// # Errors
-    /// If the sockets can't be given to the runtime of the voice thread.
+    /// If the sockets can't be prepared for the voice thread.
     pub(crate) fn new(
         sockets: super::Sockets,
         heard: Heard,
@@ -93,8 +89,8 @@ impl Line {
         ringback: Tone,
     ) -> io::Result<Self> {
         Ok(Self {
-            rtp: UdpSocket::from_std(sockets.rtp)?,
-            rtcp: UdpSocket::from_std(sockets.rtcp)?,
+            rtp: Intake::new(sockets.rtp)?,
+            rtcp: Intake::new(sockets.rtcp)?,
             streams: None,
             flow: Flow::default(),
             muted: false,
@@ -111,9 +107,9 @@ impl Line {
     /// Sends and hears by other sockets from now on.
     ///
     /// # Errors
-    /// If they can't be given to the runtime of the voice thread; the old ones stay.
+    /// If they can't be prepared for the voice thread; the old ones stay.
     pub(crate) fn move_to(&mut self, sockets: super::Sockets) -> io::Result<()> {
-        (self.rtp, self.rtcp) = (UdpSocket::from_std(sockets.rtp)?, UdpSocket::from_std(sockets.rtcp)?);
+        (self.rtp, self.rtcp) = (Intake::new(sockets.rtp)?, Intake::new(sockets.rtcp)?);
         Ok(())
     }
 
@@ -154,60 +150,21 @@ impl Line {
         self.streams.as_mut().map(|s| s.receiver.digits()).into_iter().flatten()
     }
 
-    /// Takes all that has arrived. Ready if there may be more.
-    pub(crate) fn poll_receive(&mut self, now: Duration, context: &mut Context<'_>) -> Poll<()> {
-        let mut space = [0_u8; 2048];
-        for _ in 0..DATAGRAMS_AT_ONCE {
-            let mut buffer = ReadBuf::new(&mut space);
-            match self.rtp.poll_recv_from(context, &mut buffer) {
-                Poll::Ready(Ok(from)) => self.datagram(now, from, buffer.filled()),
-                // An ICMP "port unreachable" of something we sent: the far end may still come up.
-                Poll::Ready(Err(_)) => {}
-                Poll::Pending => return self.poll_receive_rtcp(now, context),
+    /// Takes the far end's reports.
+    pub(crate) fn take_reports(&mut self, now: Duration) {
+        let Self { rtcp, streams, heard, .. } = self;
+        rtcp.waiting(now, |at, from, bytes| {
+            if streams.as_mut().is_some_and(|streams| streams.take_report(at, from, bytes)) {
+                heard.note();
             }
-        }
-        Poll::Ready(())
-    }
-
-    fn poll_receive_rtcp(&mut self, now: Duration, context: &mut Context<'_>) -> Poll<()> {
-        let mut space = [0_u8; 2048];
-        for _ in 0..DATAGRAMS_AT_ONCE {
-            let mut buffer = ReadBuf::new(&mut space);
-            match self.rtcp.poll_recv_from(context, &mut buffer) {
-                Poll::Ready(Ok(from)) => self.report(now, from, buffer.filled()),
-                Poll::Ready(Err(_)) => {}
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        Poll::Ready(())
-    }
-
-    fn datagram(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) {
-        let Some(streams) = &mut self.streams else { return };
-        if rtcp::is_rtcp(bytes) {
-            if streams.agreed.rtcp_mux {
-                self.report(now, from, bytes);
-            }
-        } else if streams.packet(now, from, bytes) {
-            self.heard.note();
-        }
-    }
-
-    fn report(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) {
-        let Some(streams) = &mut self.streams else { return };
-        if streams.latch.accepts_report(from, streams.agreed.remote_rtcp, rtcp::writer(bytes)) {
-            let Some(bytes) = opened(&mut streams.srtp, bytes, SrtpReceiver::rtcp) else { return };
-            self.heard.note();
-            // Rubbish is not worth a word.
-            let _rubbish = rtcp::read(now, &bytes, &mut streams.sender, &mut streams.receiver);
-            streams.meter.report_arrived(now, &bytes, streams.agreed.codec.rtp_clock());
-        }
+        });
     }
 
     /// 20 ms: fills `heard` (what the person hears of this call), and sends what is said.
     pub(crate) fn tick(&mut self, now: Duration, microphone: Option<&Frame>, heard: &mut Frame) -> Ticked {
         let mut ticked = Ticked::default();
         *heard = SILENCE;
+        self.take_waiting(now);
         if let Some(streams) = &mut self.streams {
             streams.receiver.frame(now, heard);
             if !self.flow.hear {
@@ -226,6 +183,15 @@ impl Line {
         }
         ticked.quality = self.report_if_due(now);
         ticked
+    }
+
+    fn take_waiting(&mut self, now: Duration) {
+        let Self { rtp, streams, heard, .. } = self;
+        rtp.waiting(now, |at, from, bytes| {
+            if streams.as_mut().is_some_and(|streams| streams.datagram(at, from, bytes)) {
+                heard.note();
+            }
+        });
     }
 
     fn has_early_media(&self) -> bool {
@@ -250,8 +216,7 @@ impl Line {
                 streams.meter.sent(&header);
             }
             if let Some(packet) = closed(&mut streams.srtp, packet, SrtpSender::rtp) {
-                // A full socket buffer loses this packet, as the network may.
-                let _lost = self.rtp.try_send_to(&packet, to);
+                self.rtp.send(&packet, to);
             }
             next = streams.sender.rest();
         }
@@ -266,10 +231,10 @@ impl Line {
         let mut report = Vec::with_capacity(256);
         rtcp::report(now, &self.cname, &streams.sender, &mut streams.receiver, &mut report);
         if let Some(report) = closed(&mut streams.srtp, &report, SrtpSender::rtcp) {
-            let _lost = match streams.agreed.rtcp_mux {
-                true => self.rtp.try_send_to(&report, streams.rtp_destination()),
-                false => self.rtcp.try_send_to(&report, streams.agreed.remote_rtcp),
-            };
+            match streams.agreed.rtcp_mux {
+                true => self.rtp.send(&report, streams.rtp_destination()),
+                false => self.rtcp.send(&report, streams.agreed.remote_rtcp),
+            }
         }
         self.quality_lately()
     }
@@ -354,7 +319,25 @@ impl Streams {
         self.srtp = new.as_ref().map(|keys| Guard::new(before, keys));
     }
 
-    /// Whether it was the far end's.
+    /// What came to the RTP port; whether it was the far end's.
+    fn datagram(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) -> bool {
+        match rtcp::is_rtcp(bytes) {
+            true => self.agreed.rtcp_mux && self.take_report(now, from, bytes),
+            false => self.packet(now, from, bytes),
+        }
+    }
+
+    fn take_report(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) -> bool {
+        if !self.latch.accepts_report(from, self.agreed.remote_rtcp, rtcp::writer(bytes)) {
+            return false;
+        }
+        let Some(bytes) = opened(&mut self.srtp, bytes, SrtpReceiver::rtcp) else { return false };
+        // Rubbish is not worth a word.
+        let _rubbish = rtcp::read(now, &bytes, &mut self.sender, &mut self.receiver);
+        self.meter.report_arrived(now, &bytes, self.agreed.codec.rtp_clock());
+        true
+    }
+
     fn packet(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) -> bool {
         if !self.latch.expects(now, from) {
             return false;

@@ -1,30 +1,28 @@
 //! All sound of a phone, on one thread of its own: a busy runtime elsewhere must not make a call stutter.
 //!
-//! The thread waits for three things: the next 20 ms, a datagram (taken at once, so that jitter is measured and not
-//! made), and an order of the owner.
+//! The thread waits for two things: the next 20 ms, and an order of the owner. Datagrams are taken when the 20 ms are due;
+//! when each came, the kernel knows.
 
 mod devices;
+mod intake;
 mod line;
 mod recorder;
 mod ringing;
 mod source;
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use audio::Kind;
 use media::{FRAME_TIME, Frame, SILENCE, level_dbfs, mix};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::call::Flow;
 use crate::config::SoundChoice;
@@ -42,12 +40,12 @@ const HOPELESSLY_LATE: Duration = Duration::from_millis(200);
 
 /// Level meters ten times a second.
 const TICKS_PER_LEVEL: u64 = 5;
-/// Lost devices are noticed within 100 ms.
+/// Lost devices are noticed, and reports of the far end read, within 100 ms.
 const TICKS_PER_LOOK: u64 = 5;
 
 /// The owner's side of the voice thread.
 pub(crate) struct Voice {
-    orders: mpsc::UnboundedSender<Order>,
+    orders: Arc<Sender<Order>>,
     thread: JoinHandle<()>,
 }
 
@@ -162,21 +160,20 @@ pub(crate) struct Files {
 impl Voice {
     /// # Errors
     /// If the thread can't be started.
-    pub(crate) fn start(gear: Gear, events: mpsc::UnboundedSender<PhoneEvent>) -> io::Result<Self> {
-        let (orders, inbox) = mpsc::unbounded_channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    pub(crate) fn start(gear: Gear, events: UnboundedSender<PhoneEvent>) -> io::Result<Self> {
+        let (orders, inbox) = channel();
+        let orders = Arc::new(orders);
         let desk = match gear {
             Gear::Files(files) => Desk::Files { files, recordings: 0 },
             Gear::Devices { sound, choice } => {
                 let devices = Devices::new(&choice);
-                let opener = Opener::start(sound, choice, orders.downgrade(), events.clone())?;
+                let opener = Opener::start(sound, choice, Arc::downgrade(&orders), events.clone())?;
                 Desk::Devices { devices: Box::new(devices), opener, wanted: false }
             }
         };
-        let thread = std::thread::Builder::new().name("voice".to_owned()).spawn(move || {
-            let studio = Studio::new(desk, events);
-            runtime.block_on(studio.run(inbox));
-        })?;
+        let thread = std::thread::Builder::new()
+            .name("voice".to_owned())
+            .spawn(move || Studio::new(desk, events).run(&inbox))?;
         Ok(Self { orders, thread })
     }
 
@@ -199,7 +196,7 @@ struct Studio {
     lines: BTreeMap<CallKey, Line>,
     desk: Desk,
     ringback: Arc<[i16]>,
-    events: mpsc::UnboundedSender<PhoneEvent>,
+    events: UnboundedSender<PhoneEvent>,
     epoch: Instant,
     ticks: u64,
 }
@@ -211,49 +208,33 @@ enum Desk {
 }
 
 impl Studio {
-    fn new(desk: Desk, events: mpsc::UnboundedSender<PhoneEvent>) -> Self {
+    fn new(desk: Desk, events: UnboundedSender<PhoneEvent>) -> Self {
         let ringback = media::tones::ringback().into();
         Self { lines: BTreeMap::new(), desk, ringback, events, epoch: Instant::now(), ticks: 0 }
     }
 
-    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
-        let mut due = Instant::now() + FRAME_TIME;
-        let mut timer = pin!(sleep_until(due));
+    fn run(mut self, inbox: &Receiver<Order>) {
+        let mut due = Instant::now();
         loop {
             let idle = self.lines.is_empty();
-            tokio::select! {
-                biased;
-                () = timer.as_mut(), if !idle => {
-                    self.tick();
-                    due += FRAME_TIME;
-                    let now = Instant::now();
-                    if now > due + HOPELESSLY_LATE {
-                        due = now + FRAME_TIME;
-                    }
-                    timer.as_mut().reset(due);
-                }
-                order = inbox.recv() => {
-                    let Some(order) = order else { break };
-                    self.obey(order);
-                    if idle {
-                        due = Instant::now() + FRAME_TIME;
-                        timer.as_mut().reset(due);
-                    }
-                }
-                () = self.receive(), if !idle => {}
+            let left = due.saturating_duration_since(Instant::now());
+            // The clock comes first, however many orders there are.
+            if !idle && left.is_zero() {
+                self.tick();
+                due = next_due(due);
+                continue;
+            }
+            // Without a call there is nothing to be in time for.
+            let order = if idle { inbox.recv().map_err(RecvTimeoutError::from) } else { inbox.recv_timeout(left) };
+            match order {
+                Ok(order) => self.obey(order),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if idle {
+                due = Instant::now() + FRAME_TIME;
             }
         }
-    }
-
-    /// Takes datagrams as they come; returns only to let the clock have its turn in a flood.
-    async fn receive(&mut self) {
-        poll_fn(|context| {
-            let now = self.epoch.elapsed();
-            let polls = self.lines.values_mut().map(|line| line.poll_receive(now, context));
-            // Every line must be polled, or it would not wake us.
-            if polls.filter(Poll::is_ready).count() > 0 { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
     }
 
     fn tick(&mut self) {
@@ -261,8 +242,12 @@ impl Studio {
         let said = self.desk.listen();
         let mut speaker = SILENCE;
         let mut heard: Frame = SILENCE;
+        let look = self.ticks.is_multiple_of(TICKS_PER_LOOK);
         for (call, line) in &mut self.lines {
             let call = *call;
+            if look {
+                line.take_reports(now);
+            }
             let tell = |event| {
                 let _nobody_listens = self.events.send(PhoneEvent::Call { call, event });
             };
@@ -380,6 +365,12 @@ impl Studio {
         }
         self.tell(call, CallEvent::Ended(ended));
     }
+}
+
+/// When the 20 ms after those of `due` are due.
+fn next_due(due: Instant) -> Instant {
+    let (next, now) = (due + FRAME_TIME, Instant::now());
+    if now > next + HOPELESSLY_LATE { now + FRAME_TIME } else { next }
 }
 
 impl Desk {
