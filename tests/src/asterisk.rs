@@ -24,6 +24,8 @@ const DESKS: &[(&str, &str, &str)] = &[
     ("203", "Mina Park", ""),
     ("204", "Lena Fischer", ""),
     ("205", "Omar Haddad", ",strict"),
+    ("206", "Sam Adams", ",sdes"),
+    ("207", "Alex Brandt", ",sdes"),
     ("209", "Maya Direct", ",direct"),
 ];
 

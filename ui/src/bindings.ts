@@ -803,6 +803,8 @@ export type RingView = {
 	since: Timestamp,
 	/**  Answer was pressed; waiting for the exchange. */
 	answering: boolean,
+	/**  Once answered, signalling and sound are encrypted as far as [`PhoneCall::secured`] says. */
+	secured: boolean,
 };
 
 /**  What a user may do at all. The details are in `switchboard::permission`. */
@@ -888,6 +890,7 @@ export type SipAccountSettings = {
 	/**  `host`, `host:port`; empty: the address's host. */
 	registrar: string,
 	transport: SipTransport,
+	encryption?: SipEncryption,
 	/**  `host`, `host:port`; empty: none. */
 	outbound_proxy: string,
 	/**  In the order of preference. */
@@ -902,6 +905,11 @@ export type SipAccountSettings = {
 };
 
 export type SipCodec = "opus" | "g722" | "pcma" | "pcmu";
+
+/**  Whether sound is encrypted. Over UDP and TCP it never is: keys go over TLS alone. */
+export type SipEncryption = "off" | "when_possible" | 
+/**  A call that can't be encrypted is refused. */
+"required";
 
 export type SipTransport = 
 /**  What the server's DNS records ask for (RFC 3263), or UDP. */

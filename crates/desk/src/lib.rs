@@ -34,7 +34,7 @@ mod view;
 
 pub use accounts::{
     Ability, AccountColour, AccountKey, AccountView, AccountsView, Has, MessagesView, RingTone, SipAccountSettings,
-    SipCodec, SipTransport, WatchedLine, WatchedState, WatchedView,
+    SipCodec, SipEncryption, SipTransport, WatchedLine, WatchedState, WatchedView,
 };
 pub use address::{Address, BadAddress};
 pub use call_log::{Format, QUALITY_STEPS, TALK_STEPS_MS};

@@ -28,6 +28,7 @@ impl Owner {
             since: self.clock.now(),
             // One that answers itself is only shown until it has.
             answering: call.answers_itself,
+            secured: call.secured,
         });
         if let (State::In(session), LineNo::EXCHANGE) = (&self.state, line)
             && !matches!(self.view.link.control, LinkState::Up)

@@ -241,6 +241,8 @@ pub struct RingView {
     pub since: Timestamp,
     /// Answer was pressed; waiting for the exchange.
     pub answering: bool,
+    /// Once answered, signalling and sound are encrypted as far as [`PhoneCall::secured`] says.
+    pub secured: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]

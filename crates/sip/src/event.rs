@@ -225,8 +225,8 @@ pub enum EndedBy {
 pub enum RegistrationState {
     /// A REGISTER is on its way, first time or after a failure.
     Registering,
-    /// Good for `expires` seconds; refreshed by itself.
-    Registered { expires: u32 },
+    /// Good for `expires` seconds; refreshed by itself. `secure`: over TLS, and calls through it go the same way.
+    Registered { expires: u32, secure: bool },
     /// The registrar refused (wrong password: 401/403) or could not be reached (408/503); tried again in
     /// `retry_in_seconds`. With `None` only if asked by [`crate::Endpoint::refresh`], or when the network changes: the
     /// password is wrong. `why` tells more of a 503 if no connection came about.

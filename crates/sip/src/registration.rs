@@ -431,7 +431,8 @@ impl Client {
         let refresh_at = io.timer(refresh, Timer::Registration(self.key));
         let keep_alive_at = io.timer(KEEP_ALIVE, Timer::Registration(self.key));
         self.state = State::Registered { refresh_at, keep_alive_at };
-        self.tell(io, RegistrationState::Registered { expires });
+        let secure = self.flow.is_some_and(|flow| flow.transport == Transport::Tls);
+        self.tell(io, RegistrationState::Registered { expires, secure });
     }
 
     /// The lifetime that the registrar gave our Contact, seconds.

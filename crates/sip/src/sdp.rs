@@ -2,7 +2,7 @@
 
 mod crypto;
 
-pub use crypto::{Crypto, Protection, SrtpKeys, Suite};
+pub use crypto::{Crypto, Protection, SrtpKeys, Suite, TheirKey};
 
 use std::{
     fmt::Write,
@@ -360,6 +360,27 @@ pub fn answer(offer: &Session, local: &LocalMedia) -> Result<(String, Negotiated
         }
     }
     Ok((text, agreed))
+}
+
+/// As [`answer`], of the first or a later offer in a session. Whoever comes with another key than before, or after a time
+/// in the clear, counts our packets from zero: with the old key they would count wrong, or we would encrypt two packets alike
+/// (RFC 3711 sections 3.3.1 and 9.1). They get a new one of ours, which `local` keeps.
+///
+/// # Errors
+/// As [`answer`]; then nothing has changed.
+pub fn answer_anew(
+    offer: &Session,
+    local: &mut LocalMedia,
+    before: &mut TheirKey,
+) -> Result<(String, Negotiated), SdpError> {
+    let (mut text, mut negotiated) = answer(offer, local)?;
+    if before.is_replaced_by(negotiated.srtp.as_ref()) {
+        local.protection = local.protection.renewed();
+        (text, negotiated) = answer(offer, local)?;
+    }
+    before.learn(negotiated.srtp.as_ref());
+    local.protection.answered(negotiated.srtp.as_ref());
+    Ok((text, negotiated))
 }
 
 /// Which audio of an offer is answered, and with which keys.

@@ -151,6 +151,26 @@ fn both_sides_agree_on_keys() {
     }
 }
 
+/// Two packets of ours must never be encrypted alike, and a new far end must count them right.
+#[test]
+fn another_key_or_one_after_a_time_in_the_clear_is_answered_with_another_of_ours() {
+    let (mut ours, mut before) = (secure(Protection::Possible), TheirKey::default());
+    let (first, second) = (secure(Protection::Possible), secure(Protection::Possible));
+    let mut sends = |theirs: &LocalMedia| {
+        let offer = Session::parse(&offer(theirs)).unwrap();
+        answer_anew(&offer, &mut ours, &mut before).unwrap().1.srtp.map(|srtp| srtp.send.key)
+    };
+    let key = sends(&first);
+    assert!(key.is_some());
+    assert_eq!(sends(&first), key, "the same key goes on");
+    let renewed = sends(&second);
+    assert!(renewed.is_some() && renewed != key);
+    assert_eq!(sends(&local()), None);
+    let again = sends(&second);
+    assert!(again.is_some() && again != renewed && again != key);
+    assert_eq!(sends(&second), again);
+}
+
 #[test]
 fn whoever_knows_no_keys_is_spoken_to_in_the_clear_unless_that_is_forbidden() {
     let offered = Session::parse(&offer(&secure(Protection::Possible))).unwrap();

@@ -133,7 +133,7 @@ async fn cabled() -> (Peer, Peer, Cable, sip::Invite) {
     invite.to = asked.contacts[0].uri.clone();
     invite.via_flow = Some(asked.flow);
     exchange.endpoint.accept_register(asked.request, asked.contacts);
-    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 60 });
+    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 60, secure: false });
     (exchange, phone, cable, invite)
 }
 

@@ -96,7 +96,7 @@ async fn a_connection_over_which_nobody_signs_in_is_closed_and_one_of_a_phone_st
     let asked = exchange.register_request().await;
     exchange.endpoint.accept_register(asked.request, asked.contacts);
     assert_eq!(phone.registration_state().await, RegistrationState::Registering);
-    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 60 });
+    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 60, secure: false });
 
     let mut stranger = TcpStream::connect(exchange.addr()).await.unwrap();
     let begun = Instant::now();

@@ -28,7 +28,10 @@ async fn the_right_password_registers_and_unregisters() {
         let asked = grant(&mut exchange, 60).await;
         assert_eq!((asked.user.as_str(), asked.auth_user.as_str(), asked.contacts.len()), ("ravi", "ravi-desk", 1));
         assert_eq!(phone.registration_state().await, RegistrationState::Registering);
-        assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 60 });
+        assert_eq!(
+            phone.registration_state().await,
+            RegistrationState::Registered { expires: 60, secure: transport == Transport::Tls }
+        );
         phone.endpoint.unregister(key);
         assert_eq!(grant(&mut exchange, 0).await.contacts[0].expires, 0);
         assert_eq!(phone.registration_state().await, RegistrationState::Unregistered);
@@ -53,10 +56,10 @@ async fn a_registration_is_refreshed_before_it_ends() {
     let _ = phone.endpoint.register(phone.registration(&exchange, "right"));
     grant(&mut exchange, 2).await;
     assert_eq!(phone.registration_state().await, RegistrationState::Registering);
-    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 2 });
+    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 2, secure: false });
     // The refresh is challenged and answered inside.
     grant(&mut exchange, 30).await;
-    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 30 });
+    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 30, secure: false });
 }
 
 #[tokio::test]
@@ -69,7 +72,7 @@ async fn too_brief_an_interval_is_corrected() {
     assert_eq!(again.contacts[0].expires, 300);
     exchange.endpoint.accept_register(again.request, again.contacts);
     assert_eq!(phone.registration_state().await, RegistrationState::Registering);
-    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 300 });
+    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 300, secure: false });
 }
 
 #[tokio::test]
@@ -109,7 +112,10 @@ async fn the_exchange_calls_over_the_flow_of_the_registration() {
         let asked = grant(&mut exchange, 60).await;
         assert_eq!(asked.flow.transport, transport);
         assert_eq!(phone.registration_state().await, RegistrationState::Registering);
-        assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 60 });
+        assert_eq!(
+            phone.registration_state().await,
+            RegistrationState::Registered { expires: 60, secure: transport == Transport::Tls }
+        );
         let mut invite = exchange.invite(&phone);
         invite.to = "sip:ravi@192.0.2.77:9".parse().unwrap();
         invite.via_flow = Some(asked.flow);
@@ -130,7 +136,7 @@ async fn a_registrar_that_goes_away_is_noticed_over_tcp() {
     let _ = phone.endpoint.register(phone.registration(&exchange, "right"));
     grant(&mut exchange, 3600).await;
     assert_eq!(phone.registration_state().await, RegistrationState::Registering);
-    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 3600 });
+    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 3600, secure: false });
     exchange.endpoint.shut_down().await;
     assert!(matches!(phone.registration_state().await, RegistrationState::Failed { status: 503, .. }));
 }

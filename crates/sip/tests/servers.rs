@@ -94,7 +94,11 @@ async fn a_registration_and_its_calls_go_to_the_server_that_answers() {
         let register = alive.register_request().await;
         alive.endpoint.accept_register(register.request, register.contacts);
         assert_eq!(phone.registration_state().await, RegistrationState::Registering);
-        assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 60 }, "no failure told");
+        assert_eq!(
+            phone.registration_state().await,
+            RegistrationState::Registered { expires: 60, secure: false },
+            "no failure told"
+        );
         let before = asked.load(Ordering::Relaxed);
         assert!(before > 0, "it was asked first");
 

@@ -99,7 +99,7 @@ async fn calls_come_over_the_connection_that_the_phone_keeps() {
     let granted = asked.contacts.iter().map(|c| ContactBinding { uri: c.uri.clone(), expires: 60 }).collect();
     exchange.endpoint.accept_register(asked.request, granted);
     assert_eq!(phone.registration_state().await, RegistrationState::Registering);
-    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 60 });
+    assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 60, secure: true });
 
     let mut invite = exchange.invite(&exchange);
     invite.to = contact;

@@ -26,6 +26,8 @@ pub struct IncomingCall {
     pub forwarded: Option<Recalled>,
     /// It asks to be answered by itself and may: that has been done.
     pub answers_itself: bool,
+    /// Once answered, its signalling and sound are encrypted to the other end of this hop.
+    pub secured: bool,
 }
 
 /// Which ring tone, and which words on the ring card.
@@ -67,6 +69,7 @@ impl IncomingCall {
             back: headers.diversion.as_ref().filter(|_| kind == RingKind::Recall).map(recalled),
             forwarded: headers.diversion.as_ref().filter(|_| kind != RingKind::Recall).map(recalled),
             answers_itself: false,
+            secured: false,
         }
     }
 }

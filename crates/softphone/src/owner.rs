@@ -238,6 +238,10 @@ impl Owner {
         if !std::mem::replace(&mut self.is_registered, is_registered) && is_registered {
             self.watch_again();
         }
+        // Which transport it is may have been for the registrar to say (RFC 3263).
+        if let (sip::RegistrationState::Registered { secure, .. }, Some(account)) = (state, &mut self.account) {
+            account.secure = *secure;
+        }
         let registrar = self.account.as_ref().map(|a| a.registrar.host.to_string()).unwrap_or_default();
         self.tell(PhoneEvent::Registration(match state {
             sip::RegistrationState::Registering => RegistrationState::Registering,

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use media::{Codec, SrtpKey, SrtpSuite};
-use sip::sdp::{self, CodecLine, Crypto, Direction, LocalMedia, Negotiated, Protection, SdpError, SrtpKeys};
+use sip::sdp::{self, CodecLine, Crypto, Direction, LocalMedia, Negotiated, Protection, SdpError, SrtpKeys, TheirKey};
 
 /// Payload type that we offer for Opus; any dynamic one would do.
 const OPUS: u8 = 111;
@@ -41,8 +41,7 @@ pub(crate) struct Srtp {
 #[derive(Debug)]
 pub(crate) struct Session {
     local: LocalMedia,
-    /// The key of their last offer.
-    theirs: Option<Crypto>,
+    theirs: TheirKey,
 }
 
 impl Session {
@@ -62,7 +61,7 @@ impl Session {
                 version: 0,
                 protection,
             },
-            theirs: None,
+            theirs: TheirKey::default(),
         }
     }
 
@@ -82,8 +81,9 @@ impl Session {
     }
 
     /// Reads the answer to the last [`Self::offer`].
-    pub(crate) fn accept(&self, answer: &str) -> Result<Agreed, SdpError> {
+    pub(crate) fn accept(&mut self, answer: &str) -> Result<Agreed, SdpError> {
         let negotiated = sdp::accept_answer(&self.local, &sdp::Session::parse(answer)?)?;
+        self.theirs.learn(negotiated.srtp.as_ref());
         let ours = self.local.codecs.iter().filter_map(known);
         agreed(&negotiated, ours.collect(), self.local.telephone_event)
     }
@@ -91,15 +91,7 @@ impl Session {
     pub(crate) fn answer(&mut self, offer: &str, hold: bool) -> Result<(String, Agreed), SdpError> {
         let offer = sdp::Session::parse(offer)?;
         self.next(hold);
-        let (mut text, mut negotiated) = sdp::answer(&offer, &self.local)?;
-        let theirs = negotiated.srtp.as_ref().map(|srtp| srtp.receive.clone());
-        if self.theirs.is_some() && theirs != self.theirs {
-            // A new far end counts our packets from zero: with the old key it would count wrong (RFC 3711 section 3.3.1).
-            self.local.protection = self.local.protection.renewed();
-            (text, negotiated) = sdp::answer(&offer, &self.local)?;
-        }
-        self.theirs = theirs;
-        self.local.protection.answered(negotiated.srtp.as_ref());
+        let (text, negotiated) = sdp::answer_anew(&offer, &mut self.local, &mut self.theirs)?;
         // The answer repeats the payload types of the offer, so that both directions use the same.
         Ok((text, agreed(&negotiated, Vec::new(), negotiated.telephone_event)?))
     }

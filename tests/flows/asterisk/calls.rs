@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use flows::asterisk::with_asterisk;
+use flows::phone::Phone;
 
 use super::{answering, goodbye, hears, held_by, resumed_by, talk};
 
@@ -39,6 +40,33 @@ async fn asterisk_has_our_phones_by_tls() -> Result<()> {
         talk(&mut ravi, &tom, "202").await?;
         tokio::try_join!(hears(&ravi, "tom"), hears(&tom, "ravi"))?;
         goodbye(&mut ravi, &tom).await
+    })
+    .await
+}
+
+/// Keys by SDES to desks that have nothing in the clear, also through hold, and to one in the clear behind the same Asterisk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asterisk_has_our_sound_encrypted() -> Result<()> {
+    with_asterisk(async |office| {
+        let fingerprint = office.fingerprint.clone();
+        let pinned = ["--transport", "tls", "--tls-fingerprint", &fingerprint, "--encryption", "required"];
+        let mut ravi = office.phone_at(office.tls, "206", "ravi", &pinned).await?;
+        let tom = office.phone_at(office.tls, "207", "tom", &[&pinned[..], &["--auto-answer=100"]].concat()).await?;
+        let mina = answering(office, "203", "mina").await?;
+        talk(&mut ravi, &tom, "207").await?;
+        let secured = |phone: &Phone| phone.program.all().iter().any(|line| line["secured"] == true);
+        ensure!(secured(&ravi) && secured(&tom), "the lock is missing");
+        tokio::try_join!(hears(&ravi, "tom"), hears(&tom, "ravi"))?;
+        ravi.say("hold").await?;
+        ravi.program.next("held", held_by("us")).await?;
+        ravi.say("resume").await?;
+        ravi.program.next("back", resumed_by("us")).await?;
+        tokio::try_join!(hears(&ravi, "tom"), hears(&tom, "ravi"))?;
+        goodbye(&mut ravi, &tom).await?;
+        talk(&mut ravi, &mina, "203").await?;
+        tokio::try_join!(hears(&ravi, "mina"), hears(&mina, "ravi"))?;
+        ensure!(!secured(&mina), "its own way is in the clear");
+        goodbye(&mut ravi, &mina).await
     })
     .await
 }

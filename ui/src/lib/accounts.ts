@@ -1,5 +1,5 @@
 // Plain SIP accounts, and the exchange's beside them: which is meant, and what it is called.
-import type { AccountColour, AccountKey, AccountView, RingTone, SessionView, SipAccountSettings, SipCodec, SipTransport, View, WatchedState } from "../bindings";
+import type { AccountColour, AccountKey, AccountView, RingTone, SessionView, SipAccountSettings, SipCodec, SipEncryption, SipTransport, View, WatchedState } from "../bindings";
 import type { Mood, Said } from "./words";
 
 /** Signed in at an exchange, or `null`: then there are plain accounts only. */
@@ -27,12 +27,15 @@ export const transports: { transport: SipTransport; name: string }[] = [
   { transport: "auto", name: "As the server asks for" }, { transport: "udp", name: "UDP" },
   { transport: "tcp", name: "TCP" }, { transport: "tls", name: "TLS (encrypted)" },
 ];
+export const encryptions: { encryption: SipEncryption; name: string }[] = [
+  { encryption: "when_possible", name: "When possible" }, { encryption: "required", name: "Required: no call in the clear" }, { encryption: "off", name: "Off" },
+];
 export const codecs: { codec: SipCodec; name: string }[] = [
   { codec: "opus", name: "Opus" }, { codec: "g722", name: "G.722" }, { codec: "pcma", name: "G.711 A-law" }, { codec: "pcmu", name: "G.711 µ-law" },
 ];
 
 export const blank: SipAccountSettings = {
-  key: "", address: "", display: "", name: "", colour: "blue", tone: "bell", auth_user: "", registrar: "", transport: "auto",
+  key: "", address: "", display: "", name: "", colour: "blue", tone: "bell", auth_user: "", registrar: "", transport: "auto", encryption: "when_possible",
   outbound_proxy: "", codecs: codecs.map(({ codec }) => codec), mailbox: "", fingerprint: "", watched: [], follow_outside: false,
 };
 
@@ -62,4 +65,17 @@ export function messageWords({ messages }: AccountView): string | null {
   if (!messages?.waiting) return null;
   const count = messages.new ?? 0;
   return count > 0 ? `${count} new ${count === 1 ? "message" : "messages"}` : "Messages wait";
+}
+
+/** What a choice of encryption comes to with the chosen transport: keys go over TLS alone. */
+export function encryptionWords({ encryption = "when_possible", transport }: SipAccountSettings): string {
+  const clear = transport === "udp" || transport === "tcp";
+  switch (encryption) {
+    case "off":
+      return "Sound is never encrypted.";
+    case "when_possible":
+      return clear ? "Not over this transport: choose TLS." : "Over TLS, with whoever can. A lock shows it.";
+    case "required":
+      return clear ? "No call is possible over this transport: choose TLS." : "Calls that cannot be encrypted are refused.";
+  }
 }

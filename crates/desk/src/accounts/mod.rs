@@ -24,7 +24,9 @@ pub(crate) use journal::{Journal, close_journal};
 pub(crate) use line::LineHappening;
 pub(crate) use rows::{is_own, is_own_id};
 use settings::BadAccount;
-pub use settings::{AccountColour, AccountKey, RingTone, SipAccountSettings, SipCodec, SipTransport, WatchedLine};
+pub use settings::{
+    AccountColour, AccountKey, RingTone, SipAccountSettings, SipCodec, SipEncryption, SipTransport, WatchedLine,
+};
 pub use view::*;
 
 /// More accounts than anybody has; each has sockets and threads of its own.

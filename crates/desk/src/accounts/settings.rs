@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
-use softphone::{Account, Codec, PhoneConfig, Secret, Sound, Transport, Trust};
+use softphone::{Account, Codec, Encryption, PhoneConfig, Secret, Sound, Transport, Trust};
 use specta::Type;
 
 use crate::phone::local_address;
@@ -31,6 +31,8 @@ pub struct SipAccountSettings {
     /// `host`, `host:port`; empty: the address's host.
     pub registrar: String,
     pub transport: SipTransport,
+    #[serde(default)]
+    pub encryption: SipEncryption,
     /// `host`, `host:port`; empty: none.
     pub outbound_proxy: String,
     /// In the order of preference.
@@ -64,6 +66,17 @@ pub enum AccountColour {
     Olive,
     Rust,
     Slate,
+}
+
+/// Whether sound is encrypted. Over UDP and TCP it never is: keys go over TLS alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum SipEncryption {
+    Off,
+    #[default]
+    WhenPossible,
+    /// A call that can't be encrypted is refused.
+    Required,
 }
 
 /// How calls from outside ring.
@@ -114,6 +127,7 @@ impl Default for SipAccountSettings {
             auth_user: String::new(),
             registrar: String::new(),
             transport: SipTransport::default(),
+            encryption: SipEncryption::default(),
             outbound_proxy: String::new(),
             codecs: ALL_CODECS.to_vec(),
             mailbox: String::new(),
@@ -230,9 +244,14 @@ impl SipAccountSettings {
         };
         let trust = self.fingerprint.parse().map_or(Trust::System, Trust::Pinned);
         let codecs = self.codecs.iter().map(|codec| codec.of_phone()).collect();
+        let encryption = match self.encryption {
+            SipEncryption::Off => Encryption::Off,
+            SipEncryption::WhenPossible => Encryption::WhenPossible,
+            SipEncryption::Required => Encryption::Required,
+        };
         let follows_outside = self.follow_outside;
         let config = PhoneConfig::new(listen);
-        PhoneConfig { transport, trust, account: Some(account), codecs, sound, follows_outside, ..config }
+        PhoneConfig { transport, encryption, trust, account: Some(account), codecs, sound, follows_outside, ..config }
     }
 }
 
@@ -360,6 +379,7 @@ mod tests {
         let account = SipAccountSettings {
             registrar: "127.0.0.1:5070".into(),
             transport: SipTransport::Tcp,
+            encryption: SipEncryption::Required,
             codecs: vec![SipCodec::G722],
             auth_user: "ana-7".into(),
             ..account("ana@example.com")
@@ -367,6 +387,7 @@ mod tests {
         let phone = account.phone("pw".into(), Sound::SILENT).await;
         assert_eq!(phone.listen.ip(), Ipv4Addr::LOCALHOST);
         assert_eq!((phone.transport, phone.codecs), (Transport::Tcp, vec![Codec::G722]));
+        assert_eq!(phone.encryption, Encryption::Required);
         assert!(matches!(phone.trust, Trust::System));
         let account = phone.account.unwrap();
         assert_eq!((account.registrar.as_str(), account.user.as_str()), ("sip:example.com", "ana"));

@@ -20,6 +20,7 @@ pub fn incoming(key: u32) -> IncomingCall {
         back: None,
         forwarded: None,
         answers_itself: false,
+        secured: false,
     }
 }
 

@@ -63,7 +63,7 @@ fn registers_and_calls(world: &mut World, mut meanwhile: impl FnMut(&mut World))
         other => panic!("not a REGISTER: {other:?}"),
     }
     meanwhile(world);
-    assert_eq!(state(world, 2), RegistrationState::Registered { expires: 300 });
+    assert_eq!(state(world, 2), RegistrationState::Registered { expires: 300, secure: false });
     let out = world.endpoint(2).invite(Invite { credentials: ravi("right"), ..world.invite(2, 0) });
     meanwhile(world);
     let call = world.incoming(0);

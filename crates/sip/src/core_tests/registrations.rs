@@ -8,7 +8,7 @@ fn register(world: &mut World) -> RegistrationKey {
     let key = world.endpoint(0).register(registration(world));
     assert_eq!(state(world), RegistrationState::Registering);
     grant(world);
-    assert_eq!(state(world), RegistrationState::Registered { expires: 300 });
+    assert_eq!(state(world), RegistrationState::Registered { expires: 300, secure: false });
     key
 }
 
@@ -45,7 +45,7 @@ fn a_registrar_that_was_restarted_is_noticed_within_15_s() {
     world.restart(1);
     let begun = world.seconds();
     grant(&mut world);
-    assert_eq!(state(&mut world), RegistrationState::Registered { expires: 300 });
+    assert_eq!(state(&mut world), RegistrationState::Registered { expires: 300, secure: false });
     assert!(world.seconds() - begun <= 15, "{}", world.seconds() - begun);
     assert_eq!(world.times(0, "REGISTER").len(), asked + 1);
 }
@@ -135,7 +135,7 @@ fn a_password_that_never_was_right_is_tried_once_and_again_when_asked() {
     assert_eq!(refuse(&mut world), None);
     world.endpoint(0).network_changed();
     grant(&mut world);
-    while state(&mut world) != (RegistrationState::Registered { expires: 300 }) {}
+    while state(&mut world) != (RegistrationState::Registered { expires: 300, secure: false }) {}
 }
 
 #[test]

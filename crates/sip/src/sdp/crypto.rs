@@ -43,6 +43,22 @@ pub enum Protection {
     Required(Vec<Crypto>),
 }
 
+/// What is known of the far end's key: nothing before anything was agreed, then the key, or that there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TheirKey(Option<Option<Crypto>>);
+
+impl TheirKey {
+    /// After an offer or answer of theirs.
+    pub fn learn(&mut self, srtp: Option<&SrtpKeys>) {
+        self.0 = Some(srtp.map(|keys| keys.receive.clone()));
+    }
+
+    pub(super) fn is_replaced_by(&self, srtp: Option<&SrtpKeys>) -> bool {
+        let now = srtp.map(|keys| &keys.receive);
+        now.is_some() && self.0.as_ref().is_some_and(|before| before.as_ref() != now)
+    }
+}
+
 /// What was agreed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SrtpKeys {

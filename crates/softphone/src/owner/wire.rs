@@ -31,6 +31,7 @@ impl Owner {
                 return refuse(NOT_ACCEPTABLE_HERE);
             }
         };
+        let secured = answer.as_ref().is_some_and(|(_, agreed)| agreed.srtp.is_some());
         let signalling = Some(invite.source.remote.ip());
         let line = Line { signalling, answer, ..Line::new(invite.leg, Call::incoming(), session) };
         if let Some(replaced) = invite.replaces {
@@ -40,6 +41,7 @@ impl Owner {
         let mut ring_card = IncomingCall::read(call, invite);
         let talking = self.talking_elsewhere || self.lines.values().any(|line| line.call.has_sound());
         ring_card.answers_itself = !talking && self.answers.itself(&invite.headers, ring_card.call_id.as_ref());
+        ring_card.secured = secured;
         let answers_itself = ring_card.answers_itself;
         self.open(call, Line { kind: Some(ring_card.kind), ..line }, sockets);
         self.settle(call);
@@ -55,7 +57,7 @@ impl Owner {
             LegEvent::Trying => {}
             LegEvent::Ringing => self.far_rings(call),
             LegEvent::EarlyMedia { sdp } => {
-                if let Some(Ok(agreed)) = self.lines.get(&call).map(|line| line.session.accept(&sdp)) {
+                if let Some(Ok(agreed)) = self.lines.get_mut(&call).map(|line| line.session.accept(&sdp)) {
                     self.agree(call, agreed);
                 }
                 self.far_rings(call);
@@ -98,7 +100,7 @@ impl Owner {
     }
 
     fn answered(&mut self, call: CallKey, sdp: &str) {
-        let Some(line) = self.lines.get(&call) else { return };
+        let Some(line) = self.lines.get_mut(&call) else { return };
         match line.session.accept(sdp) {
             Ok(agreed) => {
                 let input = Input::FarAnswered { codec: agreed.codec, held_by_them: agreed.held_by_them };
@@ -110,7 +112,7 @@ impl Owner {
     }
 
     fn confirmed(&mut self, call: CallKey, sdp: Option<&str>) {
-        let Some(line) = self.lines.get(&call) else { return };
+        let Some(line) = self.lines.get_mut(&call) else { return };
         // The answer counts only if our 200 was the offer.
         match sdp.filter(|_| line.codec.is_none()).map(|sdp| line.session.accept(sdp)) {
             Some(Ok(agreed)) => self.agree(call, agreed),
@@ -149,7 +151,7 @@ impl Owner {
     }
 
     fn offer_answered(&mut self, call: CallKey, sdp: &str) {
-        let Some(line) = self.lines.get(&call) else { return };
+        let Some(line) = self.lines.get_mut(&call) else { return };
         match line.session.accept(sdp) {
             Ok(agreed) => {
                 let held_by_them = agreed.held_by_them;

@@ -99,6 +99,7 @@ fn incoming(call: &IncomingCall) -> Value {
         "forwarded_from": call.forwarded.as_ref().map(|forwarded| &forwarded.from),
         "forwarded_because": call.forwarded.as_ref().and_then(|forwarded| forwarded.because),
         "answers_itself": call.answers_itself,
+        "secured": call.secured,
     })
 }
 

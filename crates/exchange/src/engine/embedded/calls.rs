@@ -200,18 +200,17 @@ fn renegotiate(leg: &mut Leg, text: &str) -> Result<Renegotiated, String> {
         return Ok(Renegotiated { sdp: sdp::offer(local), held: leg.held });
     }
     let offer = Session::parse(text).map_err(|e| e.to_string())?;
-    let (answer, negotiated) = sdp::answer(&offer, &next).map_err(|e| e.to_string())?;
+    let (answer, negotiated) = sdp::answer_anew(&offer, &mut next, &mut leg.their_key).map_err(|e| e.to_string())?;
     let terms =
         terms::terms(&negotiated, None, leg.remote.ip()).ok_or_else(|| sdp::SdpError::NoCommonCodec.to_string())?;
     let held = terms.remote.is_none();
     line.agree(terms).map_err(|e| e.to_string())?;
-    next.protection.answered(negotiated.srtp.as_ref());
     *local = next;
     Ok(Renegotiated { sdp: answer, held })
 }
 
 /// Takes the answer to our offer over, and says whether it holds us.
-pub fn accept(leg: &Leg, text: &str) -> Result<bool, String> {
+pub fn accept(leg: &mut Leg, text: &str) -> Result<bool, String> {
     let (Some(line), Some(local)) = (&leg.line, &leg.local) else { return Err("an answer to no offer".into()) };
     let answer = Session::parse(text).map_err(|e| e.to_string())?;
     let negotiated = sdp::accept_answer(local, &answer).map_err(|e| e.to_string())?;
@@ -219,5 +218,6 @@ pub fn accept(leg: &Leg, text: &str) -> Result<bool, String> {
         .ok_or_else(|| sdp::SdpError::NoCommonCodec.to_string())?;
     let held = terms.remote.is_none();
     line.agree(terms).map_err(|e| e.to_string())?;
+    leg.their_key.learn(negotiated.srtp.as_ref());
     Ok(held)
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use protocol::{DeviceId, LegId, Reason};
-use sip::sdp::{LocalMedia, Session};
+use sip::sdp::{LocalMedia, Session, TheirKey};
 use sip::{Endpoint, Event, LegKey, RegistrationState, Transport};
 use switchboard::{EngineEvent, Order};
 use tokio::sync::mpsc;
@@ -63,6 +63,7 @@ pub struct Leg {
     pub line: Option<Line>,
     /// Our last offer or answer.
     pub local: Option<LocalMedia>,
+    pub their_key: TheirKey,
     /// The leg that this one is bridged with.
     pub partner: Option<LegId>,
     /// Put on hold by the far end.
@@ -367,6 +368,7 @@ impl Leg {
             of_device: side == Side::Colleague,
             line: None,
             local: None,
+            their_key: TheirKey::default(),
             partner: None,
             held: false,
             said: String::new(),
@@ -397,7 +399,7 @@ async fn at(time: Option<Instant>) {
 fn log_registration(state: &RegistrationState) {
     match state {
         RegistrationState::Registering => tracing::debug!("registering with the trunk"),
-        RegistrationState::Registered { expires } => tracing::info!(expires, "registered with the trunk"),
+        RegistrationState::Registered { expires, secure: _ } => tracing::info!(expires, "registered with the trunk"),
         RegistrationState::Failed { status, retry_in_seconds, why: None } => {
             tracing::warn!(status, ?retry_in_seconds, "the trunk refuses our registration");
         }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use protocol::{CallId, DeviceId, LegId, Party, Reason};
-use sip::sdp::{self, Session};
+use sip::sdp::{self, LocalMedia, Session, TheirKey};
 use sip::{Invite, Transport};
 use switchboard::{EngineEvent, Order, Prompt, ReferProgress, RingCard};
 use tokio::time::Instant;
@@ -120,16 +120,18 @@ impl Core {
             Err(detail) => return self.refuse(id, 503, detail),
         };
         let mut local = terms::local(&self.config.codecs, self.sound_address(&line, remote), secure);
+        let mut their_key = TheirKey::default();
         let sdp = match offer {
             // No offer in the INVITE: ours goes into the 200, theirs comes in the ACK (RFC 3264 section 4).
             None => Ok(sdp::offer(&local)),
-            Some(offer) => agree(&line, &offer, &mut local, remote.ip()),
+            Some(offer) => agree(&line, &offer, (&mut local, &mut their_key), remote.ip()),
         };
         match (sdp, self.legs.get_mut(&id)) {
             (Ok(sdp), Some(leg)) => {
                 leg.stage = Stage::Answering;
                 leg.line = Some(line);
                 leg.local = Some(local);
+                leg.their_key = their_key;
                 leg.said.clone_from(&sdp);
                 self.endpoint.answer(key, sdp);
             }
@@ -240,10 +242,14 @@ impl Core {
 }
 
 /// Answers an offer and gives the line what was agreed.
-fn agree(line: &Line, offer: &Session, local: &mut sdp::LocalMedia, remote: IpAddr) -> Result<String, String> {
-    let (text, negotiated) = sdp::answer(offer, local).map_err(|e| e.to_string())?;
+fn agree(
+    line: &Line,
+    offer: &Session,
+    (local, their_key): (&mut LocalMedia, &mut TheirKey),
+    remote: IpAddr,
+) -> Result<String, String> {
+    let (text, negotiated) = sdp::answer_anew(offer, local, their_key).map_err(|e| e.to_string())?;
     let terms = terms::terms(&negotiated, None, remote).ok_or_else(|| sdp::SdpError::NoCommonCodec.to_string())?;
     line.agree(terms).map_err(|e| e.to_string())?;
-    local.protection.answered(negotiated.srtp.as_ref());
     Ok(text)
 }
