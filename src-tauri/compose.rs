@@ -111,9 +111,8 @@ fn on_run_event(app: &AppHandle, event: RunEvent) {
 }
 
 fn log_to_stderr() {
-    // The SIP stack logs whole messages at INFO, credentials included.
-    let filter = EnvFilter::try_from_env("PATCHCORD_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,rsipstack=warn,zbus=warn,keyring=warn"));
+    let wanted = std::env::var("PATCHCORD_LOG").unwrap_or_else(|_| "info,zbus=warn,keyring=warn".to_owned());
+    let filter = EnvFilter::new(desk::log_filter(&wanted));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).finish();
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         eprintln!("logging was set up before");

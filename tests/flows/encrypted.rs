@@ -1,53 +1,10 @@
 //! Sound that is encrypted as far as the exchange.
 
-use std::net::SocketAddr;
-use std::path::Path;
-
 use anyhow::{Context, Result, ensure};
-use flows::office::Office;
-use flows::phone::{Phone, PhoneSpec};
-use flows::sound::voice;
+use flows::encrypted::Encrypted;
+use flows::phone::Phone;
 
 use crate::scene::sounds;
-
-/// An office whose exchange speaks SIP over TLS, too.
-struct Encrypted {
-    office: Office,
-    tls: SocketAddr,
-    fingerprint: String,
-}
-
-impl Encrypted {
-    async fn open(dir: &Path) -> Result<Self> {
-        let (certificate, key) = (dir.join("cert.pem"), dir.join("key.pem"));
-        let made = rcgen::generate_simple_self_signed(["office.test".to_owned()])?;
-        std::fs::write(&certificate, made.cert.pem())?;
-        std::fs::write(&key, made.signing_key.serialize_pem())?;
-        let office = Office::open_with(|config| {
-            let mut set = |section: &str, key: &str, value: toml::Value| {
-                config[section].as_table_mut().unwrap().insert(key.to_owned(), value)
-            };
-            set("api", "certificate", certificate.display().to_string().into());
-            set("api", "key", key.display().to_string().into());
-            set("sip", "tls", vec!["127.0.0.1:0"].into());
-        })
-        .await?;
-        let ready = office.exchange.program.all().into_iter().find(|line| line["ready"] == true);
-        let ready = ready.context("not ready")?;
-        let tls = ready["sip_tls"].as_str().context("no TLS")?.parse()?;
-        let fingerprint = ready["fingerprint"].as_str().context("no fingerprint")?.to_owned();
-        Ok(Self { office, tls, fingerprint })
-    }
-
-    /// A colleague who is registered over TLS and answers by itself.
-    async fn colleague(&self, user: &str) -> Result<Phone> {
-        let mut spec =
-            PhoneSpec::new(user).playing(voice(user)).recording(self.office.dir()).tracing(self.office.dir());
-        spec.account = Some((self.office.exchange.device(user).await?, self.tls));
-        let spec = spec.with(&["--transport", "tls", "--tls-fingerprint", &self.fingerprint, "--auto-answer=100"]);
-        spec.start(self.office.dir()).await
-    }
-}
 
 fn was_secured(phone: &Phone) -> bool {
     phone.program.all().iter().any(|line| line["event"] == "secured")

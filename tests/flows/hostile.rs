@@ -101,6 +101,14 @@ async fn while_one_address_floods_another_registers_and_calls() -> Result<()> {
     office.exchange.stop().await
 }
 
+/// The short version of `cargo xtask bench flood`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_twenty_thousand_mutated_messages_a_call_works() -> Result<()> {
+    let report = flows::flood::run(20_000, 20, false).await?;
+    assert_eq!(report["call_afterwards"], true);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn malformed_json_is_refused_with_its_place() -> Result<()> {
     let office = Office::open().await?;

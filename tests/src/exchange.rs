@@ -184,6 +184,11 @@ pub struct Person {
 pub type Answer<T> = Result<T, ApiError>;
 
 impl Person {
+    /// What the requests are signed with.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>> {
         read(self.http.get(format!("{}{path}", self.api)).bearer_auth(&self.token).send().await?).await
     }

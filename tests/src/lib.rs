@@ -3,7 +3,9 @@
 
 pub mod asterisk;
 pub mod baresip;
+pub mod encrypted;
 pub mod exchange;
+pub mod flood;
 pub mod golden;
 pub mod line;
 pub mod office;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -72,6 +72,14 @@ pub fn memory_mb(root: u32) -> Result<f64> {
     Ok((kilobytes / 102.4).round() / 10.0)
 }
 
+/// From now on every program says all that it can, each into a file of its own in `dir`.
+pub fn log_all_to(dir: PathBuf) {
+    // Once is for all.
+    let _ = LOGS.set(dir);
+}
+
+static LOGS: OnceLock<PathBuf> = OnceLock::new();
+
 /// A child that writes one JSON object per line and may read commands.
 pub struct Program {
     pub name: String,
@@ -95,9 +103,17 @@ struct Seen {
 }
 
 impl Program {
-    /// Starts `command`; its standard error goes to ours only if `PATCHCORD_TEST_LOG` is set.
+    /// Starts `command`; its standard error goes to ours only if `PATCHCORD_TEST_LOG` is set, and see [`log_all_to`].
     pub fn start(name: &str, mut command: Command) -> Result<Self> {
-        let errors = if std::env::var_os("PATCHCORD_TEST_LOG").is_some() { Stdio::inherit() } else { Stdio::null() };
+        let errors = match LOGS.get() {
+            Some(dir) => {
+                command.env("RUST_LOG", "trace").env("PATCHCORD_LOG", "trace");
+                let file = dir.join(format!("{name}.log"));
+                std::fs::OpenOptions::new().create(true).append(true).open(file)?.into()
+            }
+            None if std::env::var_os("PATCHCORD_TEST_LOG").is_some() => Stdio::inherit(),
+            None => Stdio::null(),
+        };
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
         let mut child = command.spawn().with_context(|| format!("starting {name}"))?;
         let stdin = child.stdin.take();
@@ -151,6 +167,10 @@ impl Program {
     pub fn transcript(&self) -> String {
         let said: Vec<String> = self.all().iter().map(Value::to_string).collect();
         format!("{} said:\n  {}", self.name, said.join("\n  "))
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     pub fn id(&self) -> Option<u32> {

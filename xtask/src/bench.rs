@@ -31,6 +31,8 @@ enum What {
     CallLog,
     /// From a key pressed in the search field to the rows on the screen, in the real window, at that many calls.
     Typing,
+    /// A million mutated SIP messages on the wire, at the exchange and at a phone; then their memory, and a call.
+    Flood,
 }
 
 impl Bench {
@@ -44,6 +46,7 @@ impl Bench {
                 "softphone"
             }
             What::Feed => "feed",
+            What::Flood => "flood",
             What::CallLog => return self.call_log(),
             What::Typing => return self.typing(),
         };

@@ -47,3 +47,11 @@ pub use logs::{
 pub use screen::Screen;
 pub use secrets::{Keyring, SystemKeyring};
 pub use view::*;
+
+/// The filter of a log that shows what is `wanted` (as in `info,desk=debug`) but nothing secret: other people's crates write
+/// down whole messages, with tokens and passwords, when they are asked for all they have.
+#[must_use]
+pub fn log_filter(wanted: &str) -> String {
+    // The request that opens the control link has the token in it.
+    format!("{wanted},{},tungstenite=debug,tungstenite::handshake::client=off", softphone::LOG_FILTER)
+}

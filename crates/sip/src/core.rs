@@ -381,6 +381,7 @@ impl Core {
             return;
         }
         message.stamp_source(flow.remote);
+        let of_nothing = !self.dialogs.contains_key(&(message.call_id().to_owned(), message.tag_of_to().to_owned()));
         match io.txs.request(&mut io.net, &mut io.timers, io.now, flow, message) {
             Arrived::Again | Arrived::Overload => {}
             Arrived::Ack(ack) => {
@@ -390,20 +391,25 @@ impl Core {
                     self.with_leg(key, |leg, io| leg.acknowledged(&ack, io));
                 }
             }
-            Arrived::Merged { tx } => io.refuse(tx, refusal.unwrap_or(482)),
+            Arrived::Merged { tx } => {
+                io.refuse(tx, refusal.unwrap_or(482));
+                self.forget_stranger(tx, &flow);
+            }
             Arrived::New { tx } => {
                 match refusal {
                     Some(status) => io.refuse(tx, status),
                     None => self.request(tx, flow),
                 }
-                self.forget_stranger(tx, &flow);
+                if of_nothing {
+                    self.forget_stranger(tx, &flow);
+                }
             }
         }
     }
 
-    /// Nothing is kept of a stranger who was challenged or refused (RFC 3261 section 26.3.2.4).
+    /// Nothing is kept of a stranger who was challenged or refused at once (RFC 3261 section 26.3.2.4).
     fn forget_stranger(&mut self, tx: u64, flow: &Flow) {
-        if self.challenger.is_some() && self.io.net.door.is_stranger(self.io.now, flow) {
+        if self.io.net.door.is_stranger(self.io.now, flow) {
             self.io.txs.forget_answered(tx);
         }
     }

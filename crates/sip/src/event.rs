@@ -82,6 +82,8 @@ pub struct Incoming {
     /// The call whose place it takes (RFC 3891): it is not rung but answered, and that one hung up. Whoever calls has named
     /// that dialog by tags that only its two ends, and those whom they told, can know.
     pub replaces: Option<LegKey>,
+    /// Neither signed in nor somebody whom we have turned to, such as our registrar.
+    pub from_stranger: bool,
 }
 
 /// A SUBSCRIBE that arrives.

@@ -55,6 +55,11 @@ impl Timers {
         if *when > now {
             return None;
         }
-        self.heap.pop().map(|Reverse(due)| due)
+        let due = self.heap.pop().map(|Reverse(due)| due);
+        // Gives back what a flood has made it take.
+        if self.heap.capacity() > 1024 && self.heap.len() < self.heap.capacity() / 8 {
+            self.heap.shrink_to(self.heap.len() * 2);
+        }
+        due
     }
 }

@@ -1,6 +1,6 @@
 //! Transactions (RFC 3261 section 17, with RFC 6026 for accepted INVITEs): retransmission and matching, nothing of calls.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, hash::Hash, time::Duration};
 
 use bytes::Bytes;
 use rsipstack::sip::{Header, Method};
@@ -278,6 +278,8 @@ impl Transactions {
         self.clients.get(&id).filter(|c| c.end_at == Some(due))?;
         let client = self.clients.remove(&id)?;
         self.client_keys.remove(&client.key);
+        slim(&mut self.clients);
+        slim(&mut self.client_keys);
         match client.state {
             ClientState::Waiting | ClientState::Proceeding => {
                 let status = if net.is_open(&client.flow) { 408 } else { 503 };
@@ -446,7 +448,17 @@ impl Transactions {
         if let Some(server) = self.servers.remove(&id) {
             self.server_keys.remove(&server.key);
             server.call.iter().for_each(|call| _ = self.calls.remove(call));
+            slim(&mut self.servers);
+            slim(&mut self.server_keys);
+            slim(&mut self.calls);
         }
+    }
+}
+
+/// Gives back what a flood has made a map take.
+fn slim<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
+    if map.capacity() > 1024 && map.len() < map.capacity() / 8 {
+        map.shrink_to(map.len() * 2);
     }
 }
 

@@ -271,8 +271,10 @@ async fn a_reinvite_without_an_offer_gets_ours_and_its_answer_comes_with_the_ack
     let raw = Raw::towards(&peer).await;
     let (call, ack) = raw_call(&mut peer, &raw, "offerless").await;
     raw.send(within(&ack, "INVITE", 2, "")).await;
+    assert_eq!(peer.of(call).await, LegEvent::Offer { sdp: String::new() });
+    peer.endpoint.answer_offer(call, Ok(ANSWER.into()));
     let ok = raw.receive().await;
-    assert!(ok.starts_with("SIP/2.0 200 ") && ok.ends_with(ANSWER), "what stands is offered: {ok}");
+    assert!(ok.starts_with("SIP/2.0 200 ") && ok.ends_with(ANSWER), "what is offered: {ok}");
     assert_eq!(raw.receive().await, ok, "until it is acknowledged");
     raw.send(within(&ack, "ACK", 2, OFFER)).await;
     assert_eq!(peer.of(call).await, LegEvent::OfferAnswered { sdp: OFFER.into() });

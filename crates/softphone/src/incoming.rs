@@ -166,6 +166,7 @@ mod tests {
             sdp: None,
             authenticated_as: None,
             replaces: None,
+            from_stranger: false,
         }
     }
 

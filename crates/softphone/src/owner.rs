@@ -30,6 +30,8 @@ use crate::voice::{Heard, Ringing, Voice};
 
 /// More calls at once than anybody can talk to; the next one hears busy.
 const MAX_CALLS: usize = 8;
+/// How many of them may come past our server, if we have one: others must find room.
+const MAX_STRANGERS: usize = 3;
 
 /// What a person, or a program, asks of the phone.
 #[derive(Debug)]
@@ -125,6 +127,8 @@ struct Line {
     session: Session,
     /// Of an incoming call.
     kind: Option<RingKind>,
+    /// An incoming call that came past our server.
+    of_stranger: bool,
     /// Whence the far end signals, if that is known.
     signalling: Option<IpAddr>,
     /// The answer to their INVITE, made when it came; `None` if it had no offer: then our answer is one.

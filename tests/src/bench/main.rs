@@ -32,6 +32,13 @@ enum What {
         #[arg(long, default_value_t = 1_000_000)]
         rows: u64,
     },
+    /// Mutated SIP messages on the wire, at the exchange and at a phone; then their memory, and a call.
+    Flood {
+        #[arg(long, default_value_t = 1_000_000)]
+        messages: u64,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// The desks of `feed`, as a process of their own.
     #[command(hide = true)]
     Watch { api: String, tokens: std::path::PathBuf },
@@ -45,6 +52,7 @@ async fn main() -> Result<()> {
         What::Transfer => transfer::run().await?,
         What::Softphone => softphone::run().await?,
         What::Feed => feed::run().await?,
+        What::Flood { messages, seed } => flows::flood::run(messages, seed, true).await?,
         What::Typing { rows } => typing::run(rows).await?,
         What::Watch { api, tokens } => return feed::watch(&api, &tokens).await,
     };

@@ -79,6 +79,7 @@ impl Leg {
             sdp: request.sdp().map(str::to_owned),
             authenticated_as,
             replaces,
+            from_stranger: io.net.door.is_stranger(io.now, &flow),
         };
         let _ = io.events.send(Event::Incoming(Box::new(incoming)));
         Some(leg)

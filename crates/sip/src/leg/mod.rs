@@ -20,7 +20,7 @@ use rsipstack::sip::{Header, Method};
 use tokio::time::Instant;
 
 use crate::{
-    Credentials, EndCause, Flow, Invite, LegEvent, LegKey, ReasonHeader, Replaces, Transport, Uri,
+    Credentials, EndCause, Flow, Invite, LegEvent, LegKey, NameAddr, ReasonHeader, Replaces, Transport, Uri,
     auth::answer_challenge,
     endpoint::LegOrder,
     io::{Io, unreachable_from},
@@ -397,7 +397,11 @@ impl Leg {
         if let Some(hop) = &self.reconnect_to {
             self.flow = io.net.flow_to(hop);
         } else if !self.stay_on_flow {
-            let target: Option<Uri> = self.routes.first().map_or(self.target.as_str(), |r| r.as_str()).parse().ok();
+            // A Route is a name-addr, in brackets.
+            let target: Option<Uri> = match self.routes.first() {
+                Some(route) => route.parse::<NameAddr>().ok().map(|route| route.uri),
+                None => self.target.parse().ok(),
+            };
             let at = target.and_then(|t| match t.host {
                 crate::Host::Ip(ip) => Some(std::net::SocketAddr::new(ip, t.port_or_default())),
                 crate::Host::Name(_) => None,

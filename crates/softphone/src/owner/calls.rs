@@ -118,7 +118,10 @@ impl Owner {
 
     /// Only our own registrar may ask for our password's digest.
     pub(super) fn credentials_for(&self, to: &Uri) -> Option<Credentials> {
-        self.account.as_ref().filter(|a| a.registrar.host == to.host).map(|a| a.credentials.clone())
+        let ours = |registrar: &Uri| {
+            registrar.host == to.host && to.port.is_none_or(|port| port == registrar.port_or_default())
+        };
+        self.account.as_ref().filter(|a| ours(&a.registrar)).map(|a| a.credentials.clone())
     }
 
     /// The account whose way a request to this address goes: to its own host, or anywhere if it has a proxy.
@@ -399,6 +402,7 @@ impl Line {
             call,
             session,
             kind: None,
+            of_stranger: false,
             signalling: None,
             answer: None,
             rtp_keys: false,

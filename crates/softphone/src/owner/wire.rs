@@ -2,7 +2,7 @@
 
 use sip::{EndCause, EndedBy, Incoming, LegEvent};
 
-use super::{Asked, Line, MAX_CALLS, Owner};
+use super::{Asked, Line, MAX_CALLS, MAX_STRANGERS, Owner};
 use crate::call::{Call, Input, State};
 use crate::config::Encryption;
 use crate::dialled;
@@ -15,7 +15,10 @@ const NOT_ACCEPTABLE_HERE: u16 = 488;
 impl Owner {
     pub(super) fn incoming(&mut self, invite: &Incoming) {
         let refuse = |status| self.endpoint.refuse(invite.leg, status, None);
-        if self.lines.len() >= MAX_CALLS && invite.replaces.is_none() {
+        let of_stranger = self.is_registered && invite.from_stranger;
+        let strangers = self.lines.values().filter(|line| line.of_stranger).count();
+        let full = self.lines.len() >= MAX_CALLS || (of_stranger && strangers >= MAX_STRANGERS);
+        if full && invite.replaces.is_none() {
             return refuse(486);
         }
         let secure = invite.source.transport == sip::Transport::Tls;
@@ -43,7 +46,7 @@ impl Owner {
         ring_card.answers_itself = !talking && self.answers.itself(&invite.headers, ring_card.call_id.as_ref());
         ring_card.secured = secured;
         let answers_itself = ring_card.answers_itself;
-        self.open(call, Line { kind: Some(ring_card.kind), ..line }, sockets);
+        self.open(call, Line { kind: Some(ring_card.kind), of_stranger, ..line }, sockets);
         self.settle(call);
         self.endpoint.ring(invite.leg);
         self.tell(PhoneEvent::Incoming(ring_card));

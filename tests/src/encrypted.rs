@@ -1,0 +1,50 @@
+//! The office with SIP and its API over TLS.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::office::Office;
+use crate::phone::{Phone, PhoneSpec};
+use crate::sound::voice;
+
+/// An office whose exchange speaks SIP over TLS, too.
+pub struct Encrypted {
+    pub office: Office,
+    tls: SocketAddr,
+    fingerprint: String,
+}
+
+impl Encrypted {
+    /// Its certificate and key go to `dir`.
+    pub async fn open(dir: &Path) -> Result<Self> {
+        let (certificate, key) = (dir.join("cert.pem"), dir.join("key.pem"));
+        let made = rcgen::generate_simple_self_signed(["office.test".to_owned()])?;
+        std::fs::write(&certificate, made.cert.pem())?;
+        std::fs::write(&key, made.signing_key.serialize_pem())?;
+        let office = Office::open_with(|config| {
+            let mut set = |section: &str, key: &str, value: toml::Value| {
+                config[section].as_table_mut().map(|section| section.insert(key.to_owned(), value))
+            };
+            set("api", "certificate", certificate.display().to_string().into());
+            set("api", "key", key.display().to_string().into());
+            set("sip", "tls", vec!["127.0.0.1:0"].into());
+        })
+        .await?;
+        let ready = office.exchange.program.all().into_iter().find(|line| line["ready"] == true);
+        let ready = ready.context("not ready")?;
+        let tls = ready["sip_tls"].as_str().context("no TLS")?.parse()?;
+        let fingerprint = ready["fingerprint"].as_str().context("no fingerprint")?.to_owned();
+        Ok(Self { office, tls, fingerprint })
+    }
+
+    /// A colleague who is registered over TLS and answers by itself.
+    pub async fn colleague(&self, user: &str) -> Result<Phone> {
+        let mut spec =
+            PhoneSpec::new(user).playing(voice(user)).recording(self.office.dir()).tracing(self.office.dir());
+        spec.account = Some((self.office.exchange.device(user).await?, self.tls));
+        let spec = spec.with(&["--transport", "tls", "--tls-fingerprint", &self.fingerprint, "--auto-answer=100"]);
+        spec.start(self.office.dir()).await
+    }
+}
