@@ -52,3 +52,21 @@ async fn each_side_has_its_own_lock_and_who_demands_one_speaks_to_nobody_without
     ensure!(cause.contains("encrypted") && cause.contains("TLS"), "{ended}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_of_an_authority_is_believed_for_its_own_name_alone() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let authorities = dir.path().join("cert.pem");
+    let encrypted = Encrypted::named(dir.path(), "127.0.0.1").await?;
+    let ravi = encrypted.believing(&authorities, "ravi").await?;
+    ravi.event("registered").await?;
+    encrypted.office.exchange.stop().await?;
+
+    let encrypted = Encrypted::named(dir.path(), "office.test").await?;
+    let ravi = encrypted.believing(&authorities, "ravi").await?;
+    let failed = ravi.event("registration_failed").await?;
+    let said = failed["message"].as_str().unwrap_or_default();
+    ensure!(said.contains("is for another name") && said.contains("use the name that it is for"), "{failed}");
+    assert_eq!(failed["fingerprint"], encrypted.fingerprint.as_str());
+    encrypted.office.exchange.stop().await
+}

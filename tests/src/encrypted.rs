@@ -12,15 +12,20 @@ use crate::sound::voice;
 /// An office whose exchange speaks SIP over TLS, too.
 pub struct Encrypted {
     pub office: Office,
-    tls: SocketAddr,
-    fingerprint: String,
+    pub tls: SocketAddr,
+    pub fingerprint: String,
 }
 
 impl Encrypted {
     /// Its certificate and key go to `dir`.
     pub async fn open(dir: &Path) -> Result<Self> {
+        Self::named(dir, "office.test").await
+    }
+
+    /// With a certificate, `cert.pem` in `dir`, of another name or address.
+    pub async fn named(dir: &Path, name: &str) -> Result<Self> {
         let (certificate, key) = (dir.join("cert.pem"), dir.join("key.pem"));
-        let made = rcgen::generate_simple_self_signed(["office.test".to_owned()])?;
+        let made = rcgen::generate_simple_self_signed([name.to_owned()])?;
         std::fs::write(&certificate, made.cert.pem())?;
         std::fs::write(&key, made.signing_key.serialize_pem())?;
         let office = Office::open_with(|config| {
@@ -37,6 +42,18 @@ impl Encrypted {
         let tls = ready["sip_tls"].as_str().context("no TLS")?.parse()?;
         let fingerprint = ready["fingerprint"].as_str().context("no fingerprint")?.to_owned();
         Ok(Self { office, tls, fingerprint })
+    }
+
+    /// A phone that believes the authorities in a file alone, and is only told where to register.
+    pub async fn believing(&self, authorities: &Path, user: &str) -> Result<Phone> {
+        let account = self.office.exchange.device(user).await?;
+        let secret = self.office.dir().join(format!("{user}.secret"));
+        std::fs::write(&secret, &account.password)?;
+        let mut spec = PhoneSpec::new(user);
+        spec.authorities = Some(authorities.to_owned());
+        let (registrar, secret) = (format!("sip:{}", self.tls), secret.display().to_string());
+        let spec = spec.with(&["--transport", "tls", "--registrar", &registrar, "--user", user]);
+        spec.with(&["--auth-user", &account.auth_user, "--password-file", &secret]).start(self.office.dir()).await
     }
 
     /// A colleague who is registered over TLS and answers by itself.

@@ -23,6 +23,8 @@ pub struct PhoneSpec {
     /// Where the SIP messages go; see [`crate::golden`].
     pub trace: Option<PathBuf>,
     pub account: Option<(SipAccount, SocketAddr)>,
+    /// PEM file of the authorities to believe, instead of the system's.
+    pub authorities: Option<PathBuf>,
     pub more: Vec<String>,
 }
 
@@ -74,6 +76,9 @@ impl PhoneSpec {
             std::fs::write(&secret, &account.password)?;
             command.args(["--registrar", &format!("sip:{registrar}"), "--user", &account.user]);
             command.args(["--auth-user", &account.auth_user]).arg("--password-file").arg(&secret);
+        }
+        if let Some(authorities) = &self.authorities {
+            command.env("SSL_CERT_FILE", authorities);
         }
         command.args(&self.more);
         let program = Program::start(&self.name, command)?;

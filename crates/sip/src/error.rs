@@ -30,6 +30,10 @@ pub enum ConnectError {
     OtherCertificate { peer: String, fingerprint: String },
     #[error("the certificate of {peer} is not good: {why}; ask whoever runs that server to renew it")]
     BadCertificate { peer: String, why: String, fingerprint: String },
+    #[error(
+        "the certificate of {peer} is for another name: {why}; use the name that it is for, or ask whoever runs that server"
+    )]
+    OtherName { peer: String, why: String, fingerprint: String },
     #[error("{peer} does not speak TLS as we do: {why}; check the port, usually 5061")]
     Handshake { peer: String, why: String },
 }
@@ -41,6 +45,7 @@ impl ConnectError {
         match self {
             Self::UnknownCertificate { fingerprint, .. }
             | Self::OtherCertificate { fingerprint, .. }
+            | Self::OtherName { fingerprint, .. }
             | Self::BadCertificate { fingerprint, .. } => Some(fingerprint),
             Self::Connect { .. } | Self::Handshake { .. } => None,
         }

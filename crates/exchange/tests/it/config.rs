@@ -128,6 +128,23 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "name = \"X\"",
         "the name \"X\" is already taken by [[disposition]] x; give [[disposition]] y another name",
     ),
+    // SIP over TLS.
+    ("[rtp]", "tls = \"127.0.0.1:5061\"\n[rtp]", "tls =", "`tls` in [sip] must be a list"),
+    ("[rtp]", "tls = [\"office.test:5061\"]\n[rtp]", "office.test", "an IP address with a port"),
+    ("[rtp]", "tls = [\"0.0.0.0:5061\"]\n[rtp]", "0.0.0.0", "`advertised` does not say how devices reach it"),
+    ("[rtp]", "tls = [\"127.0.0.1:5061\", \"127.0.0.1:5061\"]\n[rtp]", "tls =", "listed twice"),
+    (
+        "[rtp]",
+        "tls = [\"127.0.0.1:5061\"]\n[rtp]",
+        "[sip]",
+        "there is no certificate; name a `certificate` and its `key`",
+    ),
+    (
+        "[rtp]",
+        "tcp = [\"127.0.0.1:5061\"]\ntls = [\"127.0.0.1:5061\"]\n[rtp]",
+        "[sip]",
+        "with `tcp` and with `tls`; give `tls` a port of its own",
+    ),
     // Limits.
     (
         "[data]",

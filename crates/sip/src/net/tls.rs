@@ -151,6 +151,7 @@ struct Refused {
 enum Doubt {
     Unknown,
     Other,
+    Name(String),
     Bad(String),
 }
 
@@ -160,6 +161,7 @@ impl Refused {
         match self.why {
             Doubt::Unknown => ConnectError::UnknownCertificate { peer, fingerprint },
             Doubt::Other => ConnectError::OtherCertificate { peer, fingerprint },
+            Doubt::Name(why) => ConnectError::OtherName { peer, why, fingerprint },
             Doubt::Bad(why) => ConnectError::BadCertificate { peer, why, fingerprint },
         }
     }
@@ -197,11 +199,16 @@ impl ServerCertVerifier for Check {
         };
         let verified = system.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         verified.inspect_err(|error| {
-            let unknown = matches!(
-                error,
-                rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::Other(_))
-            );
-            self.refuse(end_entity, if unknown { Doubt::Unknown } else { Doubt::Bad(error.to_string()) });
+            let doubt = match error {
+                rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::Other(_)) => {
+                    Doubt::Unknown
+                }
+                rustls::Error::InvalidCertificate(
+                    why @ (CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }),
+                ) => Doubt::Name(why.to_string()),
+                error => Doubt::Bad(error.to_string()),
+            };
+            self.refuse(end_entity, doubt);
         })
     }
 
