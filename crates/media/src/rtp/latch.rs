@@ -3,7 +3,7 @@
 //! The address that the first packet comes from is kept (latching, RFC 7362): behind a NAT it is not the one that SDP named.
 //! So is its SSRC, which whoever forges the address still has to guess.
 
-use std::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::Header;
