@@ -1,16 +1,19 @@
 //! One small world: an office, its exchange, the people who call it, and all that goes wrong.
 
+mod checks;
+mod ends;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use protocol::{CallId, CallState, DepartmentId, Direction, LegId, Reason, Timestamp, TransferId, UserId};
-use switchboard::{Account, EngineEvent, Fact, Input, Order, Origin, Output, ReferProgress, Replaces, Switchboard};
+use switchboard::{Account, EngineEvent, Fact, Input, Order, Output, ReferProgress, Replaces, Switchboard};
 
 use crate::{
     act::{Act, life},
-    books::{Books, Case, Checked, Said, Violation, check, outcome},
-    engine::{Engine, Far, leg_of},
+    books::{Books, Case, Checked, Said, Violation, check},
+    engine::{Engine, leg_of},
     office,
-    promise::{judge, needs_timer, until},
+    promise::{needs_timer, until},
     report::Tally,
     rng::{Rng, mix},
     trace::Trace,
@@ -21,8 +24,6 @@ pub type Plant = fn(&mut Switchboard);
 
 /// More ticks than any honest moment needs.
 const TICKS: usize = 200;
-/// More steps than any world needs to come to rest.
-const LAST_STEPS: usize = 20_000;
 /// Whoever hangs up so soon after answering a transfer has not taken the call.
 const AT_ONCE_MS: u64 = 3_000;
 /// The clock of every world begins here.
@@ -495,224 +496,6 @@ impl World {
                 case.agents.push(user);
             }
         }
-    }
-
-    // Checks.
-
-    fn settled(&mut self, input: &Input, said: &mut Said) -> Checked {
-        for (key, open, out) in std::mem::take(&mut said.settled) {
-            if let (Input::Engine(EngineEvent::Answered { leg }), Some(case)) = (input, self.books.cases.get_mut(&key))
-            {
-                case.given = Some((*leg, self.now + AT_ONCE_MS));
-            }
-            let case = self.books.cases.get(&key);
-            let kind = outcome(case, &open, out)?;
-            self.books.tally.outcomes.count(kind);
-        }
-        // Who has the caller back without anybody's doing may be a telephone that hangs up by itself.
-        for leg in std::mem::take(&mut self.before.in_vain) {
-            let stays = self.engine.legs.get(&leg).is_some_and(|l| l.known && l.up);
-            let key = self.books.of_leg.get(&leg).copied().filter(|_| stays);
-            if let Some(case) = key.and_then(|key| self.books.cases.get_mut(&key)) {
-                case.given = Some((leg, self.now + AT_ONCE_MS));
-            }
-        }
-        Ok(())
-    }
-
-    /// What was asked is answered once, and every attempt is written down.
-    fn audited(&mut self, input: &Input, said: &Said) -> Checked {
-        crate::desk::audited(self, input, said)
-    }
-
-    /// The exchange hangs up on a caller only where that is how it must end.
-    fn callers_kept(&self, input: &Input) -> Checked {
-        for leg in &self.before.hung_up {
-            let kept = match self.before.callers.iter().find(|kept| kept.leg == *leg) {
-                Some(kept) => {
-                    let turned = self.books.cases.get(&kept.key).is_some_and(|case| case.caller != *leg);
-                    turned || self.may_drop(kept, input)
-                }
-                None => {
-                    !matches!(input, Input::Engine(EngineEvent::Arrived { leg: l, origin: Origin::Trunk, .. }) if l == leg)
-                }
-            };
-            if !kept {
-                return Err(Violation::lost(format!("the exchange hangs up on {leg}, the caller, after {input:?}")));
-            }
-        }
-        Ok(())
-    }
-
-    fn may_drop(&self, kept: &Kept, input: &Input) -> bool {
-        match input {
-            Input::Shutdown => true,
-            Input::Engine(EngineEvent::OrderFailed { leg, fatal: true, .. }) if *leg == kept.leg => true,
-            // A user who hands over the call that they made themselves.
-            Input::Engine(EngineEvent::ReferRequested { .. }) => kept.user,
-            _ if kept.transfer || kept.given => false,
-            Input::Engine(EngineEvent::Ended { .. } | EngineEvent::OrderFailed { fatal: true, .. }) if kept.talking => {
-                self.before.key == Some(kept.key)
-            }
-            Input::Tick | Input::Engine(_) => kept.resting,
-            Input::Command(_) => false,
-        }
-    }
-
-    fn everyone_hears(&self) -> Checked {
-        for case in self.books.cases.values() {
-            judge(&self.engine, case)?;
-        }
-        let stray = |(id, l): &(&LegId, &crate::engine::Leg)| l.known && !self.books.of_leg.contains_key(*id);
-        match self.engine.legs.iter().find(stray) {
-            Some((id, l)) if l.is_arrived() => Err(Violation::lost(format!("{id} arrived, and nobody knows it"))),
-            Some((id, _)) => Err(Violation::other(format!("{id} lives on, and nobody knows it"))),
-            None => Ok(()),
-        }
-    }
-
-    fn timers_run(&self) -> Checked {
-        let next = self.board.poll_timeout().map(|(at, _)| at.0);
-        for case in self.books.cases.values() {
-            let Some(call) = &case.shown else {
-                check(next.is_some(), || format!("{} waits for its message without a timer", case.id))?;
-                continue;
-            };
-            let right = match (until(call), next) {
-                (Some(until), Some(next)) => next <= until,
-                (Some(_), None) => false,
-                (None, next) => next.is_some() || !needs_timer(call),
-            };
-            if !right {
-                let state = (&call.state, &call.transfer);
-                return Err(Violation::lost(format!("{} has no timer: {state:?}, next {next:?}", case.id)));
-            }
-        }
-        let idle = self.books.cases.is_empty();
-        check(!idle || next.is_none(), || "a timer runs for no call".to_owned())
-    }
-
-    fn own_check(&self) -> Checked {
-        self.board.check().map_err(|v| Violation::other(format!("the switchboard finds in itself: {v}")))?;
-        let mut live = self.board.live_calls();
-        let shown = self.board.live_calls().count();
-        let ours = self.books.cases.values().filter(|c| c.shown.is_some()).count();
-        let same = live.all(|call| {
-            self.books.ids.get(&call.id).and_then(|key| self.books.cases.get(key)?.shown.as_ref()) == Some(call)
-        });
-        check(same && shown == ours, || "what was published differs from what is live".to_owned())
-    }
-
-    // The exchange itself.
-
-    /// The process dies between two steps; what was kept is given to the next.
-    pub fn kill(&mut self) -> Checked {
-        self.engine.faults.count("exchange killed");
-        let drafts = self.books.drafts()?;
-        let open: u64 = self.books.cases.values().filter(|c| c.open.is_some()).count() as u64;
-        let drafted = drafts.len() as u64;
-        let before = self.books.records;
-        self.engine.die(self.now);
-        self.begin_again();
-        self.books.cases.values_mut().for_each(|case| case.shown = None);
-        self.board.recover(Timestamp(self.now), drafts);
-        let mut settled = 0;
-        while let Some(output) = self.board.poll_output() {
-            let Output::Fact(fact) = output else {
-                return Err(Violation::other(format!("recovery orders {output:?}")));
-            };
-            self.trace.fact(&fact);
-            match fact {
-                Fact::Audit(entry) => {
-                    let right = entry.action == protocol::AuditAction::Recover;
-                    check(right, || format!("recovery writes {:?}", entry.action))?;
-                    let key = entry.call.as_ref().and_then(|id| self.books.ids.get(id)).copied();
-                    self.books.audit(&entry, &mut Said::default())?;
-                    let closed = key.and_then(|key| self.books.cases.get_mut(&key)?.open.take());
-                    check(closed.is_some(), || "recovery settles a transfer that did not go on".to_owned())?;
-                    self.books.tally.outcomes.count("the exchange failed");
-                    settled += 1;
-                }
-                Fact::Record(record) => {
-                    let right = record.ended_because == Reason::ExchangeFailed;
-                    let left = self.books.ids.get(&record.id).and_then(|key| self.books.cases.get(key)?.caller_left);
-                    check(right || left.is_some(), || format!("{} ended {:?}", record.id, record.ended_because))?;
-                    self.books.recovered(&record)?;
-                }
-                Fact::CallChanged(_)
-                | Fact::CallGone(_)
-                | Fact::Draft(_)
-                | Fact::Measured { .. }
-                | Fact::TransferAnswer { .. }
-                | Fact::StepAnswer { .. } => return Err(Violation::other(format!("recovery says {fact:?}"))),
-                Fact::UserChanged(_) | Fact::DepartmentChanged(_) => {}
-            }
-        }
-        check(settled == open, || format!("{open} transfers were cut off, {settled} settled"))?;
-        let closed = self.books.records - before;
-        check(closed == drafted && self.books.cases.is_empty(), || format!("{drafted} calls, {closed} closed"))?;
-        self.own_check()
-    }
-
-    /// Stopped in good order, and started again.
-    pub fn restart(&mut self) -> Checked {
-        self.engine.faults.count("exchange restarted");
-        self.step(&Input::Shutdown)?;
-        let left = self.books.cases.len();
-        check(left == 0, || format!("{left} calls are left after the end"))?;
-        check(self.board.poll_timeout().is_none(), || "a timer is left after the end".to_owned())?;
-        self.engine.die(self.now);
-        self.begin_again();
-        Ok(())
-    }
-
-    fn begin_again(&mut self) {
-        self.lives += 1;
-        let instance = format!("w{:x}r{}", self.seed, self.lives);
-        let (trail, records) = (self.books.trail.clone(), self.books.records);
-        self.board = Switchboard::new(self.account.clone(), instance, trail, records);
-        (self.plant)(&mut self.board);
-    }
-
-    // The end.
-
-    /// Nobody does anything any more. First everyone waits; then those who talk hang up; then nothing may be left.
-    fn come_to_rest(&mut self) -> Checked {
-        if self.seed.is_multiple_of(2) {
-            self.settle_down(true)?;
-            let waiting = self.books.cases.values().find(|c| c.shown.as_ref().is_some_and(needs_timer));
-            if let Some(case) = waiting {
-                return Err(Violation::lost(format!("{} waits for ever", case.id)));
-            }
-        }
-        for _ in 0..LAST_STEPS {
-            let Some(leg) = self.engine.choose((self.now & 0xFF) as u16, |l| l.far == Far::Up) else { break };
-            self.engine.end_far(leg, self.now, Reason::CallerGone);
-            self.advance(u64::from(self.now as u32 % 700), true)?;
-        }
-        self.settle_down(false)?;
-        let (calls, legs) = (self.books.cases.len(), self.engine.which(|l| l.known).len());
-        check((calls, legs) == (0, 0), || format!("at the end {calls} calls and {legs} legs are left"))?;
-        check(self.board.poll_timeout().is_none(), || "at the end a timer is left".to_owned())?;
-        self.own_check()?;
-        let begun = self.books.tally.transfers;
-        let ended = self.books.tally.outcomes.total();
-        check(begun == ended, || format!("{begun} transfers, {ended} outcomes"))
-    }
-
-    fn settle_down(&mut self, patiently: bool) -> Checked {
-        for _ in 0..LAST_STEPS {
-            let timer = self.board.poll_timeout().map(|(at, _)| at.0);
-            let Some(next) = self.engine.next_at().into_iter().chain(timer).min() else { return Ok(()) };
-            self.advance(next.saturating_sub(self.now), true)?;
-            if !patiently {
-                // Whoever is rung after the callers have gone, and everyone who is left, goes too.
-                for leg in self.engine.which(|l| l.far == Far::Up) {
-                    self.engine.end_far(leg, self.now, Reason::AgentGone);
-                }
-            }
-        }
-        Err(Violation::other("the world never comes to rest"))
     }
 
     /// Whether the call was still ringing or waiting before this step.
