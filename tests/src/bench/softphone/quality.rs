@@ -82,7 +82,9 @@ async fn measure(dir: &Path, case: &Case, voice: usize, seed: u64, into: [&mut H
     let speech = sound::speech(dir, voice)?;
     let said = wire::packets(case.codec, &speech, network)?;
     let clicked = wire::packets(case.codec, &sound::clicks(), network)?;
-    let (codec, name) = (case.codec, |what: &str| format!("{what}-{seed}"));
+    let codec = case.codec;
+    // A place of its own for each call: baresip adds its recordings to those that are there.
+    let name = |what: &str| format!("{what}-{}-{}-{}-{seed}", codec.name(), case.loss, case.jitter_ms);
     let ours = [
         Measured::ours(dir, &name("ours-speech"), codec, Ear::Records).await?,
         Measured::ours(dir, &name("ours-clicks"), codec, Ear::Echoes).await?,
