@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     Flow, Transport,
-    limit::{Buckets, Limit},
+    limit::{Buckets, Limit, make_room},
 };
 
 /// What one address, one device and one user may ask of an endpoint.
@@ -151,22 +151,12 @@ impl Guard {
     pub fn vouch(&mut self, now: Duration, flow: &Flow) {
         let new = !self.is_known(now, flow);
         if self.known.len() >= MAX_KNOWN && new {
-            self.forget_known(now);
+            make_room(&mut self.known, MAX_KNOWN, |at| now >= at + KNOWN);
         }
         self.known.insert(peer(flow), now);
         if new {
             // The request that was challenged, the answer, and the connection.
             self.strangers.refund(&network(flow.remote.ip()), if flow.transport.is_stream() { 3 } else { 2 });
-        }
-    }
-
-    fn forget_known(&mut self, now: Duration) {
-        self.known.retain(|_, at| now < *at + KNOWN);
-        if self.known.len() > MAX_KNOWN / 2 {
-            let mut times: Vec<_> = self.known.values().copied().collect();
-            let (_, median, _) = times.select_nth_unstable(self.known.len() / 2);
-            let median = *median;
-            self.known.retain(|_, at| *at > median);
         }
     }
 

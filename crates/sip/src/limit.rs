@@ -36,7 +36,7 @@ impl<K: Eq + Hash> Buckets<K> {
     /// Takes a token, even one that is not there.
     pub fn spend(&mut self, key: K, now: Duration) {
         if self.full_at.len() >= Self::MAX && !self.full_at.contains_key(&key) {
-            self.make_room(now);
+            make_room(&mut self.full_at, Self::MAX, |at| at <= now);
         }
         let full_at = self.full_at.entry(key).or_default();
         *full_at = (*full_at).max(now) + self.limit.refill;
@@ -61,16 +61,21 @@ impl<K: Eq + Hash> Buckets<K> {
             *full_at = full_at.saturating_sub(self.limit.refill * tokens);
         }
     }
+}
 
-    fn make_room(&mut self, now: Duration) {
-        self.full_at.retain(|_, at| *at > now);
-        // Enough room, so that this is not done for each message of a flood from everywhere.
-        if self.full_at.len() > Self::MAX / 2 {
-            let mut ends: Vec<_> = self.full_at.values().copied().collect();
-            let (_, median, _) = ends.select_nth_unstable(self.full_at.len() / 2);
-            let median = *median;
-            self.full_at.retain(|_, at| *at > median);
-        }
+/// Forgets what is over and, should more than half of `most` be left, the earlier half of that: enough room, so that this
+/// is not done for each message of a flood from everywhere.
+pub(crate) fn make_room<K: Eq + Hash>(
+    times: &mut HashMap<K, Duration>,
+    most: usize,
+    is_over: impl Fn(Duration) -> bool,
+) {
+    times.retain(|_, at| !is_over(*at));
+    if times.len() > most / 2 {
+        let mut all: Vec<_> = times.values().copied().collect();
+        let (_, median, _) = all.select_nth_unstable(times.len() / 2);
+        let median = *median;
+        times.retain(|_, at| *at > median);
     }
 }
 
