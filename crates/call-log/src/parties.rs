@@ -39,6 +39,11 @@ pub(crate) fn get(db: &Connection, party: u32) -> Result<Party, Error> {
     found.ok_or_else(|| Error::damaged(format!("a call names party {party}, which is not there")))
 }
 
+pub(crate) fn remove(db: &Connection, party: u32) -> Result<(), Error> {
+    db.prepare_cached("DELETE FROM parties WHERE party = ?1")?.execute([party])?;
+    Ok(())
+}
+
 /// The table in memory: what was read of it so far. What a party's number means never changes.
 #[derive(Debug, Default)]
 pub(crate) struct Parties(RefCell<Texts>);
@@ -82,9 +87,4 @@ impl Texts {
         let [name, number, end] = self.at.get(party as usize).filter(|at| **at != [0; 3])?.map(|at| at as usize);
         Some(Party { name: self.text[name..number].to_owned(), number: self.text[number..end].to_owned() })
     }
-}
-
-pub(crate) fn remove(db: &Connection, party: u32) -> Result<(), Error> {
-    db.prepare_cached("DELETE FROM parties WHERE party = ?1")?.execute([party])?;
-    Ok(())
 }

@@ -3,7 +3,6 @@
 use protocol::Timestamp;
 use rusqlite::Connection;
 
-use crate::index::Index;
 use crate::mine::{Mine, drafts};
 use crate::records::Records;
 use crate::{CallLog, Error, calls, meta, parties, sounds};
@@ -50,10 +49,9 @@ impl Records {
         let too_big = retention.max_bytes.is_some_and(|max| used(&self.db).is_ok_and(|used| used > max));
         let before = if too_big { i64::MAX } else { too_old };
         let rows = self.removable(before, mine)?;
-        let removed = self.remove_all(&rows, oldest_kept, mine)?;
-        if removed == 0 {
-            // Who has another name now, and numbers outside that a removed call went to.
-            self.remove_unnamed(|index| index.parties().collect(), mine)?;
+        let removed = self.remove_all(&rows, oldest_kept)?;
+        if removed > 0 || self.loaded_index().is_some() {
+            self.remove_unnamed(mine)?;
         }
         let given_back = give_back(&self.db)?;
         let more = removed > 0 || given_back;
@@ -76,13 +74,10 @@ impl Records {
         Ok(rows)
     }
 
-    fn remove_all(&mut self, rows: &[i64], oldest_kept: Option<Timestamp>, mine: &Mine) -> Result<u32, Error> {
+    fn remove_all(&mut self, rows: &[i64], oldest_kept: Option<Timestamp>) -> Result<u32, Error> {
         let Some(last) = rows.last() else { return Ok(0) };
-        let mut parties = Vec::new();
         let tx = self.db.transaction()?;
         for row in rows {
-            let columns = calls::columns(&tx, *row)?;
-            parties.extend([columns.caller, columns.dialled]);
             calls::remove(&tx, *row)?;
             sounds::remove(&tx, *row)?;
         }
@@ -94,15 +89,13 @@ impl Records {
         if let Some(index) = self.loaded_index() {
             index.remove_oldest(rows);
         }
-        self.remove_unnamed(|_| parties, mine)?;
         Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
     }
 
-    /// Removes those of the parties that no call names any more.
-    fn remove_unnamed(&mut self, of: impl FnOnce(&Index) -> Vec<u32>, mine: &Mine) -> Result<(), Error> {
+    /// Removes names and numbers that no call has any more.
+    fn remove_unnamed(&mut self, mine: &Mine) -> Result<(), Error> {
         let (index, _) = self.index(mine)?;
-        let mut unnamed = of(index);
-        unnamed.retain(|party| !index.names(*party));
+        let unnamed: Vec<u32> = index.parties().filter(|party| !index.names(*party)).collect();
         let tx = self.db.transaction()?;
         for party in &unnamed {
             parties::remove(&tx, *party)?;
