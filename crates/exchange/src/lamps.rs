@@ -29,6 +29,7 @@ struct Wired {
 pub(crate) async fn tend(mut lamps: Lamps, brain: Brain, store: Store) {
     let mut wired: HashMap<WatcherKey, Wired> = HashMap::new();
     let mut changes = brain.changes();
+    let mut mailboxes = changes.borrow().mailboxes;
     loop {
         let news: Vec<WatcherKey> = tokio::select! {
             lamp = lamps.next() => match lamp {
@@ -52,7 +53,10 @@ pub(crate) async fn tend(mut lamps: Lamps, brain: Brain, store: Store) {
                 if changed.is_err() {
                     return;
                 }
-                wired.keys().copied().collect()
+                let now = changes.borrow_and_update().mailboxes;
+                let counted = std::mem::replace(&mut mailboxes, now) == now;
+                let news = wired.iter().filter(|(_, wire)| wire.package == Package::Dialog || !counted);
+                news.map(|(lamp, _)| *lamp).collect()
             }
         };
         show(&lamps, &wired, &news, (&brain, &store)).await;
@@ -102,9 +106,11 @@ async fn show(
         return;
     }
     let seen = brain.look(move |switchboard| {
-        let users = switchboard.users();
+        let users: HashMap<UserId, User> = switchboard.users().into_iter().map(|u| (u.id.clone(), u)).collect();
+        let rings = rings(switchboard);
         let see = |(lamp, user, whose): (WatcherKey, UserId, UserId)| {
-            users.iter().find(|u| u.id == whose).map(|whose| (lamp, dialogs(switchboard, &user, whose)))
+            let rung_by = rings.get(&whose).map_or(&[][..], Vec::as_slice);
+            users.get(&whose).map(|whose| (lamp, dialogs(switchboard, &user, whose, rung_by)))
         };
         lines.into_iter().filter_map(see).collect::<Vec<_>>()
     });
@@ -121,14 +127,24 @@ async fn mailbox(store: &Store, user: &UserId) -> Result<MessageSummary, crate::
     Ok(MessageSummary { waiting: new > 0, voice })
 }
 
-/// What `whose` does, as far as `user` may know.
-fn dialogs(switchboard: &Switchboard, user: &UserId, whose: &User) -> Vec<WatchedDialog> {
-    let seen = switchboard.live_calls().filter(|call| switchboard.may_see(user, call));
-    let rings = seen.filter(|call| rung(call).iter().any(|u| u.id == whose.id)).map(|call| WatchedDialog {
-        state: DialogState::Early,
-        called: Some(false),
-        remote: caller(call),
-    });
+/// By user: the calls that ring there.
+fn rings(switchboard: &Switchboard) -> HashMap<&UserId, Vec<&LiveCall>> {
+    let mut rings: HashMap<&UserId, Vec<&LiveCall>> = HashMap::new();
+    for call in switchboard.live_calls() {
+        for user in rung(call) {
+            let calls = rings.entry(&user.id).or_default();
+            if calls.last().is_none_or(|last| last.id != call.id) {
+                calls.push(call);
+            }
+        }
+    }
+    rings
+}
+
+/// What `whose` does, whom these calls ring, as far as `user` may know.
+fn dialogs(switchboard: &Switchboard, user: &UserId, whose: &User, rung_by: &[&LiveCall]) -> Vec<WatchedDialog> {
+    let seen = rung_by.iter().filter(|call| switchboard.may_see(user, call));
+    let rings = seen.map(|call| WatchedDialog { state: DialogState::Early, called: Some(false), remote: caller(call) });
     let mut all: Vec<WatchedDialog> = rings.collect();
     if whose.on_call {
         all.insert(0, WatchedDialog { state: DialogState::Confirmed, called: None, remote: None });

@@ -58,7 +58,16 @@ pub struct Stopping;
 pub struct Brain {
     inbox: mpsc::Sender<Ask>,
     clock: Clock,
-    changes: watch::Receiver<u64>,
+    changes: watch::Receiver<Changes>,
+}
+
+/// How many there have been.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Of calls, people and records.
+    pub all: u64,
+    /// Of what waits in mailboxes, or may.
+    pub mailboxes: u64,
 }
 
 /// How long legs get to confirm their end when the exchange stops. Then the records are complete without them.
@@ -80,7 +89,7 @@ impl Brain {
         let clock = Clock::start();
         let feeds = Feeds::new(store.id().to_owned(), records_seq);
         let (amending, finds) = Amending::new();
-        let (changed, changes) = watch::channel(0);
+        let (changed, changes) = watch::channel(Changes::default());
         let recording = HashMap::new();
         let mut task = Task { switchboard, engine, store, clock, feeds, recording, amending, changed };
         task.recover(drafts);
@@ -89,7 +98,7 @@ impl Brain {
 
     /// Changes whenever a call, a person or a record has; ends with the exchange.
     #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub fn changes(&self) -> watch::Receiver<Changes> {
         self.changes.clone()
     }
 
@@ -179,7 +188,7 @@ struct Task {
     /// Legs that leave a voicemail, with their call and mailbox.
     recording: HashMap<LegId, (CallId, String)>,
     amending: Amending,
-    changed: watch::Sender<u64>,
+    changed: watch::Sender<Changes>,
 }
 
 impl Task {
@@ -238,6 +247,7 @@ impl Task {
         {
             let (at, duration_ms, file) = (self.clock.now(), *duration_ms, file.clone());
             self.store.put_voicemail(Voicemail { call, mailbox, at, duration_ms, file });
+            self.changed.send_modify(|n| n.mailboxes += 1);
         }
         self.step(Input::Engine(event));
     }
@@ -274,7 +284,10 @@ impl Task {
                 }
                 Output::Fact(fact) => {
                     self.keep(&fact, &mut step);
-                    self.changed.send_modify(|n| *n = n.wrapping_add(1));
+                    self.changed.send_modify(|n| {
+                        n.all += 1;
+                        n.mailboxes += u64::from(matches!(fact, Fact::Record(_)));
+                    });
                     self.feeds.tell(&self.switchboard, fact, now);
                 }
             }
