@@ -145,13 +145,22 @@ impl Work<'_> {
 }
 
 /// Adds the answer to a 401 or 407 to `request`; `false` if no challenge can be answered. The strongest algorithm wins.
-pub(crate) fn answer_challenge(request: &mut Message, refusal: &Message, credentials: &Credentials) -> bool {
+///
+/// `realms`: the only ones that the password is for; empty if that is not known. A server behind ours may challenge too, and what it
+/// got would let it guess the password at leisure.
+pub(crate) fn answer_challenge(
+    request: &mut Message,
+    refusal: &Message,
+    credentials: &Credentials,
+    realms: &[String],
+) -> bool {
     let (asked, answer) = match refusal.status() {
         407 => ("Proxy-Authenticate", "Proxy-Authorization"),
         _ => ("WWW-Authenticate", "Authorization"),
     };
     let best = Params::parse_all(refusal.all(asked))
         .into_iter()
+        .filter(|c| realms.is_empty() || realms.iter().any(|realm| realm == c.get("realm")))
         .filter_map(|c| Some((Algorithm::parse(c.get("algorithm"))?, c)))
         .filter_map(|(algorithm, c)| Some((algorithm, choose_qop(c.get("qop"))?, c)))
         .max_by_key(|((algorithm, _), _, _)| *algorithm);
@@ -191,6 +200,12 @@ pub(crate) fn answer_challenge(request: &mut Message, refusal: &Message, credent
     }
     request.set(answer, value);
     true
+}
+
+/// The realm that a request of ours answers.
+pub(crate) fn realm_answered(request: &Message) -> Option<String> {
+    let answers = Params::parse_all(request.all("Authorization").chain(request.all("Proxy-Authorization")));
+    answers.last().map(|answer| answer.get("realm").to_owned())
 }
 
 /// `auth` before `auth-int`; empty if none is asked for, `None` if only unknown ones are.
@@ -406,7 +421,7 @@ mod tests {
             refusal.add("WWW-Authenticate", value.clone());
         }
         let credentials = Credentials { user: user.into(), password: password.into() };
-        assert!(answer_challenge(&mut request, &refusal, &credentials));
+        assert!(answer_challenge(&mut request, &refusal, &credentials, &[]));
         (challenger, request)
     }
 
@@ -455,6 +470,20 @@ mod tests {
         assert_eq!(choose_qop(all[0].get("qop")), Some("auth"));
         assert_eq!(choose_qop("auth-int"), Some("auth-int"));
         assert_eq!(choose_qop("other"), None);
+    }
+
+    #[test]
+    fn a_password_is_for_one_realm_only() {
+        let credentials = Credentials { user: "ravi".into(), password: "s3cret".into() };
+        let realms = ["office".to_owned()];
+        let mut request = Message::request(Method::Invite, "sip:x".into());
+        let mut refusal = Message::response(&request, 407, "t");
+        refusal.add("Proxy-Authenticate", "Digest realm=\"elsewhere\", nonce=\"n1\", algorithm=SHA-256");
+        assert!(!answer_challenge(&mut request, &refusal, &credentials, &realms));
+        assert_eq!(realm_answered(&request), None);
+        refusal.add("Proxy-Authenticate", "Digest realm=\"office\", nonce=\"n2\"");
+        assert!(answer_challenge(&mut request, &refusal, &credentials, &realms), "however weak, it is ours");
+        assert_eq!(realm_answered(&request).as_deref(), Some("office"));
     }
 
     #[test]

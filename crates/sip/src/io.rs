@@ -12,7 +12,7 @@ use rsipstack::sip::headers::make_header;
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    Event, Flow, Host, LegEvent, LegKey, RegistrationKey, Uri, Zone,
+    Credentials, Event, Flow, Host, LegEvent, LegKey, RegistrationKey, Uri, Zone,
     auth::hex,
     dns,
     message::{ALLOW, Message},
@@ -57,6 +57,8 @@ pub(crate) struct Way {
     pub others: Vec<Hop>,
     /// The server at the other end of the flow.
     pub server: Option<Hop>,
+    /// The password that the registrar took, and the realm that it was for.
+    pub password: Option<(Credentials, String)>,
 }
 
 /// How long a server that does not answer is tried last, if it does not say so itself.
@@ -97,6 +99,12 @@ impl Io {
         let mut way = account.and_then(|account| self.ways.get(&account)).cloned().unwrap_or_default();
         way.flow = way.flow.filter(|flow| self.net.is_open(flow));
         way
+    }
+
+    /// For which realms registrars have taken these credentials; empty if none has asked for them yet.
+    pub fn realms_of(&self, credentials: &Credentials) -> Vec<String> {
+        let taken = self.ways.values().filter_map(|way| way.password.as_ref());
+        taken.filter(|(of, _)| of == credentials).map(|(_, realm)| realm.clone()).collect()
     }
 
     pub fn leg_event(&self, leg: LegKey, event: LegEvent) {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::{
     ConnectError, Event, Flow, Registration, RegistrationKey, RegistrationState, Transport, Uri,
-    auth::answer_challenge,
+    auth::{answer_challenge, realm_answered},
     io::{Io, RUN, Way, random_tag},
     message::{Message, split_list},
     net::Hop,
@@ -52,6 +52,10 @@ pub(crate) struct Client {
     servers: VecDeque<Hop>,
     /// The Contact that we registered.
     contact: Option<String>,
+    /// The realm of the challenge that we answered last …
+    tried_realm: Option<String>,
+    /// … and of the one after which we were registered.
+    realm: Option<String>,
     /// What requests of the account have to pass, as the registrar said (RFC 3608).
     service_route: Vec<String>,
     state: State,
@@ -119,6 +123,8 @@ impl Client {
             preferred: None,
             servers: VecDeque::new(),
             contact: None,
+            tried_realm: None,
+            realm: None,
             service_route: Vec::new(),
             state: State::Asking,
             failures: 0,
@@ -209,7 +215,8 @@ impl Client {
             self.service_route.clone()
         };
         let (others, server) = (self.servers.iter().cloned().collect(), self.server.clone());
-        io.ways.insert(self.key, Way { flow: self.flow, routes, proxy, others, server });
+        let password = self.registration.credentials.clone().zip(self.realm.clone());
+        io.ways.insert(self.key, Way { flow: self.flow, routes, proxy, others, server, password });
     }
 
     /// Registers anew at once.
@@ -410,9 +417,11 @@ impl Client {
             return false;
         }
         let mut again = request.clone();
-        if !answer_challenge(&mut again, &outcome.response, credentials) {
+        // Whatever the realm: it is the registrar itself that asks, and it may have been renamed.
+        if !answer_challenge(&mut again, &outcome.response, credentials, &[]) {
             return false;
         }
+        self.tried_realm = realm_answered(&again);
         self.number(&mut again);
         io.send(Owner::Registration(self.key), flow, again);
         true
@@ -424,6 +433,7 @@ impl Client {
         self.unconnected = None;
         let routes = response.all("Service-Route").flat_map(split_list);
         self.service_route = routes.take(MAX_ROUTES).map(str::to_owned).collect();
+        self.realm = self.tried_realm.take().or(self.realm.take());
         self.note_way(io);
         self.run = response.get(RUN).map(str::to_owned);
         let expires = self.granted(response, io).clamp(1, MAX_EXPIRES);

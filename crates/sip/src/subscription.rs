@@ -251,7 +251,8 @@ impl Subscriber {
             return false;
         }
         let mut again = request.clone();
-        if !answer_challenge(&mut again, &outcome.response, credentials) {
+        let realms = io.realms_of(credentials);
+        if !answer_challenge(&mut again, &outcome.response, credentials, &realms) {
             return false;
         }
         self.number(&mut again);
@@ -336,7 +337,10 @@ impl Subscriber {
         self.dialog.remote_cseq = number;
         self.adopt(tag, request);
         reply(tx, 200, self.dialog.local_tag.as_str(), io);
-        self.show(request, io);
+        // Whoever has unsubscribed wants to hear no more of it, not even the state that the last NOTIFY must carry.
+        if !matches!(self.state, State::Leaving { .. }) {
+            self.show(request, io);
+        }
         self.follow(request.get("Subscription-State").unwrap_or_default(), io);
     }
 

@@ -207,3 +207,25 @@ fn a_change_of_network_ends_a_pause() {
     grant(&mut world);
     assert!(world.now - before <= Duration::from_secs(1), "{:?}", world.now - before);
 }
+
+#[test]
+fn a_strangers_challenge_never_gets_the_digest_of_the_accounts_password() {
+    let mut world = World::perfect(2);
+    world.play_1();
+    let credentials = Some(crate::Credentials { user: "ravi".into(), password: "s3cret".into() });
+    let _ = world.endpoint(0).register(Registration { credentials: credentials.clone(), ..registration(&world) });
+    let asked = world.last();
+    world.says(&answer(&asked, "401 Unauthorized", "WWW-Authenticate: Digest realm=\"office\", nonce=\"n\"\n"));
+    let asked = world.last();
+    assert!(header(&asked, "Authorization").contains("realm=\"office\""), "{asked}");
+    world.says(&answer(&asked, "200 OK", ""));
+    for (realm, answers) in [("elsewhere", false), ("office", true)] {
+        let invite = Invite { credentials: credentials.clone(), ..world.invite(0, 1) };
+        let _ = world.endpoint(0).invite(invite);
+        let invite = world.last();
+        let challenge = format!("Proxy-Authenticate: Digest realm=\"{realm}\", nonce=\"n\"\n");
+        world.says(&answer(&invite, "407 Proxy Authentication Required", &challenge));
+        let answered = world.last().contains("\nProxy-Authorization: ");
+        assert_eq!(answered, answers, "{realm}: {}", world.last());
+    }
+}

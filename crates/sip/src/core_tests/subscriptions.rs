@@ -84,8 +84,9 @@ fn a_line_is_watched_refreshed_and_let_go() {
     assert_eq!(header(&last, "Expires"), "0");
     world.says(&answer(&last, "200 OK", "Expires: 0\n"));
     world.says(&notify(&first, 3, "terminated;reason=timeout", &info(2, "terminated")));
+    assert!(world.last().starts_with("SIP/2.0 200 "), "{}", world.last());
     assert!(world.nodes[0].core.subscriptions.is_empty());
-    world.nodes[0].events.try_recv().ok();
+    assert!(world.nodes[0].events.try_recv().is_err(), "whoever has unsubscribed is told no more");
     world.all_over_at(0);
 }
 

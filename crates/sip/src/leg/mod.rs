@@ -397,16 +397,8 @@ impl Leg {
         if let Some(hop) = &self.reconnect_to {
             self.flow = io.net.flow_to(hop);
         } else if !self.stay_on_flow {
-            // A Route is a name-addr, in brackets.
-            let target: Option<Uri> = match self.routes.first() {
-                Some(route) => route.parse::<NameAddr>().ok().map(|route| route.uri),
-                None => self.target.parse().ok(),
-            };
-            let at = target.and_then(|t| match t.host {
-                crate::Host::Ip(ip) => Some(std::net::SocketAddr::new(ip, t.port_or_default())),
-                crate::Host::Name(_) => None,
-            });
-            self.flow = io.net.flow_to(&Hop::new(flow.transport, at.unwrap_or(flow.remote)));
+            let at = next_hop(self.routes.first().map(String::as_str), &self.target).unwrap_or(flow.remote);
+            self.flow = io.net.flow_to(&Hop::new(flow.transport, at));
         }
         self.flow
     }
@@ -419,7 +411,8 @@ impl Leg {
         let credentials = self.credentials.clone()?;
         let mut again = outcome.request.clone()?;
         let tried = if outcome.response.status() == 401 { "Authorization" } else { "Proxy-Authorization" };
-        if again.get(tried).is_some() || !answer_challenge(&mut again, &outcome.response, &credentials) {
+        let realms = io.realms_of(&credentials);
+        if again.get(tried).is_some() || !answer_challenge(&mut again, &outcome.response, &credentials, &realms) {
             return None;
         }
         self.local_cseq += 1;
@@ -516,6 +509,19 @@ impl Leg {
     }
 }
 
+/// Where the far end, or the first proxy on the way to it, hears us; `None` if a name says so.
+fn next_hop(route: Option<&str>, target: &str) -> Option<SocketAddr> {
+    // A Route is a name-addr, in brackets.
+    let uri = match route {
+        Some(route) => route.parse::<NameAddr>().ok()?.uri,
+        None => target.parse::<Uri>().ok()?,
+    };
+    match uri.host {
+        crate::Host::Ip(ip) => Some(SocketAddr::new(ip, uri.port_or_default())),
+        crate::Host::Name(_) => None,
+    }
+}
+
 /// The key that an INFO means: its character, or the number of its RFC 4733 event.
 fn key(text: &str) -> Option<char> {
     let mut characters = text.chars();
@@ -525,5 +531,27 @@ fn key(text: &str) -> Option<char> {
         ('1', Some('1')) => Some('#'),
         ('1', Some(c @ '2'..='5')) => char::from_digit(c.to_digit(10)? + 8, 16).map(|c| c.to_ascii_uppercase()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_next_hop_is_the_first_route_else_the_target() {
+        let target = "sip:bob@10.0.0.2:5070";
+        for (route, hop) in [
+            (None, Some("10.0.0.2:5070")),
+            (Some("<sip:[2001:db8::1]:5062;lr>"), Some("[2001:db8::1]:5062")),
+            (Some("<sip:[2001:db8::1];lr>"), Some("[2001:db8::1]:5060")),
+            (Some("\"Edge\" <sip:10.0.0.9;lr>"), Some("10.0.0.9:5060")),
+            (Some("<sip:edge.example;lr>"), None),
+            (Some("<sip:["), None),
+        ] {
+            assert_eq!(next_hop(route, target), hop.map(|hop| hop.parse().unwrap()), "{route:?}");
+        }
+        assert_eq!(next_hop(None, "sip:bob@[2001:db8::2]:5070"), Some("[2001:db8::2]:5070".parse().unwrap()));
     }
 }

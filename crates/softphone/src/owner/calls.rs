@@ -118,10 +118,7 @@ impl Owner {
 
     /// Only our own registrar may ask for our password's digest.
     pub(super) fn credentials_for(&self, to: &Uri) -> Option<Credentials> {
-        let ours = |registrar: &Uri| {
-            registrar.host == to.host && to.port.is_none_or(|port| port == registrar.port_or_default())
-        };
-        self.account.as_ref().filter(|a| ours(&a.registrar)).map(|a| a.credentials.clone())
+        self.account.as_ref().filter(|a| is_at(&a.registrar, to)).map(|a| a.credentials.clone())
     }
 
     /// The account whose way a request to this address goes: to its own host, or anywhere if it has a proxy.
@@ -428,5 +425,33 @@ impl Owner {
         let us = &self.us.uri;
         let ours = to.user == us.user && to.host == us.host && to.port.unwrap_or(5060) == us.port.unwrap_or(5060);
         dialled::is_somewhere(to) && !here && !ours
+    }
+}
+
+/// Whether a request to `to` reaches this registrar. An address without a port may have been meant for it, whatever its port.
+fn is_at(registrar: &Uri, to: &Uri) -> bool {
+    registrar.host == to.host && to.port.is_none_or(|port| port == registrar.port_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_password_is_for_the_registrar_only() {
+        for (registrar, to, ours) in [
+            ("sip:office.example", "sip:200@office.example", true),
+            ("sip:office.example", "sip:200@office.example:5060", true),
+            ("sip:office.example", "sip:200@office.example:5070", false),
+            ("sip:office.example:5070", "sip:200@office.example", true),
+            ("sip:office.example:5070", "sip:200@office.example:5070", true),
+            ("sip:office.example:5070", "sip:200@office.example:5060", false),
+            ("sip:office.example", "sip:200@office.example.evil", false),
+            ("sip:[2001:db8::1]:5070", "sip:200@[2001:db8::1]:5070", true),
+            ("sip:[2001:db8::1]", "sip:200@[2001:db8::2]", false),
+        ] {
+            assert_eq!(is_at(&registrar.parse().unwrap(), &to.parse().unwrap()), ours, "{to} at {registrar}");
+        }
     }
 }
