@@ -337,3 +337,19 @@ fn both_ends_name_the_session_by_both_halves() {
     assert_eq!(said("BYE"), (called, caller.clone()));
     assert_eq!(said("200 BYE").0, caller);
 }
+
+#[test]
+fn an_offer_that_takes_the_sound_away_is_refused_and_the_call_goes_on() {
+    let mut world = World::perfect(2);
+    let (out, inward) = world.talk();
+    let silent = OFFER.replace("m=audio 4000", "m=audio 0");
+    assert_eq!(crate::sdp::Session::parse(&silent).unwrap_err(), crate::sdp::SdpError::NoAudio);
+    world.endpoint(0).offer(out, silent.clone());
+    assert_eq!(world.of(1, inward), LegEvent::Offer { sdp: silent });
+    world.endpoint(1).answer_offer(inward, Err(488));
+    assert_eq!(world.of(0, out), LegEvent::OfferFailed { status: 488 });
+    world.endpoint(0).offer(out, OFFER.into());
+    assert_eq!(world.of(1, inward), LegEvent::Offer { sdp: OFFER.into() }, "as it was, and it can change again");
+    world.endpoint(1).answer_offer(inward, Ok(ANSWER.into()));
+    assert_eq!(world.of(0, out), LegEvent::OfferAnswered { sdp: ANSWER.into() });
+}

@@ -149,6 +149,8 @@ impl Owner {
                 self.agree(call, agreed);
                 self.input(call, Input::Agreed { ours: false, held_by_them });
             }
+            // Also where their audio has port 0 now (RFC 3264 section 8.2): without sound it is no call for us, and refused
+            // it goes on as it was (RFC 3261 section 14.2). Whoever wants silence puts it on hold.
             Err(_) => self.endpoint.answer_offer(leg, Err(NOT_ACCEPTABLE_HERE)),
         }
     }
