@@ -1,19 +1,25 @@
 //! Our phone facing phones of others with no exchange between, in each role of a transfer (RFC 5589).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use flows::baresip::Baresip;
 use flows::golden::{Lane, compare};
 use flows::phone::{Phone, PhoneSpec};
-use flows::sipp::{Scenario, Sipp};
+use flows::sipp::{Scenario, Sipp, answers, finished, free_port, said};
 use flows::sound::voice;
 
 use crate::scene::sounds;
 
 async fn phone(dir: &Path, name: &str, more: &[&str]) -> Result<Phone> {
-    PhoneSpec::new(name).playing(voice(name)).recording(dir).tracing(dir).with(more).start(dir).await
+    phone_on(Ipv4Addr::LOCALHOST.into(), dir, name, more).await
+}
+
+async fn phone_on(host: IpAddr, dir: &Path, name: &str, more: &[&str]) -> Result<Phone> {
+    let mut spec = PhoneSpec::new(name).playing(voice(name)).recording(dir).tracing(dir).with(more);
+    spec.host = Some(if host.is_ipv6() { format!("[{host}]") } else { host.to_string() });
+    spec.start(dir).await
 }
 
 /// Answers by itself.
@@ -101,6 +107,42 @@ async fn sipp_takes_the_place_of_our_phones_far_end() -> Result<()> {
     assert!(tom.program.all().iter().filter(|line| line["event"] == "incoming").count() == 1, "it rang once");
     let tom = Lane { with: "mina or sipp", ..Lane::of(tom).await? };
     compare("direct-target", &[tom, Lane { with: "tom", ..sipp }])
+}
+
+/// Mina connects Tom's phone with SIPp, once after she has spoken with it and once blind; SIPp sends back what it hears.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_phone_connects_another_with_sipp_by_both_families() -> Result<()> {
+    for host in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+        let dir = tempfile::tempdir()?;
+        let at = SocketAddr::new(host, free_port(host)?);
+        let echo = tokio::spawn(finished(answers(dir.path(), at, 3)?));
+        let mut tom = phone_on(host, dir.path(), "tom", &["--auto-answer"]).await?;
+        let mut mina = phone_on(host, dir.path(), "mina", &[]).await?;
+        mina.say(&format!("call sip:tom@{}", tom.listen)).await?;
+        mina.event("answered").await?;
+        mina.say(&format!("call sip:echo@{at}")).await?;
+        mina.event("answered").await?;
+        mina.say("refer-replaces 1 2").await?;
+        hears_itself(&mut tom, &mina, 2).await?;
+        mina.say(&format!("call sip:tom@{}", tom.listen)).await?;
+        mina.event("answered").await?;
+        mina.say(&format!("transfer sip:echo@{at}")).await?;
+        hears_itself(&mut tom, &mina, 1).await?;
+        let echo = echo.await??;
+        ensure!(echo.status.success(), "{host}: {}", said(&echo));
+    }
+    Ok(())
+}
+
+/// Tom follows and talks with SIPp, and Mina is out of it.
+async fn hears_itself(tom: &mut Phone, mina: &Phone, calls: usize) -> Result<()> {
+    for _ in 0..calls {
+        mina.event("ended").await?;
+    }
+    ensure!(mina.program.all().iter().all(|line| line["event"] != "transfer_failed"), "{}", mina.program.transcript());
+    tom.hears(sounds(), "tom").await?;
+    tom.say("hangup").await?;
+    tom.event("ended").await.map(drop)
 }
 
 async fn takes_over(dir: &Path, tom: SocketAddr, [call, ours, theirs]: [&str; 3], status: &str) -> Result<Lane> {

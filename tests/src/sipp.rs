@@ -1,6 +1,6 @@
 //! SIPp, from Debian, as a peer that does exactly what its scenario says, also what no good phone would.
 
-use std::net::UdpSocket;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -46,7 +46,7 @@ impl Sipp {
         let mut command = sipp(dir, "u1");
         command.arg("-sf").arg(scenario.written(&dir.join(format!("{name}.xml")))?);
         command.args(["-m", "1", "-i", at.0, "-p", &at.1.to_string(), "-rtp_echo", "-mi", at.0]);
-        command.args(["-mp", &media_port(at.0)?.to_string(), "-trace_msg", "-message_file"]).arg(&messages);
+        command.args(["-mp", &media_port(at.0.parse()?)?.to_string(), "-trace_msg", "-message_file"]).arg(&messages);
         command.arg(remote).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("starting SIPp")?;
         let listening = async {
@@ -65,7 +65,7 @@ impl Sipp {
         let fields = office.dir().join(format!("{user}.csv"));
         let digest = format!("[authentication username={} password={}]", account.auth_user, account.password);
         std::fs::write(&fields, format!("SEQUENTIAL\n{user};{digest}\n"))?;
-        let port = free_port("127.0.0.1")?;
+        let port = free_port(Ipv4Addr::LOCALHOST.into())?;
         let mut register = sipp(office.dir(), "u1");
         register.arg("-sf").arg(repository().join("tests/flows/sipp/register.xml")).arg("-inf").arg(&fields);
         register.args(["-m", "1", "-i", "127.0.0.1", "-p", &port.to_string(), &office.exchange.sip.to_string()]);
@@ -92,6 +92,15 @@ pub fn sipp(dir: &Path, transport: &str) -> Command {
     command
 }
 
+/// A SIPp that answers so many calls at `at` and sends back what it hears.
+pub fn answers(dir: &Path, at: SocketAddr, calls: usize) -> Result<Command> {
+    let host = at.ip().to_string();
+    let mut command = sipp(dir, "u1");
+    command.args(["-sn", "uas", "-m", &calls.to_string(), "-i", &host, "-p", &at.port().to_string()]);
+    command.args(["-rtp_echo", "-mi", &host, "-mp", &media_port(at.ip())?.to_string()]);
+    Ok(command)
+}
+
 pub async fn finished(mut command: Command) -> Result<Output> {
     tokio::time::timeout(PATIENCE, command.output()).await.context("it never ended")?.context("starting it")
 }
@@ -102,12 +111,12 @@ pub fn said(output: &Output) -> String {
     format!("{}\n{}", text(&output.stderr), text(&output.stdout))
 }
 
-fn free_port(host: &str) -> Result<u16> {
+pub fn free_port(host: IpAddr) -> Result<u16> {
     Ok(UdpSocket::bind((host, 0))?.local_addr()?.port())
 }
 
 /// An even port with the next but one free too: SIPp echoes on both.
-fn media_port(host: &str) -> Result<u16> {
+fn media_port(host: IpAddr) -> Result<u16> {
     for _ in 0..100 {
         let port = free_port(host)? & !1;
         if port < u16::MAX - 2 && UdpSocket::bind((host, port)).is_ok() && UdpSocket::bind((host, port + 2)).is_ok() {

@@ -52,7 +52,7 @@ enum Transfer {
     /// Waiting for the hold to be agreed.
     Holding { to: ReferTo },
     /// REFER is out; the dialog is kept until the final NOTIFY.
-    Referred,
+    Referred { consulted: Option<CallKey> },
 }
 
 /// Whom the far end shall call.
@@ -126,6 +126,11 @@ pub(crate) enum Effect {
         status: u16,
     },
     HangUp,
+    /// The consultation that came to its end: a target that knows no Replaces has taken the transferee as a new call, and would
+    /// not end it.
+    HangUpOther {
+        call: CallKey,
+    },
     /// Re-INVITE.
     Offer {
         hold: bool,
@@ -419,12 +424,20 @@ impl Up {
             return;
         }
         if self.held && self.offered.is_none() {
-            self.transfer = Transfer::Referred;
-            effects.push(Effect::Refer { to });
+            self.refer(to, effects);
         } else {
             self.transfer = Transfer::Holding { to };
             self.want(true, effects);
         }
+    }
+
+    fn refer(&mut self, to: ReferTo, effects: &mut Vec<Effect>) {
+        let consulted = match to {
+            ReferTo::Address(_) => None,
+            ReferTo::Call { other, .. } => Some(other),
+        };
+        self.transfer = Transfer::Referred { consulted };
+        effects.push(Effect::Refer { to });
     }
 
     fn agreed(&mut self, ours: bool, held_by_them: bool, effects: &mut Vec<Effect>) {
@@ -453,11 +466,8 @@ impl Up {
 
     fn refer_if_waiting(&mut self, effects: &mut Vec<Effect>) {
         match mem::take(&mut self.transfer) {
-            Transfer::Holding { to } => {
-                self.transfer = Transfer::Referred;
-                effects.push(Effect::Refer { to });
-            }
-            Transfer::Referred => self.transfer = Transfer::Referred,
+            Transfer::Holding { to } => self.refer(to, effects),
+            referred @ Transfer::Referred { .. } => self.transfer = referred,
             Transfer::None => {}
         }
     }
@@ -482,7 +492,7 @@ impl Up {
                 self.want_held = self.held;
                 effects.push(Effect::Tell(CallEvent::TransferFailed { status }));
             }
-            Transfer::Referred => self.transfer = Transfer::Referred,
+            referred @ Transfer::Referred { .. } => self.transfer = referred,
             Transfer::None => {}
         }
     }
@@ -494,14 +504,15 @@ impl Up {
     }
 
     fn transfer_progress(mut self, status: u16, effects: &mut Vec<Effect>) -> State {
-        match self.transfer {
-            Transfer::Referred => {}
+        let consulted = match self.transfer {
+            Transfer::Referred { consulted } => consulted,
             Transfer::None | Transfer::Holding { .. } => return State::Up(self),
-        }
+        };
         match status {
             ..200 => effects.push(Effect::Tell(CallEvent::TransferProgress { status })),
             200..300 => {
                 effects.extend([Effect::Tell(CallEvent::TransferProgress { status }), Effect::HangUp]);
+                effects.extend(consulted.map(|call| Effect::HangUpOther { call }));
                 return State::Ending;
             }
             300.. => {

@@ -143,6 +143,17 @@ fn a_call_taken_back_by_hand_ignores_what_the_transferee_reports() {
 }
 
 #[test]
+fn a_consultation_ends_with_the_transfer_and_not_before() {
+    let other = CallKey(7);
+    for (status, ends) in [(180, false), (486, false), (200, true)] {
+        let mut call = held();
+        call.handle(Input::Transfer { to: ReferTo::Call { other, early_only: false } });
+        let effects = call.handle(Input::TransferProgress { status });
+        assert_eq!(effects.contains(&Effect::HangUpOther { call: other }), ends, "{status}: {effects:?}");
+    }
+}
+
+#[test]
 fn their_refer_is_followed_once_and_only_when_talking() {
     let refused = [Effect::AcceptRefer { accept: false }];
     assert_eq!(Call::incoming().handle(Input::Referred), refused);

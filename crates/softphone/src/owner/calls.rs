@@ -223,6 +223,7 @@ impl Owner {
             Effect::Accept => self.accept(call),
             Effect::Refuse { status } => self.endpoint.refuse(leg, status, None),
             Effect::HangUp => self.endpoint.hang_up(leg, None),
+            Effect::HangUpOther { call } => self.input(call, Input::HangUp),
             Effect::Offer { hold } => self.endpoint.offer(leg, line.session.offer(hold)),
             Effect::Refer { to } => self.refer(leg, to),
             // It was an address when it was ordered.
