@@ -26,6 +26,7 @@ const DESKS: &[(&str, &str, &str)] = &[
     ("205", "Omar Haddad", ",strict"),
     ("206", "Sam Adams", ",sdes"),
     ("207", "Alex Brandt", ",sdes"),
+    ("208", "The other office", ""),
     ("209", "Maya Direct", ",direct"),
 ];
 

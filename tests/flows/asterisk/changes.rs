@@ -1,8 +1,7 @@
 //! What changes in the middle of a call, and a server that goes away.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use flows::asterisk::with_asterisk;
-use flows::office::Office;
 use flows::phone::Phone;
 
 use super::{answering, hears, talk};
@@ -28,23 +27,31 @@ async fn asterisk_changes_the_codec_in_mid_call() -> Result<()> {
     .await
 }
 
-/// Connected line: the far end turns out to be somebody else, which Asterisk says by UPDATE to whoever allows that. A re-INVITE
-/// that says so is played in `crates/sip`.
+/// Connected line: the far end turns out to be somebody else. Asterisk says so by UPDATE to whoever allows that, and in the
+/// re-INVITE that changes the codec too, where one follows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn asterisk_says_who_is_at_the_other_end_now() -> Result<()> {
     with_asterisk(async |office| {
         let mut ravi = office.phone("201", "ravi", &[]).await?;
-        ravi.say("call 603").await?;
-        ravi.event("answered").await?;
-        let wanda = |line: &serde_json::Value| {
-            line["event"] == "identity"
-                && line["party"]["name"] == "Wanda Kowalska"
-                && line["party"]["number"] == "+48601234567"
-        };
-        ravi.program.next("Wanda's name", wanda).await?;
-        hears(&ravi, "wanda").await?;
-        ravi.say("hangup").await?;
-        ravi.event("ended").await.map(drop)
+        for (number, method) in [("603", "UPDATE "), ("605", "INVITE ")] {
+            ravi.say(&format!("call {number}")).await?;
+            ravi.event("answered").await?;
+            let wanda = |line: &serde_json::Value| {
+                line["event"] == "identity"
+                    && line["party"]["name"] == "Wanda Kowalska"
+                    && line["party"]["number"] == "+48601234567"
+            };
+            if method == "INVITE " {
+                assert_eq!(ravi.event("codec_changed").await?["codec"], "pcmu");
+            }
+            ravi.program.next("Wanda's name", wanda).await?;
+            let told = received(&ravi)?.into_iter().rfind(|m| m.contains("Wanda Kowalska"));
+            ensure!(told.as_deref().is_some_and(|m| m.starts_with(method)), "{number}: {told:?}");
+            hears(&ravi, "wanda").await?;
+            ravi.say("hangup").await?;
+            ravi.event("ended").await?;
+        }
+        Ok(())
     })
     .await
 }
@@ -74,36 +81,6 @@ async fn asterisk_insists_on_session_timers_and_reliable_answers() -> Result<()>
         assert!(has("INVITE ", "100rel") && has("SIP/2.0 200", "PRACK"), "our 180 was acknowledged: {came:#?}");
         assert!(has("INVITE ", "Session-Expires: 90") && has("SIP/2.0 200", "Session-Expires: "), "{came:#?}");
         Ok(())
-    })
-    .await
-}
-
-/// Asterisk is the way outside of an office with our exchange: who comes in by it is transferred there, and kept.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn asterisk_brings_a_call_that_our_exchange_transfers() -> Result<()> {
-    with_asterisk(async |outside| {
-        let gateway = outside.sip.to_string();
-        let office = Office::open_with(|config| {
-            let trunk = config["trunk"].as_table_mut().unwrap();
-            trunk.insert("peers".into(), vec![gateway].into());
-        })
-        .await?;
-        let mut ravi = office.colleague("ravi", &["--auto-answer=100"]).await?;
-        let tom = office.colleague("tom", &["--auto-answer=100"]).await?;
-        let mut mina = outside.phone("203", "mina", &[]).await?;
-        mina.say(&format!("call 7{}", office.exchange.sip.port())).await?;
-        let rings = ravi.event("incoming").await?;
-        assert_eq!(rings["caller"]["number"], "203");
-        mina.event("answered").await?;
-        hears(&mina, "ravi").await?;
-        ravi.say("transfer 105").await?;
-        tom.event("answered").await?;
-        hears(&mina, "tom").await?;
-        hears(&tom, "mina").await?;
-        super::goodbye(&mut mina, &tom).await?;
-        let record = office.exchange.person("alex").await?.records().await?.pop().context("no record")?;
-        assert_eq!(record.agents.last().map(|agent| agent.id.as_str()), Some("tom"));
-        office.exchange.stop().await
     })
     .await
 }

@@ -4,6 +4,7 @@ mod calls;
 mod changes;
 mod desk;
 mod transfers;
+mod trunk;
 
 use anyhow::Result;
 use flows::asterisk::Asterisk;

@@ -124,3 +124,28 @@ async fn asterisk_moves_us_and_we_follow() -> Result<()> {
     })
     .await
 }
+
+/// Mina is handed on twice: blind to Tom, who asks Lena first. All of them, and Asterisk, speak IPv6.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asterisk_transfers_over_ipv6() -> Result<()> {
+    with_asterisk(async |office| {
+        let v6 = (std::net::Ipv6Addr::LOCALHOST, office.sip.port()).into();
+        let answering = ["--auto-answer=100"];
+        let mut mina = office.phone_at(v6, "203", "mina", &[]).await?;
+        let mut ravi = office.phone_at(v6, "201", "ravi", &answering).await?;
+        let mut tom = office.phone_at(v6, "202", "tom", &[&answering[..], &["--transport", "tcp"]].concat()).await?;
+        let mut lena = office.phone_at(v6, "204", "lena", &answering).await?;
+        talk(&mut mina, &ravi, "201").await?;
+        ravi.say("transfer 202").await?;
+        tom.event("answered").await?;
+        ravi.event("ended").await?;
+        tokio::try_join!(hears(&mina, "tom"), hears(&tom, "mina"))?;
+        talk(&mut tom, &lena, "204").await?;
+        tom.say("refer-replaces 1 2").await?;
+        tom.event("ended").await?;
+        tom.event("ended").await?;
+        tokio::try_join!(hears(&mina, "lena"), hears(&lena, "mina"))?;
+        goodbye(&mut lena, &mina).await
+    })
+    .await
+}
