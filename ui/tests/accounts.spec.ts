@@ -29,6 +29,24 @@ test("codecs are put in another order by keys", async ({ desk, page }) => {
   expect(saved).toMatchObject({ password: "", settings: { key: "k1", codecs: ["pcma", "opus", "g722", "pcmu"] } });
 });
 
+test("encryption is chosen for the account, and what comes of it is said", async ({ desk, page }) => {
+  await desk.open(office.plain());
+  await page.getByTestId("nav-settings").click();
+  await page.getByTestId("account-change").click();
+  await page.getByTestId("account-more").locator("summary").click();
+  const chosen = page.getByTestId("account-encryption");
+  await expect(chosen).toHaveValue("when_possible");
+  await page.getByTestId("account-transport").selectOption("tls");
+  await chosen.selectOption("required");
+  await expect(chosen).toHaveAccessibleDescription("Calls that cannot be encrypted are refused.");
+  await page.getByTestId("account-transport").selectOption("udp");
+  await expect(chosen).toHaveAccessibleDescription("No call is possible over this transport: choose TLS.");
+  await chosen.selectOption("off");
+  await expect(chosen).toHaveAccessibleDescription("Sound is never encrypted.");
+  await page.getByTestId("account-save").click();
+  expect((await desk.calls("save_account"))[0]).toMatchObject({ settings: { key: "k1", transport: "udp", encryption: "off" } });
+});
+
 test("without an exchange the desk is there, and says what needs one", async ({ desk, page }) => {
   await desk.open(office.plainBusy());
   await expect(page.getByTestId("own-call").getByTestId("account-chip")).toContainText("Shop");

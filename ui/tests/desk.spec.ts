@@ -132,6 +132,14 @@ test("a ring never takes the focus, and is said once", async ({ desk, page }) =>
   await expect(page.getByTestId("announce-urgent")).toHaveText("");
 });
 
+test("a ring shows a lock only where the call will be encrypted", async ({ desk, page }) => {
+  await desk.open(office.view({ rings: [office.ring] }), "ring.html");
+  await expect(page.getByTestId("ring-caller")).toBeVisible();
+  await expect(page.getByTestId("ring-secured")).toHaveCount(0);
+  await desk.push({ rings: [{ ...office.ring, secured: true }] });
+  await expect(page.getByTestId("ring-secured")).toHaveText("Encrypted");
+});
+
 test("the ring window shows who transfers, who calls, and why; rings stack; each is said once", async ({ desk, page }) => {
   await page.setViewportSize({ width: 384, height: 342 });
   await desk.open(office.view({ rings: [office.ring] }), "ring.html");
