@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::Index;
 use super::query::{Search, facet};
+use super::{Entry, Index};
 use crate::atoms::Atoms;
 use crate::calls::{DIRECTIONS, OUTCOMES, flag};
 use crate::{Count, Counts, Error, QUALITY_STEPS, TALK_STEPS_MS};
@@ -44,7 +44,7 @@ impl Tally {
             return;
         }
         let at = slot as usize;
-        let flags = index.flags[at];
+        let Entry { flags, score, department, crew, .. } = index.entries[at];
         let counts_for = |facet: u16| fails & !facet == 0;
         let one_if = |yes: bool| u32::from(yes);
         self.total += one_if(fails == 0);
@@ -59,10 +59,10 @@ impl Tally {
             *count += 1;
         }
         if counts_for(facet::DEPARTMENT) {
-            self.departments[index.department.get(slot) as usize] += 1;
+            self.departments[department as usize] += 1;
         }
         if counts_for(facet::ANSWERED_BY) {
-            self.crews[index.crew.get(slot) as usize] += 1;
+            self.crews[crew as usize] += 1;
         }
         self.transferred += one_if(counts_for(facet::TRANSFERRED) && flags & flag::TRANSFERRED != 0);
         self.came_back += one_if(counts_for(facet::CAME_BACK) && flags & flag::CAME_BACK != 0);
@@ -75,7 +75,6 @@ impl Tally {
             self.talk.iter_mut().zip(TALK_STEPS_MS).for_each(|(count, step)| *count += one_if(talk >= step));
         }
         if counts_for(facet::QUALITY) {
-            let score = index.score[at];
             self.quality.iter_mut().zip(QUALITY_STEPS).for_each(|(count, step)| *count += one_if(score < step));
         }
         if counts_for(facet::DISPOSITION) && index.disposition[at] != 0 {

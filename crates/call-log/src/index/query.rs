@@ -4,14 +4,16 @@ use std::ops::Range;
 
 use super::bits::Bits;
 use super::things::Found;
-use super::{DEAD, Index, NO_NOTE};
+use super::{DEAD, Entry, Index, NO_NOTE};
 use crate::atoms::Atoms;
 use crate::calls::{self, DIRECTIONS, OUTCOMES, flag};
 use crate::terms::{Query, Term};
 use crate::{Filter, VoicemailFilter};
 
-/// A row that is fetched by its term and sorted costs about as much as so many rows looked at one after the other.
-const FETCH_COST: f64 = 8.0;
+/// What it costs to find a row by its term and sort it, and then to look at it, where looking at one row after the other
+/// costs 1 for each.
+const FETCH_COST: f64 = 1.0;
+const LOOK_COST: f64 = 4.0;
 
 /// So many things say well enough how often all of them are in calls.
 const SAMPLE: usize = 500;
@@ -111,10 +113,13 @@ impl<'a> Search<'a> {
         if self.nothing || end <= self.rows.start {
             return Vec::new();
         }
-        match self.terms.iter().min_by_key(|term| term.rows) {
-            Some(rarest) if self.fetching_is_sooner(rarest, limit) => self.fetched(rarest, end, limit),
-            Some(_) | None => self.scanned(end, limit),
-        }
+        let Some(rarest) = self.rarest() else {
+            return self.scanned(end, limit, usize::MAX).unwrap_or_default();
+        };
+        let (scanning, fetching) = self.costs(rarest, limit);
+        // Terms that are never in one call make a scan long: after what fetching costs, it is fetched.
+        let scanned = if scanning < fetching { self.scanned(end, limit, fetching as usize) } else { None };
+        scanned.unwrap_or_else(|| self.fetched(rarest, end, limit))
     }
 
     /// The slots of the wanted dates whose text fits, in no order.
@@ -122,8 +127,11 @@ impl<'a> Search<'a> {
         if self.nothing {
             return;
         }
-        let rarest = self.terms.iter().min_by_key(|term| term.rows);
-        if let Some(rarest) = rarest.filter(|rarest| self.fetching_is_sooner(rarest, usize::MAX)) {
+        let is_sooner = |rarest: &&Matcher| {
+            let (scanning, fetching) = self.costs(rarest, usize::MAX);
+            fetching < scanning
+        };
+        if let Some(rarest) = self.rarest().filter(is_sooner) {
             let mut slots = self.slots(rarest);
             slots.sort_unstable();
             slots.dedup();
@@ -148,7 +156,8 @@ impl<'a> Search<'a> {
             return 0;
         }
         let (index, at) = (self.index, slot as usize);
-        let flags = index.flags[at];
+        let entry = &index.entries[at];
+        let flags = entry.flags;
         let fail = |facet: u16, passes: bool| if self.asked & facet != 0 && !passes { facet } else { 0 };
         let talk = u64::from(index.talk_ms[at]);
         fail(facet::DIRECTION, self.directions >> (flags & flag::DIRECTION) & 1 == 1)
@@ -157,48 +166,63 @@ impl<'a> Search<'a> {
             | fail(facet::CAME_BACK, flags & flag::CAME_BACK != 0)
             | fail(facet::VOICEMAIL, flags & self.voicemail != 0)
             | fail(facet::TALK, self.talk.contains(&talk))
-            | fail(facet::QUALITY, index.score[at] < self.quality_below)
-            | fail(facet::DEPARTMENT, self.departments.contains(&index.department.get(slot)))
+            | fail(facet::QUALITY, entry.score < self.quality_below)
+            | fail(facet::DEPARTMENT, self.departments.contains(&entry.department))
             | fail(facet::DISPOSITION, self.dispositions.contains(&index.disposition[at]))
-            | fail(facet::ANSWERED_BY, self.answered_by.has(index.crew.get(slot)))
+            | fail(facet::ANSWERED_BY, self.answered_by.has(entry.crew))
     }
 
-    /// Whether to fetch the rows of the rarest term, or to look at all from the newest on until a page is full.
-    fn fetching_is_sooner(&self, rarest: &Matcher, limit: usize) -> bool {
+    fn rarest(&self) -> Option<&Matcher> {
+        self.terms.iter().min_by_key(|term| term.rows)
+    }
+
+    /// About what it costs to look at all rows from the newest on until a page is full, and to fetch those of the rarest term.
+    fn costs(&self, rarest: &Matcher, limit: usize) -> (f64, f64) {
         let all = self.index.order.len() as f64;
-        let share: f64 = self.terms.iter().map(|term| (term.rows as f64 / all).min(1.0)).product();
+        let share_of = |term: &Matcher| (term.rows as f64 / all).min(1.0);
         // How much a filter leaves is not known; half is not far off for any of them.
-        let share = if self.asked == 0 { share } else { share / 2.0 };
-        rarest.rows as f64 * FETCH_COST < (limit as f64 / share).min(all)
+        let of_filter = if self.asked == 0 { 1.0 } else { 0.5 };
+        let share = self.terms.iter().map(share_of).product::<f64>() * of_filter;
+        let rows = rarest.rows as f64;
+        let looks = (limit as f64 / share * share_of(rarest)).min(rows);
+        ((limit as f64 / share).min(all), rows * FETCH_COST + looks * LOOK_COST)
     }
 
-    fn scanned(&self, end: i64, limit: usize) -> Vec<i64> {
+    /// `None` if the page is not full after so many `looks`, and there are more rows.
+    fn scanned(&self, end: i64, limit: usize, looks: usize) -> Option<Vec<i64>> {
         let range = self.index.place(self.rows.start)..self.index.place(end);
-        let newest_first = self.index.order[range].iter().rev();
+        let all_seen = range.len() <= looks;
+        let newest_first = self.index.order[range].iter().rev().take(looks);
         let passing = newest_first.filter(|slot| self.fails(**slot) == 0 && self.has_text(**slot));
-        passing.take(limit).map(|slot| self.index.rows[*slot as usize]).collect()
+        let page: Vec<i64> = passing.take(limit).map(|slot| self.row(*slot)).collect();
+        (all_seen || page.len() == limit).then_some(page)
     }
 
     fn fetched(&self, rarest: &Matcher, end: i64, limit: usize) -> Vec<i64> {
-        let others: Vec<&Matcher> = self.terms.iter().filter(|term| !std::ptr::eq(*term, rarest)).collect();
-        // What most rows fail comes first: each look is at another place in memory.
-        let has_others = |slot: u32| others.iter().all(|term| term.has(self.index, slot));
-        let passes = |slot: &u32| has_others(*slot) && self.is_in(*slot, end) && self.fails(*slot) == 0;
-        let slots = self.slots(rarest).into_iter().filter(passes);
-        let mut rows: Vec<i64> = slots.map(|slot| self.index.rows[slot as usize]).collect();
+        let mut slots = self.slots(rarest);
+        slots.sort_unstable_by(|a, b| b.cmp(a));
+        slots.dedup();
+        let (since, settled) = slots.split_at(slots.partition_point(|slot| *slot >= self.index.settled));
+        let passes = |slot: &&u32| self.is_in(**slot, end) && self.has_text(**slot) && self.fails(**slot) == 0;
+        let passing = since.iter().filter(passes).chain(settled.iter().filter(passes).take(limit));
+        let mut rows: Vec<i64> = passing.map(|slot| self.row(*slot)).collect();
         rows.sort_unstable_by(|a, b| b.cmp(a));
-        rows.dedup();
         rows.truncate(limit);
         rows
     }
 
+    fn row(&self, slot: u32) -> i64 {
+        self.index.entries[slot as usize].row
+    }
+
     fn is_in(&self, slot: u32, end: i64) -> bool {
-        let row = self.index.rows[slot as usize];
-        (self.rows.start..end).contains(&row) && self.index.flags[slot as usize] & DEAD == 0
+        let entry = &self.index.entries[slot as usize];
+        (self.rows.start..end).contains(&entry.row) && entry.flags & DEAD == 0
     }
 
     fn has_text(&self, slot: u32) -> bool {
-        self.terms.iter().all(|term| term.has(self.index, slot))
+        let entry = &self.index.entries[slot as usize];
+        self.terms.iter().all(|term| term.has(entry))
     }
 
     /// All slots of a term, dead ones too, some twice.
@@ -206,13 +230,14 @@ impl<'a> Search<'a> {
         let index = self.index;
         let mut slots = Vec::with_capacity(term.rows);
         for party in term.found.parties.iter() {
-            slots.extend(index.caller.slots(party).chain(index.dialled.slots(party)));
+            index.caller.add_slots(party, &mut slots);
+            index.dialled.add_slots(party, &mut slots);
         }
         for atom in term.found.atoms.iter() {
-            slots.extend(index.department.slots(atom));
+            index.department.add_slots(atom, &mut slots);
         }
         for crew in term.crews.iter() {
-            slots.extend(index.crew.slots(crew));
+            index.crew.add_slots(crew, &mut slots);
         }
         slots.extend(term.found.notes.iter().map(|note| index.slot_of_note[note as usize]));
         slots
@@ -220,15 +245,12 @@ impl<'a> Search<'a> {
 }
 
 impl Matcher {
-    fn has(&self, index: &Index, slot: u32) -> bool {
+    fn has(&self, entry: &Entry) -> bool {
         let found = &self.found;
-        (!found.parties.is_empty()
-            && (found.parties.has(index.caller.get(slot)) || found.parties.has(index.dialled.get(slot))))
-            || (!found.atoms.is_empty() && found.atoms.has(index.department.get(slot)))
-            || (!self.crews.is_empty() && self.crews.has(index.crew.get(slot)))
-            || (!found.notes.is_empty()
-                && index.note[slot as usize] != NO_NOTE
-                && found.notes.has(index.note[slot as usize]))
+        (!found.parties.is_empty() && (found.parties.has(entry.caller) || found.parties.has(entry.dialled)))
+            || (!found.atoms.is_empty() && found.atoms.has(entry.department))
+            || (!self.crews.is_empty() && self.crews.has(entry.crew))
+            || (!found.notes.is_empty() && entry.note != NO_NOTE && found.notes.has(entry.note))
     }
 }
 

@@ -36,7 +36,7 @@ struct Numbers {
     text: String,
     /// By party: where its digits begin in `text`, how many there are, and how many of them are the country code.
     spans: Vec<(u32, u8, u8)>,
-    /// By three digits: the parties that have them in a row.
+    /// By three digits: the parties that have them in a row, in order.
     grams: HashMap<u16, Vec<u32>>,
 }
 
@@ -155,8 +155,10 @@ impl Numbers {
         self.text.push_str(digits);
         for gram in digits.as_bytes().windows(number::MIN_FRAGMENT) {
             let parties = self.grams.entry(gram_of(gram)).or_default();
-            if parties.last() != Some(&party) {
+            if parties.last().is_none_or(|last| *last < party) {
                 parties.push(party);
+            } else if let Err(place) = parties.binary_search(&party) {
+                parties.insert(place, party);
             }
         }
     }
@@ -174,15 +176,26 @@ impl Numbers {
         if typed.digits.len() < number::MIN_FRAGMENT {
             return (0..self.spans.len() as u32).for_each(check);
         }
+        let mut looked_for: Vec<&str> = Vec::new();
         for text in typed.wanted() {
-            self.rarest(text).iter().copied().for_each(&mut check);
+            if !looked_for.contains(&text) {
+                looked_for.push(text);
+                self.with_grams_of(text).into_iter().for_each(&mut check);
+            }
         }
     }
 
-    /// The parties that have the rarest three digits of these.
-    fn rarest(&self, digits: &str) -> &[u32] {
-        let lists = digits.as_bytes().windows(number::MIN_FRAGMENT).map(|gram| self.grams.get(&gram_of(gram)));
-        lists.map(|list| list.map_or(&[][..], Vec::as_slice)).min_by_key(|list| list.len()).unwrap_or(&[])
+    /// The parties that have every three digits in a row that these have.
+    fn with_grams_of(&self, digits: &str) -> Vec<u32> {
+        let grams = digits.as_bytes().windows(number::MIN_FRAGMENT).map(|gram| self.grams.get(&gram_of(gram)));
+        let mut lists: Vec<&[u32]> = grams.map(|list| list.map_or(&[][..], Vec::as_slice)).collect();
+        lists.sort_unstable_by_key(|list| list.len());
+        let Some((rarest, others)) = lists.split_first() else { return Vec::new() };
+        let mut parties = rarest.to_vec();
+        for list in others {
+            parties.retain(|party| list.binary_search(party).is_ok());
+        }
+        parties
     }
 }
 
