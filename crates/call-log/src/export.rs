@@ -94,10 +94,11 @@ impl CallLog {
         if !std::mem::replace(&mut export.begun, true) && export.format == Format::Csv {
             out.write_all(format!("\u{FEFF}{}\r\n", HEADER.join(",")).as_bytes()).map_err(Error::Export)?;
         }
-        let rows = self.guarded(|log| {
+        let hits = self.guarded(|log| {
             let before = export.from.map_or(i64::MAX, |place| place.0);
             log.records.find(&export.filter, &terms::parse(&export.filter.text), before, STEP, &log.mine)
         })?;
+        let rows: Vec<i64> = hits.iter().map(|hit| hit.row).collect();
         let mut text = Vec::with_capacity(256 * rows.len());
         for row in &rows {
             match export.format {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use crate::fold::{self, Word};
+use crate::index::text;
 use crate::number;
 use crate::row::Row;
 use crate::terms::Term;
@@ -49,21 +50,32 @@ impl Seen {
     }
 }
 
-/// Marks the row's texts, and chooses the line of `told` that it shows.
-pub(crate) fn mark(row: &mut Row, told: &str, terms: &[Term], seen: &mut Seen) {
+/// Marks the row's texts in which something was found ([`text`]), and chooses the line of `told` that it shows.
+pub(crate) fn mark(row: &mut Row, told: &str, terms: &[Term], (found_in, seen): (u8, &mut Seen)) {
+    let has = |texts: u8| found_in & texts != 0;
     let mut marks = Vec::new();
     let mut see = |field: Field, item: usize, text: &str| {
         seen.each_piece(text, terms, |(from, to)| marks.push(Mark { field, item: item as u32, from, to }));
     };
-    see(Field::CallerName, 0, &row.caller.name);
-    see(Field::CallerNumber, 0, &row.caller.number);
-    see(Field::Dialled, 0, &row.dialled);
-    see(Field::Department, 0, row.department.as_ref().map_or("", |d| &d.name));
-    row.agents.iter().enumerate().for_each(|(item, agent)| see(Field::Agent, item, &agent.name));
-    see(Field::Note, 0, &row.note);
-    if let Some(line) = told.lines().find(|line| !in_text(line, terms).is_empty()) {
-        see(Field::Excerpt, 0, line);
-        row.excerpt = Some(line.to_owned());
+    if has(text::CALLER) {
+        see(Field::CallerName, 0, &row.caller.name);
+        see(Field::CallerNumber, 0, &row.caller.number);
+    }
+    if has(text::DIALLED) {
+        see(Field::Dialled, 0, &row.dialled);
+    }
+    if has(text::DEPARTMENT) {
+        see(Field::Department, 0, row.department.as_ref().map_or("", |d| &d.name));
+    }
+    if has(text::CREW) {
+        row.agents.iter().enumerate().for_each(|(item, agent)| see(Field::Agent, item, &agent.name));
+    }
+    if has(text::NOTE) {
+        see(Field::Note, 0, &row.note);
+        if let Some(line) = told.lines().find(|line| !in_text(line, terms).is_empty()) {
+            see(Field::Excerpt, 0, line);
+            row.excerpt = Some(line.to_owned());
+        }
     }
     row.marks = marks;
 }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::atoms::Atoms;
 use crate::calls::{Columns, Summaries};
-use crate::index::{Index, Search};
+use crate::index::{Hit, Index, Search};
 use crate::mine::{Mine, Unsent};
 use crate::notes::Notes;
 use crate::parties::Parties;
@@ -128,16 +128,21 @@ impl Records {
         }
         // The file is locked once, not for each statement.
         let _reading = self.db.unchecked_transaction()?;
-        let summaries = match found {
+        let summaries = match &found {
             None => self.summaries().newest(before, limit_and_one)?,
-            Some(rows) => self.summaries().all(&rows)?,
+            Some(hits) => self.summaries().all(&hits.iter().map(|hit| hit.row).collect::<Vec<_>>())?,
         };
         let more = summaries.len() > limit as usize;
         let mut seen = marks::Seen::default();
         let mut page = Page { rows: Vec::with_capacity(summaries.len()), next: None };
-        for summary in summaries.into_iter().take(limit as usize) {
+        for (at, mut summary) in summaries.into_iter().take(limit as usize).enumerate() {
             page.next = more.then_some(Place(summary.row));
-            page.rows.push(Self::row(summary, (&query, &mut seen), mine));
+            let told = std::mem::take(&mut summary.notes.told);
+            let mut row = shown(summary, mine);
+            if let (Query::All(terms), Some(hit)) = (&query, found.as_ref().and_then(|hits| hits.get(at))) {
+                marks::mark(&mut row, &told, terms, (hit.found_in, &mut seen));
+            }
+            page.rows.push(row);
         }
         Ok(page)
     }
@@ -150,7 +155,7 @@ impl Records {
         before: i64,
         limit: u32,
         mine: &Mine,
-    ) -> Result<Vec<i64>, Error> {
+    ) -> Result<Vec<Hit>, Error> {
         let (index, atoms) = self.index(mine)?;
         Ok(Search::new(index, atoms, filter, query).page(before, limit as usize))
     }
@@ -173,7 +178,7 @@ impl Records {
 
     pub fn row_of(&self, row: i64, mine: &Mine) -> Result<Row, Error> {
         let summary = self.summaries().one(row)?;
-        Ok(Self::row(summary, (&Query::Everything, &mut marks::Seen::default()), mine))
+        Ok(shown(summary, mine))
     }
 
     /// Makes the index if it is not there.
@@ -205,16 +210,6 @@ impl Records {
         self.index.as_mut()
     }
 
-    fn row(mut summary: calls::Summary, (query, seen): (&Query, &mut marks::Seen), mine: &Mine) -> Row {
-        let unsent = mine.unsent_of(&summary.id);
-        let told = std::mem::take(&mut summary.notes.told);
-        let mut shown = Row::new(summary, unsent);
-        if let Query::All(terms) = query {
-            marks::mark(&mut shown, &told, terms, seen);
-        }
-        shown
-    }
-
     fn index_all(&mut self, done: Vec<Put>, mine: &Mine) -> Result<(), Error> {
         let Some(index) = &mut self.index else { return Ok(()) };
         for Put { id, left, mut columns, mut notes } in done {
@@ -239,6 +234,11 @@ impl Records {
         }
         Ok(())
     }
+}
+
+fn shown(summary: calls::Summary, mine: &Mine) -> Row {
+    let unsent = mine.unsent_of(&summary.id);
+    Row::new(summary, unsent)
 }
 
 /// Writes the record if it is newer than what is kept; answers what that did.

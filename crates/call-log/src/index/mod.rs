@@ -25,7 +25,7 @@ use bits::Bits;
 use postings::Postings;
 use things::Things;
 
-pub(crate) use query::Search;
+pub(crate) use query::{Hit, Search, text};
 
 /// A bit of the index's own beside [`calls::flag`]: the row has been removed, or has a newer slot.
 const DEAD: u16 = 1 << 15;

@@ -32,6 +32,23 @@ pub(crate) mod facet {
     pub const DISPOSITION: u16 = 1 << 9;
 }
 
+/// A row that passes.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Hit {
+    pub row: i64,
+    /// In which of its texts something was found, as bits of [`text`].
+    pub found_in: u8,
+}
+
+/// What has texts of its own in a row.
+pub(crate) mod text {
+    pub const CALLER: u8 = 1;
+    pub const DIALLED: u8 = 1 << 1;
+    pub const DEPARTMENT: u8 = 1 << 2;
+    pub const CREW: u8 = 1 << 3;
+    pub const NOTE: u8 = 1 << 4;
+}
+
 /// A filter against one index.
 pub(crate) struct Search<'a> {
     index: &'a Index,
@@ -108,7 +125,7 @@ impl<'a> Search<'a> {
     }
 
     /// At most `limit` rows that pass, newest first, all older than `before`.
-    pub fn page(&self, before: i64, limit: usize) -> Vec<i64> {
+    pub fn page(&self, before: i64, limit: usize) -> Vec<Hit> {
         let end = before.min(self.rows.end);
         if self.nothing || end <= self.rows.start {
             return Vec::new();
@@ -189,30 +206,31 @@ impl<'a> Search<'a> {
     }
 
     /// `None` if the page is not full after so many `looks`, and there are more rows.
-    fn scanned(&self, end: i64, limit: usize, looks: usize) -> Option<Vec<i64>> {
+    fn scanned(&self, end: i64, limit: usize, looks: usize) -> Option<Vec<Hit>> {
         let range = self.index.place(self.rows.start)..self.index.place(end);
         let all_seen = range.len() <= looks;
         let newest_first = self.index.order[range].iter().rev().take(looks);
         let passing = newest_first.filter(|slot| self.fails(**slot) == 0 && self.has_text(**slot));
-        let page: Vec<i64> = passing.take(limit).map(|slot| self.row(*slot)).collect();
+        let page: Vec<Hit> = passing.take(limit).map(|slot| self.hit(*slot)).collect();
         (all_seen || page.len() == limit).then_some(page)
     }
 
-    fn fetched(&self, rarest: &Matcher, end: i64, limit: usize) -> Vec<i64> {
+    fn fetched(&self, rarest: &Matcher, end: i64, limit: usize) -> Vec<Hit> {
         let mut slots = self.slots(rarest);
         slots.sort_unstable_by(|a, b| b.cmp(a));
         slots.dedup();
         let (since, settled) = slots.split_at(slots.partition_point(|slot| *slot >= self.index.settled));
         let passes = |slot: &&u32| self.is_in(**slot, end) && self.has_text(**slot) && self.fails(**slot) == 0;
         let passing = since.iter().filter(passes).chain(settled.iter().filter(passes).take(limit));
-        let mut rows: Vec<i64> = passing.map(|slot| self.row(*slot)).collect();
-        rows.sort_unstable_by(|a, b| b.cmp(a));
-        rows.truncate(limit);
-        rows
+        let mut hits: Vec<Hit> = passing.map(|slot| self.hit(*slot)).collect();
+        hits.sort_unstable_by(|a, b| b.cmp(a));
+        hits.truncate(limit);
+        hits
     }
 
-    fn row(&self, slot: u32) -> i64 {
-        self.index.entries[slot as usize].row
+    fn hit(&self, slot: u32) -> Hit {
+        let entry = &self.index.entries[slot as usize];
+        Hit { row: entry.row, found_in: self.terms.iter().fold(0, |found, term| found | term.found_in(entry)) }
     }
 
     fn is_in(&self, slot: u32, end: i64) -> bool {
@@ -251,6 +269,16 @@ impl Matcher {
             || (!found.atoms.is_empty() && found.atoms.has(entry.department))
             || (!self.crews.is_empty() && self.crews.has(entry.crew))
             || (!found.notes.is_empty() && entry.note != NO_NOTE && found.notes.has(entry.note))
+    }
+
+    fn found_in(&self, entry: &Entry) -> u8 {
+        let found = &self.found;
+        let one_if = |yes: bool, text: u8| if yes { text } else { 0 };
+        one_if(found.parties.has(entry.caller), text::CALLER)
+            | one_if(found.parties.has(entry.dialled), text::DIALLED)
+            | one_if(found.atoms.has(entry.department), text::DEPARTMENT)
+            | one_if(self.crews.has(entry.crew), text::CREW)
+            | one_if(found.notes.has(entry.note), text::NOTE)
     }
 }
 
