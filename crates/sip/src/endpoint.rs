@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     ContactBinding, EndpointConfig, Error, Event, Invite, LegKey, Notice, ReasonHeader, RegisterKey, Registration,
@@ -67,9 +68,8 @@ impl Endpoint {
     pub async fn bind(config: EndpointConfig) -> Result<(Self, mpsc::UnboundedReceiver<Event>), Error> {
         let (net, inbox, from_net) = Net::bind(&config).await?;
         let (orders, ordered) = mpsc::unbounded_channel();
-        if config.watch_network {
-            tokio::spawn(netwatch::watch(orders.downgrade()));
-        }
+        let watching = config.watch_network.then(|| tokio::spawn(netwatch::watch(orders.downgrade())));
+        let watching = watching.map(AbortOnDropHandle::new);
         let (events, heard) = mpsc::unbounded_channel();
         let keys = Arc::new(AtomicU64::new(1));
         let endpoint = Self {
@@ -80,7 +80,10 @@ impl Endpoint {
             tls: net.local_addr(Transport::Tls),
         };
         let core = Core::new(config, net, inbox, events, keys);
-        tokio::spawn(core.run(ordered, from_net));
+        tokio::spawn(async move {
+            core.run(ordered, from_net).await;
+            drop(watching);
+        });
         Ok((endpoint, heard))
     }
 

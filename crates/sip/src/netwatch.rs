@@ -1,6 +1,10 @@
 //! Notices that this machine's network has changed, or that it has slept.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    future::pending,
+    io,
+    time::{Duration, SystemTime},
+};
 
 use tokio::{
     sync::mpsc,
@@ -13,22 +17,22 @@ use crate::endpoint::Order;
 const QUIET: Duration = Duration::from_millis(250);
 /// … or has lasted so long.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often it is looked whether the machine has slept.
+/// How often it is looked whether the machine has slept, where the system does not tell …
 const LOOK: Duration = Duration::from_secs(1);
+/// … and where it does: in case it has not.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// The clock on the wall may be put right by so much without anybody having slept.
 const JUMP: Duration = Duration::from_secs(4);
 
 /// Tells the endpoint until it is gone.
 pub(crate) async fn watch(endpoint: mpsc::WeakUnboundedSender<Order>) {
     let mut ear = system::Ear::open().inspect_err(|error| tracing::warn!(%error, "network changes are not heard of"));
+    let alarm = system::Alarm::open().inspect_err(|error| tracing::debug!(%error, "clock changes are not heard of"));
     let mut clock = Clock::now();
     loop {
-        let changed = match &mut ear {
-            Ok(ear) => timeout(LOOK, ear.changed()).await.is_ok(),
-            Err(_) => {
-                sleep(LOOK).await;
-                false
-            }
+        let changed = tokio::select! {
+            () = changed(&mut ear) => true,
+            () = look(&alarm) => false,
         };
         if changed && let Ok(ear) = &mut ear {
             settle(ear).await;
@@ -39,6 +43,22 @@ pub(crate) async fn watch(endpoint: mpsc::WeakUnboundedSender<Order>) {
             tracing::debug!(slept, "the network has changed");
             let _gone = endpoint.send(Order::NetworkChanged);
         }
+    }
+}
+
+async fn changed(ear: &mut io::Result<system::Ear>) {
+    match ear {
+        Ok(ear) => ear.changed().await,
+        Err(_) => pending().await,
+    }
+}
+
+/// Until it is time to look at the clocks.
+async fn look(alarm: &io::Result<system::Alarm>) {
+    match alarm {
+        // Time that ran out is as good a reason.
+        Ok(alarm) => drop(timeout(LOOK_AGAIN, alarm.clock_set()).await),
+        Err(_) => sleep(LOOK).await,
     }
 }
 
@@ -70,9 +90,19 @@ impl Clock {
 
 #[cfg(target_os = "linux")]
 mod system {
-    use std::io;
+    use std::{
+        fs::File,
+        io::{self, Read},
+        os::fd::OwnedFd,
+        time::Duration,
+    };
 
     use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
+    use nix::sys::{
+        time::TimeSpec,
+        timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags},
+    };
+    use tokio::io::{Interest, unix::AsyncFd};
 
     /// RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE (rtnetlink(7)).
     const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
@@ -90,6 +120,35 @@ mod system {
         pub async fn changed(&mut self) {
             // An overrun (ENOBUFS) is news too: there was more than fits.
             let _news = self.0.recv_from_full().await;
+        }
+    }
+
+    /// Goes off when the wall clock is set, which waking up does too (TFD_TIMER_CANCEL_ON_SET, timerfd_create(2)).
+    pub(super) struct Alarm(AsyncFd<File>);
+
+    impl Alarm {
+        pub fn open() -> io::Result<Self> {
+            // A time that does not come: the year 2242.
+            Self::at(Duration::from_secs(1 << 33))
+        }
+
+        /// Goes off at that time of the wall clock, too.
+        pub(super) fn at(wall: Duration) -> io::Result<Self> {
+            let timer = TimerFd::new(ClockId::CLOCK_REALTIME, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+            let how = TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
+            timer.set(Expiration::OneShot(TimeSpec::from_duration(wall)), how)?;
+            #[expect(
+                deprecated,
+                reason = "its safe successor is not there yet; a File keeps its descriptor open, as is asked for"
+            )]
+            let timer = AsyncFd::with_interest(File::from(OwnedFd::from(timer)), Interest::READABLE)?;
+            Ok(Self(timer))
+        }
+
+        pub async fn clock_set(&self) {
+            let read = |mut timer: &File| timer.read(&mut [0; 8]);
+            // ECANCELED is the news.
+            let _news = self.0.async_io(Interest::READABLE, read).await;
         }
     }
 }
@@ -120,6 +179,19 @@ mod system {
         }
     }
 
+    /// Nothing tells when the clock is set.
+    pub(super) enum Alarm {}
+
+    impl Alarm {
+        pub fn open() -> io::Result<Self> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        pub async fn clock_set(&self) {
+            match *self {}
+        }
+    }
+
     /// Towards documentation addresses (RFC 5737, RFC 3849): nothing is sent.
     fn ways_out() -> Vec<Option<IpAddr>> {
         let towards = [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")];
@@ -133,8 +205,21 @@ mod system {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_alarm_is_heard_when_it_goes_off_and_not_before() {
+        let quiet = system::Alarm::open().unwrap();
+        let past = system::Alarm::at(Duration::from_secs(1)).unwrap();
+        tokio::select! {
+            biased;
+            () = quiet.clock_set() => panic!("nobody has set the clock"),
+            () = past.clock_set() => {}
+        }
+    }
 
     #[test]
     fn sleep_is_told_from_a_busy_machine_and_a_clock_put_right() {
