@@ -266,6 +266,22 @@ fn a_sender_whose_clock_stood_still_is_followed() {
 }
 
 #[test]
+fn a_stream_that_goes_on_later_for_good_is_no_jitter() {
+    for codec in Codec::ALL {
+        for pause in [6, 15, 25, 60] {
+            let mut line = Line::new(codec);
+            line.run(5, |_| Some(ms(10)));
+            // Another system's transfer: it sends nothing for a while, and its timestamps stand still.
+            (0..pause).for_each(|_| line.play());
+            line.run(6, |_| Some(ms(10)));
+            let stats = line.receiver.stats();
+            assert_eq!((stats.lost, stats.late), (0, 0), "{codec:?} {pause}");
+            assert!(stats.delay_ms <= 60.0, "{codec:?}, {pause} frames: {stats:?}");
+        }
+    }
+}
+
+#[test]
 fn a_reader_that_stayed_away_hears_the_present() {
     let mut line = Line::new(Codec::Pcmu);
     line.run(2, |_| Some(ms(10)));

@@ -70,8 +70,10 @@ impl Delay {
     pub(crate) fn learn(&mut self, now: i64, at: i64, repairs: bool) {
         let transit = now - at;
         if now - self.window_began > WINDOW {
+            let base = self.base();
             self.smallest = [transit, self.smallest[0]];
             self.window_began = now;
+            self.risen(self.base() - base);
         }
         self.smallest[0] = self.smallest[0].min(transit);
         let lateness = transit - self.base();
@@ -79,6 +81,19 @@ impl Delay {
         let wanted = (lateness + MARGIN).min(MOST);
         if wanted > self.target(now) {
             (self.held, self.held_at) = (wanted, now);
+        }
+    }
+
+    /// All packets take so much longer than before, as after a sender's pause in which its timestamps stood still: what was
+    /// late no longer is.
+    fn risen(&mut self, by: i64) {
+        let bins = usize::try_from(by / BIN).unwrap_or(0).min(BINS - 1);
+        if bins > 0 {
+            let on_time: f32 = self.shares[..=bins].iter().sum();
+            self.shares.copy_within(bins.., 0);
+            self.shares[0] = on_time;
+            self.shares[BINS - bins..].fill(0.0);
+            self.held -= bins as i64 * BIN;
         }
     }
 
