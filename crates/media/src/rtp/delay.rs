@@ -6,9 +6,9 @@
 
 /// A millisecond, in samples.
 pub(crate) const MS: i64 = 48;
-/// Bins of 2 ms up to 400 ms.
-const BIN: i64 = 2 * MS;
-const BINS: usize = 200;
+/// Bins of 1 ms up to 400 ms: what is learnt is rounded up to a whole one.
+const BIN: i64 = MS;
+const BINS: usize = 400;
 /// The share of frames that may lack what waiting longer would have brought: the packet itself, or, if that is lost, the
 /// next one, from which it is repaired.
 const LACKING: f32 = 0.01;
