@@ -87,7 +87,7 @@ struct Bell {
 impl Bell {
     fn run(mut self, inbox: &mpsc::Receiver<Order>) {
         loop {
-            match inbox.recv_timeout(LOOK) {
+            match self.next(inbox) {
                 Ok(Order::Ring(ring)) => self.ring = ring,
                 Ok(Order::Level(level)) => self.level = level,
                 Ok(Order::Devices(ids)) => self.wanted = ids,
@@ -99,9 +99,13 @@ impl Bell {
         }
     }
 
+    /// While nothing rings, there is nothing to look after and nothing wakes the computer up.
+    fn next(&self, inbox: &mpsc::Receiver<Order>) -> Result<Order, mpsc::RecvTimeoutError> {
+        if self.ring.is_some() { inbox.recv_timeout(LOOK) } else { Ok(inbox.recv()?) }
+    }
+
     fn is_well(&self) -> bool {
-        let rings = !self.ringers.is_empty() && self.ringers.iter().all(|ringer| ringer.trouble().is_none());
-        self.ring.is_none() || rings
+        !self.ringers.is_empty() && self.ringers.iter().all(|ringer| ringer.trouble().is_none())
     }
 
     fn sound_it(&mut self) {
