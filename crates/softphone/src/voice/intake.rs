@@ -16,7 +16,7 @@ const LONGEST: usize = 2048;
 
 pub(super) struct Intake {
     socket: UdpSocket,
-    stamps: system::Stamps,
+    inbox: system::Inbox,
     /// When the last one came. The next came later, even if the wall clock was set meanwhile.
     last: Duration,
 }
@@ -26,7 +26,7 @@ impl Intake {
     /// If the socket can't be set up.
     pub(super) fn new(socket: UdpSocket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        Ok(Self { stamps: system::Stamps::of(&socket), socket, last: Duration::ZERO })
+        Ok(Self { inbox: system::Inbox::of(&socket), socket, last: Duration::ZERO })
     }
 
     /// Sends now or never: a full socket buffer loses this packet, as the network may.
@@ -41,25 +41,32 @@ impl Intake {
 
     /// The kernel tells by the wall clock, which says `wall` now.
     fn taken_at(&mut self, now: Duration, wall: Duration, mut take: impl FnMut(Duration, SocketAddr, &[u8])) {
-        let mut space = [0; LONGEST];
-        for _ in 0..DATAGRAMS_AT_ONCE {
-            let (length, from, stamp) = match self.stamps.next(&self.socket, &mut space) {
-                Ok(next) => next,
+        let Self { socket, inbox, last } = self;
+        for _ in 0..DATAGRAMS_AT_ONCE / system::BATCH {
+            let taken = inbox.take(socket, |Datagram { bytes, from, stamp }| {
+                let age = stamp.map_or(Duration::ZERO, |stamp| wall.saturating_sub(stamp));
+                *last = now.saturating_sub(age).max(*last).min(now);
+                if let Some(from) = from {
+                    take(*last, from, bytes);
+                }
+            });
+            match taken {
+                // Fewer than there was room for: none is left.
+                Ok(count) if count < system::BATCH => break,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // An ICMP "port unreachable" of something we sent: the far end may still come up.
-                Err(_) => continue,
-            };
-            let age = stamp.map_or(Duration::ZERO, |stamp| wall.saturating_sub(stamp));
-            self.last = now.saturating_sub(age).max(self.last).min(now);
-            if let Some(from) = from {
-                take(self.last, from, &space[..length]);
+                // Or an ICMP "port unreachable" of something we sent: the far end may still come up.
+                Ok(_) | Err(_) => {}
             }
         }
     }
 }
 
-/// How long it is, from whom, and when the wall clock said it came.
-type Datagram = (usize, Option<SocketAddr>, Option<Duration>);
+struct Datagram<'a> {
+    bytes: &'a [u8],
+    from: Option<SocketAddr>,
+    /// When the wall clock said it came.
+    stamp: Option<Duration>,
+}
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -69,28 +76,51 @@ mod system {
     use std::time::Duration;
 
     use nix::cmsg_space;
-    use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
+    use nix::sys::socket::{
+        ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt, sockopt,
+    };
     use nix::sys::time::TimeSpec;
 
-    /// Room for the kernel's note.
-    pub(super) struct Stamps(Vec<u8>);
+    use super::{Datagram, LONGEST};
 
-    impl Stamps {
+    /// Taken with one system call, which says by their number that no more are there: a call brings one or two in 20 ms.
+    pub(super) const BATCH: usize = 4;
+
+    pub(super) struct Inbox {
+        headers: MultiHeaders<SockaddrStorage>,
+        space: Box<[[u8; LONGEST]; BATCH]>,
+    }
+
+    impl Inbox {
         pub(super) fn of(socket: &UdpSocket) -> Self {
             // Refused, as in some sandboxes: there are no notes.
             let _refused = setsockopt(socket, sockopt::ReceiveTimestampns, &true);
-            Self(cmsg_space!(TimeSpec))
+            Self { headers: headers(), space: Box::new([[0; LONGEST]; BATCH]) }
         }
 
-        pub(super) fn next(&mut self, socket: &UdpSocket, space: &mut [u8]) -> io::Result<super::Datagram> {
-            let mut room = [IoSliceMut::new(space)];
-            let note = Some(self.0.as_mut_slice());
-            let message = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut room, note, MsgFlags::empty())?;
-            let stamp = message.cmsgs()?.find_map(|control| {
-                if let ControlMessageOwned::ScmTimestampns(at) = control { Some(Duration::from(at)) } else { None }
-            });
-            Ok((message.bytes, message.address.as_ref().and_then(address), stamp))
+        /// Up to [`BATCH`] that wait; says how many.
+        pub(super) fn take(&mut self, socket: &UdpSocket, mut each: impl FnMut(Datagram<'_>)) -> io::Result<usize> {
+            let (mut count, mut all_noted) = (0, true);
+            let mut room = self.space.each_mut().map(|space| [IoSliceMut::new(space)]);
+            for message in recvmmsg(socket.as_raw_fd(), &mut self.headers, &mut room, MsgFlags::empty(), None)? {
+                let stamp = message.cmsgs().ok().into_iter().flatten().find_map(|control| {
+                    if let ControlMessageOwned::ScmTimestampns(at) = control { Some(Duration::from(at)) } else { None }
+                });
+                count += 1;
+                all_noted &= stamp.is_some();
+                let bytes = message.iovs().next().unwrap_or_default();
+                each(Datagram { bytes, from: message.address.as_ref().and_then(address), stamp });
+            }
+            if !all_noted {
+                // The kernel wrote "no note" where the room for the next one's was told.
+                self.headers = headers();
+            }
+            Ok(count)
         }
+    }
+
+    fn headers() -> MultiHeaders<SockaddrStorage> {
+        MultiHeaders::preallocate(BATCH, Some(cmsg_space!(TimeSpec)))
     }
 
     fn address(from: &SockaddrStorage) -> Option<SocketAddr> {
@@ -104,16 +134,23 @@ mod system {
     use std::io;
     use std::net::UdpSocket;
 
-    pub(super) struct Stamps;
+    use super::{Datagram, LONGEST};
 
-    impl Stamps {
+    /// Whether more are there is only known by asking.
+    pub(super) const BATCH: usize = 1;
+
+    pub(super) struct Inbox(Box<[u8; LONGEST]>);
+
+    impl Inbox {
         pub(super) fn of(_: &UdpSocket) -> Self {
-            Self
+            Self(Box::new([0; LONGEST]))
         }
 
-        pub(super) fn next(&mut self, socket: &UdpSocket, space: &mut [u8]) -> io::Result<super::Datagram> {
-            let (length, from) = socket.recv_from(space)?;
-            Ok((length, Some(from), None))
+        /// One that waits.
+        pub(super) fn take(&mut self, socket: &UdpSocket, mut each: impl FnMut(Datagram<'_>)) -> io::Result<usize> {
+            let (length, from) = socket.recv_from(&mut *self.0)?;
+            each(Datagram { bytes: &self.0[..length], from: Some(from), stamp: None });
+            Ok(BATCH)
         }
     }
 }
@@ -135,8 +172,11 @@ mod tests {
             far.send_to(b"?", intake.socket.local_addr().unwrap()).unwrap();
             let sent = wall();
             std::thread::yield_now();
-            let next = intake.stamps.next(&intake.socket, &mut [0; 8]);
-            next.is_ok_and(|(.., stamp)| stamp.is_some_and(|stamp| stamp < sent))
+            let mut noted = false;
+            let _nothing_yet = intake.inbox.take(&intake.socket, |datagram| {
+                noted |= datagram.stamp.is_some_and(|stamp| stamp < sent);
+            });
+            noted
         });
         assert!(noted, "the kernel notes no times");
     }
