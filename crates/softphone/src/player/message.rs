@@ -63,8 +63,13 @@ impl Message {
     }
 
     pub(super) fn seek(&mut self, ms: u64) {
-        let sample = u128::from(ms) * u128::from(self.rate) / 1000;
-        self.sound.seek(usize::try_from(sample).unwrap_or(usize::MAX));
+        // The last millisecond is seldom a whole one: its end is the end.
+        let sample = if ms >= self.duration_ms() {
+            self.sound.length()
+        } else {
+            usize::try_from(u128::from(ms) * u128::from(self.rate) / 1000).unwrap_or(usize::MAX)
+        };
+        self.sound.seek(sample);
         self.ended &= self.sound.at_end();
         self.frames = 0;
     }

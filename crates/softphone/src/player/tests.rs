@@ -86,6 +86,14 @@ fn a_pause_fades_and_the_message_goes_on_where_it_was() {
 }
 
 #[test]
+fn who_seeks_to_the_end_is_there_also_in_the_middle_of_a_millisecond() {
+    let mut message = message(49, 44_100);
+    ticks(&mut message, 3);
+    message.seek(message.duration_ms());
+    assert_eq!((message.plays(), message.position_ms()), (false, 49));
+}
+
+#[test]
 fn what_is_no_sound_is_refused_with_a_sentence() {
     let whole = recorded(100, 8000);
     for bytes in [&b""[..], b"<html>not found</html>", &whole[..43], &whole[..whole.len() - 1], &wav::write(&[], 8000)]
