@@ -344,6 +344,9 @@ impl Core {
                     client.connection_closed(connection, &mut self.io);
                 }
             }
+            NetEvent::Undelivered { remote, quoted } => {
+                self.io.txs.undelivered(&mut self.io.timers, self.io.now, remote, &quoted);
+            }
             NetEvent::Unconnected { connection, why } => {
                 self.registrations.values_mut().for_each(|client| client.unconnected(connection, &why));
             }

@@ -2,6 +2,7 @@
 
 mod connect;
 mod ear;
+mod icmp;
 mod tls;
 mod udp;
 
@@ -55,6 +56,11 @@ pub(crate) enum NetEvent {
     },
     Closed {
         connection: u64,
+    },
+    /// ICMP says that a datagram of ours did not arrive; `quoted`: how it began.
+    Undelivered {
+        remote: SocketAddr,
+        quoted: Bytes,
     },
     /// A name was looked up: its servers, the first to be tried first.
     Resolved {
@@ -369,6 +375,9 @@ impl Net {
     /// Starts the task that reads a UDP socket.
     fn read(&self, socket: Arc<UdpSocket>, local: SocketAddr, impaired: Option<Impaired>) -> CancellationToken {
         let stop = self.stop.child_token();
+        icmp::listen(&socket, local);
+        let errors = icmp::read(socket.clone(), self.inbox.clone());
+        self.tasks.spawn(until(stop.clone(), errors));
         self.tasks.spawn(until(stop.clone(), read_udp(socket, local, self.ear(), impaired)));
         stop
     }

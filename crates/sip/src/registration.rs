@@ -282,9 +282,10 @@ impl Client {
             }
             return;
         }
+        let undelivered = outcome.response.status() == 503;
         match self.pings {
-            Pings::Untried => self.pings = Pings::Ignored,
-            Pings::Answered if matches!(self.state, State::Registered { .. }) => {
+            Pings::Untried if !undelivered => self.pings = Pings::Ignored,
+            Pings::Untried | Pings::Answered if matches!(self.state, State::Registered { .. }) => {
                 self.server.iter().for_each(|server| io.is_down(server, &outcome.response));
                 if let Some(flow) = self.flow.take() {
                     io.net.abandon(&flow);
@@ -292,7 +293,7 @@ impl Client {
                 self.tell(io, RegistrationState::Registering);
                 self.ask_again(io);
             }
-            Pings::Answered | Pings::Ignored => {}
+            Pings::Untried | Pings::Answered | Pings::Ignored => {}
         }
     }
 

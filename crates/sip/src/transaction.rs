@@ -1,13 +1,14 @@
 //! Transactions (RFC 3261 section 17, with RFC 6026 for accepted INVITEs): retransmission and matching, nothing of calls.
 
-use std::{collections::HashMap, hash::Hash, time::Duration};
+use std::{collections::HashMap, hash::Hash, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use rsipstack::sip::{Header, Method};
 use tokio::time::Instant;
 
 use crate::{
-    Flow, LegKey, RegistrationKey, SubscriptionKey, WatcherKey,
+    Flow, LegKey, RegistrationKey, SubscriptionKey, Transport, WatcherKey,
+    io::SILENCE,
     message::{Message, Start},
     net::Net,
     timer::{GIVE_UP, T1, T2, T4, Timer, Timers},
@@ -47,6 +48,8 @@ struct Client {
     interval: Duration,
     resend_at: Option<Instant>,
     end_at: Option<Instant>,
+    /// It did not arrive, says the network.
+    undelivered: bool,
     /// ACKs to send again: by the tag of the 2xx; the one to a refusal has an empty tag.
     acks: Vec<(String, Bytes, Flow)>,
 }
@@ -173,6 +176,7 @@ impl Transactions {
             interval: T1,
             resend_at: udp.then(|| timers.at(now + T1, Timer::ClientResend(id))),
             end_at: Some(timers.at(now + wait, Timer::ClientEnd(id))),
+            undelivered: false,
             acks: Vec::new(),
         };
         self.clients.insert(id, client);
@@ -282,7 +286,8 @@ impl Transactions {
         slim(&mut self.client_keys);
         match client.state {
             ClientState::Waiting | ClientState::Proceeding => {
-                let status = if net.is_open(&client.flow) { 408 } else { 503 };
+                let gone = client.undelivered || !net.is_open(&client.flow);
+                let status = if gone { 503 } else { 408 };
                 let response = Message::response(&client.request, status, "none");
                 let mut out = outcome(id, &client, response);
                 out.from_network = true;
@@ -299,6 +304,22 @@ impl Transactions {
             if client.flow.connection == connection && connection != 0 {
                 client.end_at = Some(timers.at(now, Timer::ClientEnd(*id)));
             }
+        }
+    }
+
+    /// ICMP says that nobody got a request of ours (RFC 3261 section 18.4): it ends now, or, where nobody else can be
+    /// asked, after the third try in vain, since a program that is just starting may hear the next one. Believed only if it
+    /// quotes the branch, which nobody off the way knows, and where there is nothing to lose: a dialog outlives a server
+    /// that is being started anew, and whoever has answered once is there.
+    pub fn undelivered(&mut self, timers: &mut Timers, now: Instant, remote: SocketAddr, quoted: &[u8]) {
+        let Some(id) = quoted_key(quoted).and_then(|key| self.client_keys.get(&key).copied()) else { return };
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let to_them = client.flow.transport == Transport::Udp && client.flow.remote == remote;
+        let others = client.end_at.is_some_and(|at| at <= now + SILENCE);
+        let asked_enough = others || client.interval >= T1 * 8;
+        if to_them && asked_enough && client.state == ClientState::Waiting && client.request.tag_of_to().is_empty() {
+            client.undelivered = true;
+            client.end_at = Some(timers.at(now, Timer::ClientEnd(id)));
         }
     }
 
@@ -468,6 +489,14 @@ fn outcome(tx: u64, client: &Client, response: Message) -> Outcome {
 
 fn client_key(branch: &str, method: &str) -> String {
     format!("{branch}|{method}")
+}
+
+/// The key of a request of ours, out of how it begins: we write the Via first. An ICMP error may quote less than that.
+fn quoted_key(quoted: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(quoted);
+    let (method, rest) = text.split_once(' ')?;
+    let (via, _) = rest.split_once("\r\n")?.1.split_once("\r\n")?;
+    Some(client_key(via.split_once(";branch=")?.1, method))
 }
 
 /// RFC 3261 section 17.2.3; without the magic cookie, what old implementations keep equal.

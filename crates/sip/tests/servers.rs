@@ -13,8 +13,8 @@ use std::{
 
 use common::{ANSWER, Peer};
 use sip::{
-    Answer, Credentials, Endpoint, EndpointConfig, LegEvent, NameAddr, Naptr, Registration, RegistrationState, Srv,
-    Transport, Uri, Zone,
+    Answer, Credentials, EndCause, EndedBy, Endpoint, EndpointConfig, LegEvent, NameAddr, Naptr, Registration,
+    RegistrationState, Srv, Transport, Uri, Zone,
 };
 use tokio::net::UdpSocket;
 
@@ -146,4 +146,35 @@ async fn a_name_without_servers_is_unreachable() {
     let _ = phone.endpoint.register(account());
     assert_eq!(phone.registration_state().await, RegistrationState::Registering);
     assert!(matches!(phone.registration_state().await, RegistrationState::Failed { status: 503, .. }));
+}
+
+/// The system itself says so, after 3.5 s; without that, a registration fails with 408 after 32 s of silence.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_closed_port_is_known() {
+    tokio::join!(asks_a_closed_port("127.0.0.1:0"), asks_a_closed_port("[::1]:0"));
+}
+
+#[cfg(target_os = "linux")]
+async fn asks_a_closed_port(here: &str) {
+    // Connected to itself it hears nobody else: for them the port is closed, and nobody gets it meanwhile.
+    let closed = UdpSocket::bind(here).await.unwrap();
+    let address = closed.local_addr().unwrap();
+    closed.connect(address).await.unwrap();
+    let at = Uri::at("", address, Transport::Udp);
+
+    let (mut phone, mut caller) = (peer(here).await, peer(here).await);
+    let _ = phone.endpoint.register(Registration { registrar: at.clone(), ..account() });
+    let out = caller.endpoint.invite(sip::Invite { to: at, ..caller.invite(&caller) });
+    assert_eq!(phone.registration_state().await, RegistrationState::Registering);
+    let failed = phone.registration_state().await;
+    assert!(matches!(failed, RegistrationState::Failed { status: 503, .. }), "{here}: {failed:?}");
+    assert_eq!(caller.ended(out).await, EndCause::new(EndedBy::Network, Some(503), None), "{here}");
+}
+
+#[cfg(target_os = "linux")]
+async fn peer(here: &str) -> Peer {
+    let config = EndpointConfig { udp: vec![here.parse().unwrap()], ..EndpointConfig::default() };
+    let (endpoint, events) = Endpoint::bind(config).await.unwrap();
+    Peer { endpoint, events, transport: Transport::Udp }
 }

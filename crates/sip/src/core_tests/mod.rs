@@ -9,6 +9,7 @@ mod reliable;
 mod sessions;
 mod subscriptions;
 mod timers;
+mod undelivered;
 mod updates;
 
 use std::{collections::BTreeMap, net::SocketAddr};

@@ -34,8 +34,8 @@ pub(super) fn send(socket: &UdpSocket, bytes: &[u8], remote: SocketAddr) -> io::
         // A full send buffer is a lost packet: retransmission answers it.
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
         // Linux reports an earlier ICMP here, perhaps of another peer: the next try is clean.
-        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => send().map(drop),
-        sent => sent.map(drop),
+        Err(_) => send().map(drop),
+        Ok(_) => Ok(()),
     }
 }
 
