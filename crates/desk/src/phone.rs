@@ -470,6 +470,7 @@ impl Registrar {
             outbound_proxy: None,
             insists: true,
             user: sip.user,
+            device: Some(sip.device.0),
             auth_user: Some(sip.auth_user),
             password: Secret::new(sip.password),
             display,

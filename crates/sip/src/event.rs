@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use crate::{
-    CallHeaders, ConnectError, MessageSummary, NameAddr, Package, ReasonHeader, Replaces, Transport, Uri, WatchedDialog,
+    CallHeaders, ConnectError, Instance, MessageSummary, NameAddr, Package, ReasonHeader, Replaces, Transport, Uri,
+    WatchedDialog,
 };
 
 /// Names one call leg of one endpoint. Never used twice.
@@ -125,6 +126,8 @@ pub struct Register {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactBinding {
     pub uri: Uri,
+    /// Which device's, if it says so: its newer binding takes the place of the older (RFC 5626 section 6).
+    pub instance: Option<Instance>,
     /// Seconds; 0 removes the binding.
     pub expires: u32,
 }

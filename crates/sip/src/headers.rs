@@ -1,7 +1,7 @@
 use std::fmt;
 
 use crate::{
-    Credentials, Flow, NameAddr, RegistrationKey, Replaces, Uri,
+    Credentials, Flow, Instance, NameAddr, RegistrationKey, Replaces, Uri,
     address::quote,
     auth::hex,
     history,
@@ -209,6 +209,9 @@ pub struct Registration {
     /// Address of record; goes into From and To.
     pub aor: NameAddr,
     pub credentials: Option<Credentials>,
+    /// What tells this device from others of the same account. Never shared: the one that comes later takes the place of
+    /// the other.
+    pub instance: Option<Instance>,
     /// Wanted lifetime, seconds.
     pub expires: u32,
 }

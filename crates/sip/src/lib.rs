@@ -31,6 +31,7 @@ mod guard;
 mod headers;
 mod history;
 mod impair;
+mod instance;
 mod io;
 mod leg;
 mod limit;
@@ -67,6 +68,7 @@ pub use event::{
 pub use guard::{Limits, network};
 pub use headers::{CallHeaders, Invite, Package, ReasonHeader, Registration, Subscription};
 pub use impair::{Impairment, ImpairmentError};
+pub use instance::Instance;
 pub use limit::{Buckets, Limit};
 pub use message_summary::{MessageCount, MessageSummary};
 pub use net::{Fingerprint, Trust};

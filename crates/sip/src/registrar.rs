@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
-    ContactBinding, Flow, NameAddr, Register, RegisterKey,
+    ContactBinding, Flow, Instance, NameAddr, Register, RegisterKey,
     io::{Io, RUN, random_tag},
     message::{Message, split_list},
 };
@@ -34,7 +34,8 @@ pub(crate) fn read(key: RegisterKey, request: &Message, auth_user: String, flow:
         }
         let contact: NameAddr = one.parse().map_err(|_| 400_u16)?;
         let own = contact.param("expires").and_then(|e| e.parse().ok());
-        contacts.push(ContactBinding { uri: contact.uri, expires: own.unwrap_or(expires) });
+        let instance = Instance::of(&contact);
+        contacts.push(ContactBinding { uri: contact.uri, instance, expires: own.unwrap_or(expires) });
     }
     let star_abused = remove_all && (expires != 0 || !contacts.is_empty());
     if star_abused || contacts.len() > MAX_CONTACTS {
@@ -50,6 +51,9 @@ pub(crate) fn accept(io: &mut Io, tx: u64, bindings: &[ContactBinding]) {
         for b in bindings {
             let mut value = String::new();
             let _ = write!(value, "<{}>;expires={}", b.uri, b.expires);
+            if let Some(instance) = &b.instance {
+                let _ = write!(value, ";{instance}");
+            }
             m.add("Contact", value);
         }
         m

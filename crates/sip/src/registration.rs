@@ -366,9 +366,12 @@ impl Client {
         m.add("From", format!("{aor};tag={}", self.tag));
         m.add("To", aor.to_string());
         m.add("Call-ID", self.call_id.clone());
-        m.add("Contact", format!("{contact};expires={expires}"));
+        // Who leaves names the binding alone: by its instance, the one of a successor would go (RFC 5626 section 6).
+        let instance = self.registration.instance.as_ref().filter(|_| expires > 0);
+        let params = instance.map_or_else(String::new, |instance| format!(";{instance}"));
+        m.add("Contact", format!("{contact};expires={expires}{params}"));
         m.add("Expires", expires.to_string());
-        m.add("Supported", "path");
+        m.add("Supported", if instance.is_some() { "path, outbound" } else { "path" });
         self.number(&mut m);
         let tx = io.send(Owner::Registration(self.key), flow, m);
         if !self.servers.is_empty() && self.state == State::Asking {
@@ -399,6 +402,7 @@ impl Client {
             (State::Leaving, _) => self.end(io),
             (State::Asking, 200..300) => self.registered(response, io),
             (State::Asking, 423) => self.too_brief(response, io),
+            (State::Asking, 439) if self.registration.instance.is_some() => self.without_outbound(io),
             (State::Asking, _) if outcome.is_no_service() => self.no_service(response, io),
             (State::Asking, _) => self.fail(status, io),
             (State::Registered { .. } | State::Pausing { .. } | State::Refused | State::Over, _) => {}
@@ -468,6 +472,15 @@ impl Client {
                 self.send(flow, wanted, io);
             }
             Some(_) | None => self.fail(423, io),
+        }
+    }
+
+    /// 439: something on the way knows no RFC 5626 (section 4.2.1).
+    fn without_outbound(&mut self, io: &mut Io) {
+        self.registration.instance = None;
+        match self.flow {
+            Some(flow) => self.send(flow, self.expires, io),
+            None => self.fail(439, io),
         }
     }
 

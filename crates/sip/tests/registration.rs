@@ -15,7 +15,11 @@ fn right() -> Option<Credentials> {
 /// Grants what one REGISTER asks for.
 async fn grant(exchange: &mut Peer, seconds: u32) -> sip::Register {
     let asked = exchange.register_request().await;
-    let granted = asked.contacts.iter().map(|c| ContactBinding { uri: c.uri.clone(), expires: seconds }).collect();
+    let granted = asked
+        .contacts
+        .iter()
+        .map(|c| ContactBinding { uri: c.uri.clone(), instance: c.instance.clone(), expires: seconds })
+        .collect();
     exchange.endpoint.accept_register(asked.request, granted);
     asked
 }

@@ -77,6 +77,7 @@ fn account() -> Registration {
     Registration {
         registrar: at.clone(),
         outbound_proxy: None,
+        instance: None,
         insists: false,
         aor: NameAddr::new(None, Uri { user: Some("ravi".into()), ..at }),
         credentials: Some(Credentials { user: "ravi-desk".into(), password: "right".into() }),

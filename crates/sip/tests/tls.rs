@@ -96,7 +96,11 @@ async fn calls_come_over_the_connection_that_the_phone_keeps() {
     assert_eq!(contact.transport(), Transport::Tls);
     let named = SocketAddr::new("127.0.0.1".parse().unwrap(), contact.port.unwrap());
     assert_eq!(named, asked.flow.remote, "the Contact is our end of the connection");
-    let granted = asked.contacts.iter().map(|c| ContactBinding { uri: c.uri.clone(), expires: 60 }).collect();
+    let granted = asked
+        .contacts
+        .iter()
+        .map(|c| ContactBinding { uri: c.uri.clone(), instance: c.instance.clone(), expires: 60 })
+        .collect();
     exchange.endpoint.accept_register(asked.request, granted);
     assert_eq!(phone.registration_state().await, RegistrationState::Registering);
     assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 60, secure: true });

@@ -105,6 +105,9 @@ pub struct Account {
     pub auth_user: Option<String>,
     pub password: Secret,
     pub display: Option<String>,
+    /// What this device is called, so that its registrar knows it again at another address (RFC 5626); the same after a
+    /// restart, and no other device's.
+    pub device: Option<String>,
 }
 
 /// A caller's own name and number.

@@ -331,6 +331,7 @@ async fn a_phone_registers_and_unregisters() {
     config.account = Some(softphone::Account {
         registrar: format!("sip:{registrar}"),
         outbound_proxy: None,
+        device: None,
         insists: false,
         user: "ravi".into(),
         auth_user: None,

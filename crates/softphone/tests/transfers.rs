@@ -208,6 +208,7 @@ async fn a_call_whose_exchange_was_restarted_ends_and_the_device_registers_again
     let account = Account {
         registrar: format!("sip:{address}"),
         outbound_proxy: None,
+        device: None,
         insists: false,
         user: "ravi".into(),
         auth_user: None,

@@ -94,6 +94,7 @@ async fn at(system: &System) -> Desk {
         config.account = Some(Account {
             registrar,
             outbound_proxy: None,
+            device: None,
             insists: false,
             user: "ravi".into(),
             auth_user: None,

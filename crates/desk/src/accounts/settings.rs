@@ -235,6 +235,8 @@ impl SipAccountSettings {
             auth_user: filled(&self.auth_user),
             password: Secret::new(password),
             display: filled(&self.display),
+            // Drawn when the account was added, and kept with it.
+            device: filled(&self.key.0),
         };
         let transport = match self.transport {
             SipTransport::Udp => Transport::Udp,

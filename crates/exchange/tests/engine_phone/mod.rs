@@ -220,6 +220,7 @@ impl Phone {
             credentials: Some(credentials),
             expires: 60,
             outbound_proxy: None,
+            instance: None,
             insists: false,
         })
     }

@@ -39,6 +39,7 @@ fn register(world: &World, node: usize, password: &str) -> RegistrationKey {
         credentials,
         expires: 300,
         outbound_proxy: None,
+        instance: None,
         insists: false,
     })
 }

@@ -15,7 +15,15 @@ fn register(world: &mut World) -> RegistrationKey {
 fn registration(world: &World) -> Registration {
     let registrar = Uri::at("", world.nodes[1].address, Transport::Udp);
     let aor = NameAddr::new(None, Uri::at("ravi", world.nodes[1].address, Transport::Udp));
-    Registration { registrar, aor, credentials: None, expires: 300, outbound_proxy: None, insists: false }
+    Registration {
+        registrar,
+        aor,
+        credentials: None,
+        expires: 300,
+        outbound_proxy: None,
+        instance: None,
+        insists: false,
+    }
 }
 
 fn state(world: &mut World) -> RegistrationState {
@@ -228,4 +236,39 @@ fn a_strangers_challenge_never_gets_the_digest_of_the_accounts_password() {
         let answered = world.last().contains("\nProxy-Authorization: ");
         assert_eq!(answered, answers, "{realm}: {}", world.last());
     }
+}
+
+#[test]
+fn a_device_says_which_it_is_until_it_leaves() {
+    let mut world = World::perfect(2);
+    let instance = crate::Instance::named("desk");
+    let key = world.endpoint(0).register(Registration { instance: Some(instance.clone()), ..registration(&world) });
+    let Event::Register(asked) = world.event(1) else { panic!("not a REGISTER") };
+    assert_eq!(asked.contacts[0].instance.as_ref(), Some(&instance));
+    world.endpoint(1).accept_register(asked.request, asked.contacts);
+    assert_eq!(state(&mut world), RegistrationState::Registering);
+    assert_eq!(state(&mut world), RegistrationState::Registered { expires: 300, secure: false });
+    let told = world.sent.iter().rfind(|p| p.what() == "200 REGISTER").unwrap();
+    assert!(header(&told.text, "Contact").ends_with(&instance.to_string()), "{}", told.text);
+    world.endpoint(0).unregister(key);
+    let Event::Register(asked) = world.event(1) else { panic!("not a REGISTER") };
+    assert_eq!((asked.contacts[0].expires, asked.contacts[0].instance.clone()), (0, None));
+}
+
+#[test]
+fn where_outbound_is_not_known_it_is_left_out() {
+    let mut world = World::perfect(2);
+    world.play_1();
+    let instance = Some(crate::Instance::named("desk"));
+    let _ = world.endpoint(0).register(Registration { instance, ..registration(&world) });
+    let asked = world.last();
+    assert_eq!(header(&asked, "Supported"), "path, outbound");
+    assert!(header(&asked, "Contact").contains("reg-id=1"), "{asked}");
+    world.says(&answer(&asked, "439 First Hop Lacks Outbound Support", ""));
+    let again = world.last();
+    assert_eq!(header(&again, "Supported"), "path");
+    assert!(again.starts_with("REGISTER ") && !again.contains("sip.instance"), "{again}");
+    world.says(&answer(&again, "200 OK", ""));
+    assert_eq!(state(&mut world), RegistrationState::Registering);
+    assert!(matches!(state(&mut world), RegistrationState::Registered { .. }));
 }

@@ -235,6 +235,7 @@ fn waiting_messages_are_told_asked_or_unasked_but_by_our_registrar_only() {
         credentials: None,
         expires: 300,
         outbound_proxy: None,
+        instance: None,
         insists: false,
     });
     let register = world.last();

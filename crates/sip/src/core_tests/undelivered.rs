@@ -28,7 +28,15 @@ impl World {
 fn register(world: &mut World) -> RegistrationKey {
     let registrar = Uri::at("", world.nodes[1].address, Transport::Udp);
     let aor = NameAddr::new(None, registrar.clone());
-    let wish = Registration { registrar, aor, credentials: None, expires: 300, outbound_proxy: None, insists: false };
+    let wish = Registration {
+        registrar,
+        aor,
+        credentials: None,
+        expires: 300,
+        outbound_proxy: None,
+        instance: None,
+        insists: false,
+    };
     let key = world.endpoint(0).register(wish);
     assert_eq!(state(world), RegistrationState::Registering);
     key

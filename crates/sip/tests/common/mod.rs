@@ -110,6 +110,7 @@ impl Peer {
             credentials: Some(Credentials { user: "ravi-desk".into(), password: password.into() }),
             expires: 60,
             outbound_proxy: None,
+            instance: None,
             insists: false,
         }
     }

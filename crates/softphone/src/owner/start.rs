@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use sip::{Credentials, Endpoint, EndpointConfig, Host, Limit, Limits, NameAddr, Registration, Scheme, Uri};
+use sip::{Credentials, Endpoint, EndpointConfig, Host, Instance, Limit, Limits, NameAddr, Registration, Scheme, Uri};
 use tokio::sync::mpsc;
 
 use super::{Command, Owner, Registered};
@@ -217,6 +217,7 @@ fn register(
         insists: account.insists,
         aor: us.clone(),
         credentials: Some(credentials.clone()),
+        instance: account.device.as_deref().map(Instance::named),
         expires: EXPIRES,
     });
     Registered { key, registrar, has_proxy, secure, credentials }

@@ -196,6 +196,8 @@ fn phone(raw: Raw) -> Result<PhoneConfig, String> {
                 auth_user: raw.auth_user,
                 password,
                 display: raw.display,
+                // Who starts it twice wants two.
+                device: None,
             })
         }
         _ => None,

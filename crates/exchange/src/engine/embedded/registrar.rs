@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use protocol::{DeviceId, UserId};
-use sip::{ContactBinding, Flow, Register, Uri};
+use sip::{ContactBinding, Flow, Instance, Register, Uri};
 use tokio::time::Instant;
 
 /// Contacts that one device may have; the oldest gives way.
@@ -30,6 +30,7 @@ struct Device {
 #[derive(Debug, Clone)]
 struct Binding {
     contact: Uri,
+    instance: Option<Instance>,
     flow: Flow,
     expires: Instant,
 }
@@ -119,7 +120,9 @@ impl Registrar {
 
 impl Device {
     fn bind(&mut self, now: Instant, contact: &ContactBinding, flow: Flow) {
-        self.bindings.retain(|b| !same_contact(&b.contact, &contact.uri));
+        // A device that has moved is not where it was (RFC 5626 section 6).
+        let moved = |b: &Binding| b.instance.is_some() && b.instance == contact.instance;
+        self.bindings.retain(|b| !same_contact(&b.contact, &contact.uri) && !moved(b));
         if contact.expires == 0 {
             return;
         }
@@ -127,7 +130,8 @@ impl Device {
             self.bindings.remove(0);
         }
         let lifetime = Duration::from_secs(contact.expires.min(MAX_EXPIRES).into());
-        self.bindings.push(Binding { contact: contact.uri.clone(), flow, expires: now + lifetime });
+        let (uri, instance) = (contact.uri.clone(), contact.instance.clone());
+        self.bindings.push(Binding { contact: uri, instance, flow, expires: now + lifetime });
     }
 
     fn contacts(&self, now: Instant) -> Vec<ContactBinding> {
@@ -135,6 +139,7 @@ impl Device {
             .iter()
             .map(|b| ContactBinding {
                 uri: b.contact.clone(),
+                instance: b.instance.clone(),
                 expires: u32::try_from(b.expires.saturating_duration_since(now).as_secs()).unwrap_or(MAX_EXPIRES),
             })
             .collect()
@@ -155,7 +160,7 @@ mod tests {
     use super::*;
 
     fn contact(port: u16, expires: u32) -> ContactBinding {
-        ContactBinding { uri: format!("sip:ravi@192.0.2.1:{port}").parse().unwrap(), expires }
+        ContactBinding { uri: format!("sip:ravi@192.0.2.1:{port}").parse().unwrap(), instance: None, expires }
     }
 
     fn request(user: &str, contacts: Vec<ContactBinding>) -> Register {
@@ -218,6 +223,28 @@ mod tests {
         let (answer, _) = registrar.register(now, &request("ravi", vec![contact(5060, 1)]), &device, &user);
         assert_eq!(answer, Answer::Refuse { status: 423, min_expires: Some(MIN_EXPIRES) });
         assert!(registrar.locate(now, &device).is_none());
+    }
+
+    #[test]
+    fn a_device_that_has_moved_is_not_where_it_was() {
+        let (device, user) = ids();
+        let (mut registrar, now) = (Registrar::default(), Instant::now());
+        let of = |name, port| ContactBinding { instance: Some(Instance::named(name)), ..contact(port, 60) };
+        let mut bind = |binding: ContactBinding| match registrar
+            .register(now, &request("ravi", vec![binding]), &device, &user)
+            .0
+        {
+            Answer::Accept(kept) => kept,
+            Answer::Refuse { status, .. } => panic!("{status}"),
+        };
+        bind(contact(5050, 60));
+        bind(of("desk", 5060));
+        bind(of("home", 5070));
+        let moved = vec![contact(5050, 60), of("home", 5070), of("desk", 5080)];
+        assert_eq!(bind(of("desk", 5080)), moved);
+        // The phone that it was leaves late, and does not take its successor with it.
+        assert_eq!(bind(contact(5060, 0)), moved);
+        assert_eq!(bind(ContactBinding { expires: 0, ..of("home", 5090) }), vec![moved[0].clone(), moved[2].clone()]);
     }
 
     #[test]

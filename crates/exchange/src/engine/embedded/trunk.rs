@@ -85,6 +85,7 @@ impl Trunk {
                     credentials: Some(Credentials { user: auth_user.clone(), password: password.clone() }),
                     expires: REGISTRATION_SECONDS,
                     outbound_proxy: None,
+                    instance: None,
                     insists: true,
                 })
             }
