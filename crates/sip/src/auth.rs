@@ -202,6 +202,14 @@ pub(crate) fn answer_challenge(
     true
 }
 
+/// The realm of a challenge that is for none of `realms`, as it may be shown; `None` if one is, or none are known.
+pub(crate) fn foreign_realm(refusal: &Message, realms: &[String]) -> Option<String> {
+    let asked = Params::parse_all(refusal.all("Proxy-Authenticate").chain(refusal.all("WWW-Authenticate")));
+    let known = realms.is_empty() || asked.iter().any(|c| realms.iter().any(|realm| realm == c.get("realm")));
+    let shown = |c: &Params| c.get("realm").chars().filter(|c| !c.is_control()).take(60).collect();
+    asked.first().filter(|_| !known).map(shown)
+}
+
 /// The realm that a request of ours answers.
 pub(crate) fn realm_answered(request: &Message) -> Option<String> {
     let answers = Params::parse_all(request.all("Authorization").chain(request.all("Proxy-Authorization")));

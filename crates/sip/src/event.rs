@@ -207,13 +207,16 @@ pub struct EndCause {
     pub by: EndedBy,
     /// With a status of 300 to 302: where the call should go instead, the first Contact of the refusal.
     pub diverted_to: Option<NameAddr>,
+    /// With a status of 401 or 407: the realm under which the password was asked for and not given, since the account's
+    /// registrar took it under another.
+    pub foreign_realm: Option<String>,
 }
 
 impl EndCause {
     /// Ended by `by`, with nothing more to say.
     #[must_use]
     pub fn new(by: EndedBy, status: Option<u16>, reason: Option<ReasonHeader>) -> Self {
-        Self { status, reason, by, diverted_to: None }
+        Self { status, reason, by, diverted_to: None, foreign_realm: None }
     }
 }
 

@@ -19,11 +19,22 @@ pub(crate) fn ended(cause: &EndCause, incoming: bool, talked: Option<Duration>) 
         (None, EndedBy::Us, true) => "declined".to_owned(),
         (None, EndedBy::Us, false) => "given up".to_owned(),
         (None, EndedBy::Them, true) => "the caller gave up".to_owned(),
-        (None, EndedBy::Them, false) => refusal(cause.status),
+        (None, EndedBy::Them, false) => match &cause.foreign_realm {
+            Some(realm) => asked_as(realm),
+            None => refusal(cause.status),
+        },
         (None, EndedBy::Network, true) => "the connection to the caller was lost".to_owned(),
         (None, EndedBy::Network, false) => "the network did not answer".to_owned(),
     };
     Ended { cause: words, status: cause.status, answered_elsewhere, talked }
+}
+
+/// The password was kept: whoever asks under another name than the registrar may be anybody behind it.
+fn asked_as(realm: &str) -> String {
+    format!(
+        "the server asks for the password under another name (“{realm}”) than at sign-in, so it was not given; ask your \
+         provider for a server that signs in and calls under the same name, and enter it in this account"
+    )
 }
 
 /// RFC 3261 section 21, as far as a person wants to know.
@@ -65,6 +76,15 @@ mod tests {
         let words = |status| ended(&by(EndedBy::Network, Some(status), None), false, Some(Duration::ZERO)).cause;
         assert_eq!(words(481), "the other side has lost this call");
         assert_eq!(words(408), "the connection was lost: no sound and no answer");
+    }
+
+    #[test]
+    fn a_password_that_was_kept_says_why_and_what_to_do() {
+        let refused = by(EndedBy::Them, Some(407), None);
+        let kept = EndCause { foreign_realm: Some("elsewhere".into()), ..refused.clone() };
+        let words = |cause| ended(cause, false, None).cause;
+        assert!(words(&kept).contains("“elsewhere”") && words(&kept).contains("ask your provider"), "{}", words(&kept));
+        assert_eq!(words(&refused), "not permitted");
     }
 
     #[test]

@@ -229,12 +229,17 @@ fn a_strangers_challenge_never_gets_the_digest_of_the_accounts_password() {
     world.says(&answer(&asked, "200 OK", ""));
     for (realm, answers) in [("elsewhere", false), ("office", true)] {
         let invite = Invite { credentials: credentials.clone(), ..world.invite(0, 1) };
-        let _ = world.endpoint(0).invite(invite);
+        let out = world.endpoint(0).invite(invite);
         let invite = world.last();
         let challenge = format!("Proxy-Authenticate: Digest realm=\"{realm}\", nonce=\"n\"\n");
         world.says(&answer(&invite, "407 Proxy Authentication Required", &challenge));
         let answered = world.last().contains("\nProxy-Authorization: ");
         assert_eq!(answered, answers, "{realm}: {}", world.last());
+        if !answers {
+            assert_eq!(state(&mut world), RegistrationState::Registering);
+            assert!(matches!(state(&mut world), RegistrationState::Registered { .. }));
+            assert_eq!(world.ended(0, out).foreign_realm.as_deref(), Some(realm), "the person is told");
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use rsipstack::sip::Method;
 use super::{Confirming, Leg, Modify, ReferIn, State};
 use crate::{
     EndCause, EndedBy, Flow, Invite, LegEvent, LegKey,
+    auth::foreign_realm,
     io::{Io, random_tag},
     message::Message,
     net::Hop,
@@ -302,7 +303,10 @@ impl Leg {
                 let response = &outcome.response;
                 let status = response.status();
                 let diverted_to = (300..=302).contains(&status).then(|| response.name_addr("Contact")).flatten();
-                let cause = EndCause { diverted_to, ..EndCause::new(by, Some(status), response.reason()) };
+                let realms = self.credentials.as_ref().map(|own| io.realms_of(own)).unwrap_or_default();
+                let foreign_realm = matches!(status, 401 | 407).then(|| foreign_realm(response, &realms)).flatten();
+                let cause =
+                    EndCause { diverted_to, foreign_realm, ..EndCause::new(by, Some(status), response.reason()) };
                 self.tell_end(cause, io);
             }
             State::Calling { .. }
