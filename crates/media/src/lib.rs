@@ -1,4 +1,4 @@
-//! Sound on the wire and off it: codecs, RTP, RTCP, SRTP, the jitter buffer, DTMF, mixing, tones, WAV bytes, playing faster
+//! Sound on the wire and off it: codecs, RTP, RTCP, SRTP, STUN, the jitter buffer, DTMF, mixing, tones, WAV bytes, playing faster
 //! and slower, and telling recordings apart.
 //!
 //! Nothing here has a socket, a file, a thread or a clock. Time comes in as a [`Duration`] since any epoch, as long as it
@@ -19,6 +19,7 @@ pub mod rtp;
 mod sound_check;
 mod srtp;
 pub mod stretch;
+pub mod stun;
 pub mod tones;
 pub mod wav;
 mod wsola;
