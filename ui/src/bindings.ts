@@ -893,6 +893,8 @@ export type SipAccountSettings = {
 	encryption?: SipEncryption,
 	/**  `host`, `host:port`; empty: none. */
 	outbound_proxy: string,
+	/**  `host`, `host:port` of the STUN server that is asked for the address of each call's sound; empty: none. */
+	stun?: string,
 	/**  In the order of preference. */
 	codecs: SipCodec[],
 	/**  What is dialled to hear messages: `*97`. Empty: not known. */

@@ -15,6 +15,8 @@ pub struct PhoneConfig {
     pub encryption: Encryption,
     /// The account to register with. Without one the phone is a direct peer.
     pub account: Option<Account>,
+    /// `host[:port]` of a STUN server (RFC 8489), which is asked for each call from where its sound seems to come.
+    pub stun: Option<String>,
     /// How a phone without an account presents itself.
     pub identity: Identity,
     /// Codecs in the order of preference; the first that both sides know is used.
@@ -53,6 +55,7 @@ impl PhoneConfig {
             transport: Transport::Udp,
             encryption: Encryption::default(),
             account: None,
+            stun: None,
             identity: Identity::default(),
             codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma],
             sound: Sound::SILENT,

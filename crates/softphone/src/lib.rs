@@ -16,6 +16,7 @@ mod phone;
 mod player;
 mod session;
 mod sound_test;
+mod stun;
 mod voice;
 
 pub use audio::same as same_device;

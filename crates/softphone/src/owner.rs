@@ -2,6 +2,7 @@
 //! to its end before the next.
 
 mod calls;
+mod mapping;
 mod replace;
 mod start;
 mod watch;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use media::Codec;
 use sip::{Credentials, Endpoint, LegKey, NameAddr, RegistrationKey, Uri};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use self::start::Reach;
@@ -90,6 +92,11 @@ pub(crate) struct Owner {
     codecs: Vec<Codec>,
     encryption: Encryption,
     reach: Reach,
+    /// Who is asked from where a call's sound seems to come.
+    stun: Option<String>,
+    asking: JoinSet<mapping::Mapped>,
+    /// Calls to be placed as soon as that is known.
+    placing: BTreeMap<CallKey, mapping::Placing>,
     us: NameAddr,
     /// Where calls reach us directly.
     listen: SocketAddr,
@@ -125,13 +132,17 @@ struct Line {
     leg: LegKey,
     call: Call,
     session: Session,
+    /// Set while a STUN server is asked.
+    mapping: Option<mapping::Waiting>,
     /// Of an incoming call.
     kind: Option<RingKind>,
     /// An incoming call that came past our server.
     of_stranger: bool,
     /// Whence the far end signals, if that is known.
     signalling: Option<IpAddr>,
-    /// The answer to their INVITE, made when it came; `None` if it had no offer: then our answer is one.
+    /// The offer in their INVITE.
+    offer: Option<String>,
+    /// The answer to it, made when it came; `None` if it had no offer: then our answer is one.
     answer: Option<(String, Agreed)>,
     /// The far end takes keys as RFC 4733 events; otherwise they go by INFO.
     rtp_keys: bool,
@@ -171,6 +182,7 @@ impl Owner {
             let idle = self.lines.is_empty();
             tokio::select! {
                 _ = watch.tick(), if !idle => self.watch(),
+                Some(Ok(mapped)) = self.asking.join_next() => self.mapped(mapped),
                 command = inbox.recv() => match command.map(|command| self.obey(command)) {
                     Some(ControlFlow::Continue(())) => {}
                     Some(ControlFlow::Break(done)) => {
@@ -261,7 +273,7 @@ impl Owner {
 
     /// Ends everything in good order. What the calls still report is passed on.
     async fn stop(mut self, mut network: mpsc::UnboundedReceiver<sip::Event>) {
-        let calls: Vec<CallKey> = self.lines.keys().copied().collect();
+        let calls: Vec<CallKey> = self.lines.keys().chain(self.placing.keys()).copied().collect();
         for call in calls {
             self.input(call, Input::HangUp);
         }

@@ -41,6 +41,7 @@ pub(crate) struct Srtp {
 #[derive(Debug)]
 pub(crate) struct Session {
     local: LocalMedia,
+    rtp: SocketAddr,
     theirs: TheirKey,
 }
 
@@ -61,18 +62,24 @@ impl Session {
                 version: 0,
                 protection,
             },
+            rtp,
             theirs: TheirKey::default(),
         }
     }
 
-    /// Where the far end is told to send.
+    /// Where our sound goes out from; but for a NAT, the far end is told to send there.
     pub(crate) fn rtp(&self) -> SocketAddr {
-        self.local.rtp
+        self.rtp
+    }
+
+    /// From the next description on, the far end is told what our address is behind a NAT.
+    pub(crate) fn mapped(&mut self, rtp: SocketAddr) {
+        self.local.rtp = rtp;
     }
 
     /// From the next description on, the far end is told this address.
     pub(crate) fn moved(&mut self, rtp: SocketAddr) {
-        self.local.rtp = rtp;
+        (self.rtp, self.local.rtp) = (rtp, rtp);
     }
 
     pub(crate) fn offer(&mut self, hold: bool) -> String {

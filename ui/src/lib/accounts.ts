@@ -36,7 +36,7 @@ export const codecs: { codec: SipCodec; name: string }[] = [
 
 export const blank: SipAccountSettings = {
   key: "", address: "", display: "", name: "", colour: "blue", tone: "bell", auth_user: "", registrar: "", transport: "auto", encryption: "when_possible",
-  outbound_proxy: "", codecs: codecs.map(({ codec }) => codec), mailbox: "", fingerprint: "", watched: [], follow_outside: false,
+  outbound_proxy: "", stun: "", codecs: codecs.map(({ codec }) => codec), mailbox: "", fingerprint: "", watched: [], follow_outside: false,
 };
 
 export const watchedWords: Record<WatchedState, Said> = {

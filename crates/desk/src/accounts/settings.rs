@@ -35,6 +35,9 @@ pub struct SipAccountSettings {
     pub encryption: SipEncryption,
     /// `host`, `host:port`; empty: none.
     pub outbound_proxy: String,
+    /// `host`, `host:port` of the STUN server that is asked for the address of each call's sound; empty: none.
+    #[serde(default)]
+    pub stun: String,
     /// In the order of preference.
     pub codecs: Vec<SipCodec>,
     /// What is dialled to hear messages: `*97`. Empty: not known.
@@ -129,6 +132,7 @@ impl Default for SipAccountSettings {
             transport: SipTransport::default(),
             encryption: SipEncryption::default(),
             outbound_proxy: String::new(),
+            stun: String::new(),
             codecs: ALL_CODECS.to_vec(),
             mailbox: String::new(),
             fingerprint: String::new(),
@@ -145,6 +149,8 @@ pub(crate) enum BadAccount {
     Address(String),
     #[error("\"{0}\" is no server. Write its name, or name:port: sip.example.com:5060.")]
     Server(String),
+    #[error("\"{0}\" is no STUN server. Write its name, or name:port: stun.example.com:3478.")]
+    Stun(String),
     #[error("Choose at least one codec, or no call can have sound.")]
     NoCodec,
     #[error("Write the account's password.")]
@@ -170,6 +176,10 @@ impl SipAccountSettings {
             if !server.is_empty() && !is_server(server) {
                 return Err(BadAccount::Server(short(server)));
             }
+        }
+        self.stun = strip(self.stun.trim(), "stun:").to_owned();
+        if !self.stun.is_empty() && !is_server(&self.stun) {
+            return Err(BadAccount::Stun(short(&self.stun)));
         }
         for text in [&mut self.display, &mut self.name, &mut self.auth_user, &mut self.mailbox] {
             *text = plain(text);
@@ -252,8 +262,10 @@ impl SipAccountSettings {
             SipEncryption::Required => Encryption::Required,
         };
         let follows_outside = self.follow_outside;
+        let stun = filled(&self.stun);
         let config = PhoneConfig::new(listen);
-        PhoneConfig { transport, encryption, trust, account: Some(account), codecs, sound, follows_outside, ..config }
+        let account = Some(account);
+        PhoneConfig { transport, encryption, trust, account, stun, codecs, sound, follows_outside, ..config }
     }
 }
 
@@ -366,6 +378,8 @@ mod tests {
         }
         let proxy = SipAccountSettings { outbound_proxy: "proxy/x".into(), ..account("ana@b") };
         assert!(proxy.tidied().unwrap_err().to_string().contains("name:port"));
+        let stun = SipAccountSettings { stun: "stun:x/y".into(), ..account("ana@b") };
+        assert!(stun.tidied().unwrap_err().to_string().contains("\"x/y\" is no STUN server"));
     }
 
     #[test]
@@ -384,9 +398,11 @@ mod tests {
             encryption: SipEncryption::Required,
             codecs: vec![SipCodec::G722],
             auth_user: "ana-7".into(),
+            stun: " stun:stun.example.com:3479".into(),
             ..account("ana@example.com")
         };
-        let phone = account.phone("pw".into(), Sound::SILENT).await;
+        let phone = account.tidied().unwrap().phone("pw".into(), Sound::SILENT).await;
+        assert_eq!(phone.stun.as_deref(), Some("stun.example.com:3479"));
         assert_eq!(phone.listen.ip(), Ipv4Addr::LOCALHOST);
         assert_eq!((phone.transport, phone.codecs), (Transport::Tcp, vec![Codec::G722]));
         assert_eq!(phone.encryption, Encryption::Required);

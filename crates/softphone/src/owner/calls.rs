@@ -11,6 +11,7 @@ use sip::sdp::{Crypto, Protection};
 use sip::{CallHeaders, Credentials, Host, Invite, NameAddr, Uri};
 use tokio::sync::oneshot;
 
+use super::mapping::Placing;
 use super::{Asked, Command, Line, MAX_CALLS, Owner};
 use crate::call::{Call, Effect, Flow, Input, ReferTo, State};
 use crate::config::{Encryption, SoundChoice};
@@ -75,7 +76,7 @@ impl Owner {
 
     /// Places a call; `follows` is the call whose REFER asked for it.
     pub(super) fn dial(&mut self, call: CallKey, to: Uri, headers: CallHeaders, follows: Option<CallKey>) {
-        if self.lines.len() >= MAX_CALLS {
+        if self.lines.len() + self.placing.len() >= MAX_CALLS {
             return self.never_was(call, "Too many calls at once.".to_owned());
         }
         let secure = match self.account_for(&to) {
@@ -85,10 +86,20 @@ impl Owner {
         if !secure && self.encryption == Encryption::Required {
             return self.never_was(call, NOT_ENCRYPTED.to_owned());
         }
-        let (sockets, mut session) = match self.media(secure) {
+        let (sockets, session) = match self.media(secure) {
             Ok(media) => media,
             Err(error) => return self.never_was(call, format!("No port for the sound: {error}.")),
         };
+        let placing = Placing { to, headers, follows, sockets, session };
+        if self.ask_stun(call, &placing.sockets) {
+            self.placing.insert(call, placing);
+        } else {
+            self.place(call, placing);
+        }
+    }
+
+    pub(super) fn place(&mut self, call: CallKey, placing: Placing) {
+        let Placing { to, headers, follows, sockets, mut session } = placing;
         let signalling = self.signalled_at(&to);
         let shown = Party { name: String::new(), number: party(&NameAddr::new(None, to.clone())).number };
         let leg = self.endpoint.invite(Invite {
@@ -189,7 +200,7 @@ impl Owner {
     }
 
     /// Every call that was given a key ends.
-    fn never_was(&self, call: CallKey, sentence: String) {
+    pub(super) fn never_was(&self, call: CallKey, sentence: String) {
         let ended = Ended { cause: sentence, status: None, answered_elsewhere: false, talked: None };
         self.tell_call(call, CallEvent::Ended(ended));
     }
@@ -204,6 +215,9 @@ impl Owner {
 
     /// Gives a call's state machine one input and does what it says.
     pub(super) fn input(&mut self, call: CallKey, input: Input) {
+        if matches!(input, Input::HangUp) && self.not_placed(call) {
+            return;
+        }
         let Some(line) = self.lines.get_mut(&call) else { return };
         let effects = line.call.handle(input);
         let answered = effects.iter().any(|effect| matches!(effect, Effect::Tell(CallEvent::Answered { .. })));
@@ -249,6 +263,10 @@ impl Owner {
 
     pub(super) fn accept(&mut self, call: CallKey) {
         let Some(line) = self.lines.get_mut(&call) else { return };
+        if let Some(waiting) = &mut line.mapping {
+            waiting.answered = true;
+            return;
+        }
         let leg = line.leg;
         let (sdp, agreed) = match line.answer.take() {
             Some((sdp, agreed)) => (sdp, Some(agreed)),
@@ -331,7 +349,7 @@ impl Owner {
         self.tell_call(call, CallEvent::Following { call: next, to: shown, referred_by: by });
         let headers = CallHeaders { referred_by, replaces, ..CallHeaders::default() };
         self.dial(next, to, headers, Some(call));
-        if !self.lines.contains_key(&next) {
+        if !self.lines.contains_key(&next) && !self.placing.contains_key(&next) {
             self.follow_failed(call, 500);
         }
     }
@@ -399,9 +417,11 @@ impl Line {
             leg,
             call,
             session,
+            mapping: None,
             kind: None,
             of_stranger: false,
             signalling: None,
+            offer: None,
             answer: None,
             rtp_keys: false,
             held_by_them: false,

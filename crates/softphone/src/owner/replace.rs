@@ -21,7 +21,7 @@ impl Owner {
         let (muted, follows, has_sound) = (before.muted, before.follows.take(), call.has_sound());
         let new = self.new_key();
         let card = IncomingCall::read(new, invite);
-        self.open(new, Line { call, kind: Some(card.kind), follows, ..line }, sockets);
+        self.open_theirs(new, Line { call, kind: Some(card.kind), follows, ..line }, sockets);
         let (with, referred_by) = (card.caller, card.transferred_by);
         self.tell_call(old, CallEvent::Replaced { by: new, with, referred_by });
         if muted {

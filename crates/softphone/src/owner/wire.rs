@@ -36,7 +36,8 @@ impl Owner {
         };
         let secured = answer.as_ref().is_some_and(|(_, agreed)| agreed.srtp.is_some());
         let signalling = Some(invite.source.remote.ip());
-        let line = Line { signalling, answer, ..Line::new(invite.leg, Call::incoming(), session) };
+        let offer = invite.sdp.clone();
+        let line = Line { signalling, offer, answer, ..Line::new(invite.leg, Call::incoming(), session) };
         if let Some(replaced) = invite.replaces {
             return self.replace(replaced, invite, line, sockets);
         }
@@ -46,7 +47,7 @@ impl Owner {
         ring_card.answers_itself = !talking && self.answers.itself(&invite.headers, ring_card.call_id.as_ref());
         ring_card.secured = secured;
         let answers_itself = ring_card.answers_itself;
-        self.open(call, Line { kind: Some(ring_card.kind), of_stranger, ..line }, sockets);
+        self.open_theirs(call, Line { kind: Some(ring_card.kind), of_stranger, ..line }, sockets);
         self.settle(call);
         self.endpoint.ring(invite.leg);
         self.tell(PhoneEvent::Incoming(ring_card));

@@ -65,6 +65,9 @@ struct Raw {
     /// Send the account's requests there first
     #[arg(long, value_name = "sip:HOST[:PORT]", requires = "registrar")]
     outbound_proxy: Option<String>,
+    /// Ask this STUN server for the address that the far end of a call is told
+    #[arg(long, value_name = "HOST[:PORT]")]
+    stun: Option<String>,
     /// User part of the account's address
     #[arg(long, requires = "registrar")]
     user: Option<String>,
@@ -184,6 +187,7 @@ fn phone(raw: Raw) -> Result<PhoneConfig, String> {
         phone.identity.number = number;
     }
     phone.follows_outside = raw.follow_outside;
+    phone.stun = raw.stun;
     phone.identity = Identity { display: raw.display.clone(), ..phone.identity };
     phone.account = match (raw.registrar, raw.user, raw.password_file) {
         (Some(registrar), Some(user), Some(file)) => {
