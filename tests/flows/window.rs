@@ -59,6 +59,28 @@ async fn mayas_app(rig: &Rig, office: &Office) -> Result<App> {
     Ok(app)
 }
 
+async fn text_size(app: &App, percent: &str) -> Result<()> {
+    app.click("nav-settings").await?;
+    app.find("text-size").await?.select_by_value(percent).await?;
+    app.click("nav-logs").await
+}
+
+/// What in the person's own call is cut, covered, outside the window or upon something else.
+const CRAMPED: &str = r#"
+const parts = [...document.querySelectorAll('[data-testid="own-call"] :is(button, p)')];
+const boxes = parts.map((part) => part.getBoundingClientRect());
+const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+return parts.flatMap((part, at) => {
+  const box = boxes[at];
+  const faults = [];
+  if (part.scrollWidth > part.clientWidth + 1 || part.scrollHeight > part.clientHeight + 1) faults.push('cut');
+  if (box.left < 0 || box.top < 0 || box.right > innerWidth || box.bottom > innerHeight) faults.push('outside');
+  if (!part.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2))) faults.push('covered');
+  if (boxes.some((other, place) => place > at && !apart(box, other))) faults.push('upon another');
+  return faults.map((fault) => `${part.dataset.testid ?? part.innerText}: ${fault}`);
+});
+"#;
+
 const LONG_NAME: &str = "Wanda Kowalska-Wiśniewska of Nowak & Sons";
 
 /// Consulting, swap, cancel; then again, and complete.
@@ -77,6 +99,7 @@ async fn the_consult_bar_says_who_waits_and_does_what_it_says() -> Result<()> {
     let accepted = alex.transfer(&call, Target::User("maya".into()), "").await?;
     assert!(accepted.is_ok(), "{accepted:?}");
     ravi.event("ended").await?;
+    text_size(&app, "200").await?;
     app.click("ring-line-answer").await?;
     app.find("own-transfer").await?;
     let speak = || rig.speak_into_microphone(&voice("maya"));
@@ -91,6 +114,8 @@ async fn the_consult_bar_says_who_waits_and_does_what_it_says() -> Result<()> {
     app.text("on-line", |text| text == "Tom Okafor").await?;
     let wide = "return document.documentElement.scrollWidth - window.innerWidth";
     assert_eq!(app.script(wide, Vec::new()).await?, 0, "a long name widens the page");
+    assert_eq!(app.script(CRAMPED, Vec::new()).await?, serde_json::json!([]), "with text at 200 %");
+    text_size(&app, "100").await?;
     wanda.hears(&sounds, "hold-music").await?;
     let microphone = speak()?;
     tom.hears(&sounds, "maya").await?;
