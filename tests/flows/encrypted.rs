@@ -6,8 +6,8 @@ use flows::phone::Phone;
 
 use crate::scene::sounds;
 
-fn was_secured(phone: &Phone) -> bool {
-    phone.program.all().iter().any(|line| line["event"] == "secured")
+async fn security(phone: &Phone) -> Result<String> {
+    Ok(phone.event("security").await?["security"].as_str().unwrap_or_default().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -17,7 +17,7 @@ async fn over_tls_sound_is_encrypted_through_hold_and_no_key_is_shown() -> Resul
     let (mut ravi, tom) = (encrypted.colleague("ravi").await?, encrypted.colleague("tom").await?);
     ravi.say("call tom").await?;
     for phone in [&ravi, &tom] {
-        assert_eq!(phone.event("secured").await?["secured"], true);
+        assert_eq!(security(phone).await?, "pinned");
     }
     ravi.hears(sounds(), "tom").await?;
     tom.hears(sounds(), "ravi").await?;
@@ -41,10 +41,10 @@ async fn each_side_has_its_own_lock_and_who_demands_one_speaks_to_nobody_without
     let tom = encrypted.colleague("tom").await?;
     let mut ravi = encrypted.office.colleague("ravi", &[]).await?;
     ravi.say("call tom").await?;
-    assert_eq!(tom.event("secured").await?["secured"], true);
+    assert_eq!(security(&tom).await?, "pinned");
     ravi.hears(sounds(), "tom").await?;
     tom.hears(sounds(), "ravi").await?;
-    assert!(!was_secured(&ravi), "its signalling goes over UDP");
+    assert_eq!(security(&ravi).await?, "clear", "its signalling goes over UDP");
     let mut maya = encrypted.office.colleague("maya", &["--encryption", "required"]).await?;
     maya.say("call tom").await?;
     let ended = maya.event("ended").await?;
@@ -58,8 +58,12 @@ async fn a_certificate_of_an_authority_is_believed_for_its_own_name_alone() -> R
     let dir = tempfile::tempdir()?;
     let authorities = dir.path().join("cert.pem");
     let encrypted = Encrypted::named(dir.path(), "127.0.0.1").await?;
-    let ravi = encrypted.believing(&authorities, "ravi").await?;
+    let mut ravi = encrypted.believing(&authorities, "ravi").await?;
     ravi.event("registered").await?;
+    let tom = encrypted.colleague("tom").await?;
+    ravi.say("call tom").await?;
+    assert_eq!(security(&ravi).await?, "verified");
+    assert_eq!(security(&tom).await?, "pinned", "each by how it knows the exchange");
     encrypted.office.exchange.stop().await?;
 
     let encrypted = Encrypted::named(dir.path(), "office.test").await?;

@@ -669,8 +669,8 @@ export type PhoneCall = {
 	codec: string | null,
 	/**  In words: "good", "poor: 8 % loss". */
 	quality: string | null,
-	/**  Signalling and sound are encrypted as far as the exchange, or whatever this device is registered with. */
-	secured: boolean,
+	/**  Who can listen in; `None`: not agreed on yet. */
+	security: Security | null,
 	transfer_right: TransferRight | null,
 	/**  The consultation that goes on about this call. */
 	consult: ConsultView | null,
@@ -782,7 +782,10 @@ export type RingKind = "outside" | "internal" | "transfer" | "recall" |
 /**  A colleague wants to speak about a caller before handing them over. */
 "consult";
 
-/**  How calls from outside ring. */
+/**
+ *  How a call from outside rings, so that one account can be told from another. Transfers and recalls have tones of
+ *  their own, which mean something.
+ */
 export type RingTone = "bell" | "chime" | "marimba" | "classic";
 
 /**  One incoming call, as the ring window shows it. All of it came with the INVITE. */
@@ -803,8 +806,8 @@ export type RingView = {
 	since: Timestamp,
 	/**  Answer was pressed; waiting for the exchange. */
 	answering: boolean,
-	/**  Once answered, signalling and sound are encrypted as far as [`PhoneCall::secured`] says. */
-	secured: boolean,
+	/**  Who can listen in once it is answered; `None`: only the answer decides. */
+	security: Security | null,
 };
 
 /**  What a user may do at all. The details are in `switchboard::permission`. */
@@ -862,6 +865,21 @@ export type SavedView = {
 	name: string,
 	filter: Filter,
 };
+
+/**
+ *  Who can listen in from here to the other end of this hop: the exchange, or whatever server or phone the call's signalling goes
+ *  to. Whatever lies behind it is not known.
+ */
+export type Security = 
+/**  Whoever is on the way: the sound is not encrypted, or its keys would have gone in the clear. */
+"clear" | 
+/**
+ *  Nobody else than who shows the pinned certificate ([`crate::Trust::Pinned`]): the sound is encrypted and its keys went over
+ *  TLS, but no authority says whose certificate that is.
+ */
+"pinned" | 
+/**  Nobody: as [`Self::Pinned`], with a certificate that an authority vouches for which this machine trusts. */
+"verified";
 
 export type SessionView = 
 /**  Reading what is kept on this machine. */

@@ -110,12 +110,27 @@ test("a number of a link is ready to be called, and nobody is called", async ({ 
   await expect.poll(() => desk.wishes()).toEqual([{ kind: "dial", number: "+44 20 7946 0018" }]);
 });
 
-test("a lock says in words that a call is encrypted, and bad sound stands out", async ({ desk, page }) => {
-  await desk.open(office.view({ phone: { ...office.view().phone, calls: [office.ownCall] } }));
+test("a call says who can listen in, as its own row does, and follows each change; bad sound stands out", async ({ desk, page }) => {
+  const calls = [{ ...office.ownCall, security: null }];
+  await desk.open(office.view({ live: { as_of: office.at, calls: office.few }, phone: { ...office.view().phone, calls } }));
   await expect(page.getByTestId("own-quality")).toHaveText("good");
-  await expect(page.getByTestId("secured")).toHaveCount(0);
-  await desk.push({ phone: { ...office.view().phone, calls: [{ ...office.ownCall, secured: true, quality: "poor: 8 % loss from you to Priya Nair" }] } });
-  await expect(page.getByTestId("secured")).toHaveText("Encrypted");
+  const bar = page.getByTestId("own-call").getByTestId("security");
+  const rows = page.getByTestId("live-widget").getByTestId("security");
+  await expect(bar.or(rows)).toHaveCount(0);
+  for (const [security, words, means] of [
+    ["verified", "Encrypted", /an authority vouches/],
+    ["pinned", "Encrypted, pinned certificate", /No authority vouches .* the one that was compared and accepted here/],
+    ["clear", "Not encrypted", /can listen in/],
+  ] as const) {
+    await desk.push({ phone: { ...office.view().phone, calls: [{ ...office.ownCall, security, quality: "poor: 8 % loss from you to Priya Nair" }] } });
+    await expect(bar).toHaveText(words);
+    await bar.hover();
+    await expect(page.getByTestId("tip")).toHaveText(means);
+    await expect(rows, "of this device's call alone").toHaveText(words);
+    const row = page.getByTestId("live-row").filter({ has: page.getByTestId("security") });
+    await expect(row).toHaveAttribute("data-call", "c1");
+    await expect(row.getByRole("gridcell", { name: `${words} Priya Nair` })).toBeVisible();
+  }
   await expect(page.getByTestId("own-quality")).toHaveText("poor: 8 % loss from you to Priya Nair");
   await expect(page.getByTestId("own-quality")).not.toHaveClass(/second/);
 });
@@ -132,12 +147,14 @@ test("a ring never takes the focus, and is said once", async ({ desk, page }) =>
   await expect(page.getByTestId("announce-urgent")).toHaveText("");
 });
 
-test("a ring shows a lock only where the call will be encrypted", async ({ desk, page }) => {
-  await desk.open(office.view({ rings: [office.ring] }), "ring.html");
+test("a ring says who will be able to listen in, once that is known", async ({ desk, page }) => {
+  await desk.open(office.view({ rings: [{ ...office.ring, security: null }] }), "ring.html");
   await expect(page.getByTestId("ring-caller")).toBeVisible();
-  await expect(page.getByTestId("ring-secured")).toHaveCount(0);
-  await desk.push({ rings: [{ ...office.ring, secured: true }] });
-  await expect(page.getByTestId("ring-secured")).toHaveText("Encrypted");
+  await expect(page.getByTestId("security")).toHaveCount(0);
+  await desk.push({ rings: [{ ...office.ring, security: "verified" }] });
+  await expect(page.getByTestId("security")).toHaveText("Encrypted");
+  await desk.push({ rings: [{ ...office.ring, security: "clear" }] });
+  await expect(page.getByTestId("security")).toHaveText("Not encrypted");
 });
 
 test("the ring window shows who transfers, who calls, and why; rings stack; each is said once", async ({ desk, page }) => {

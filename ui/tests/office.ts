@@ -276,15 +276,15 @@ export const dialog: TransferDialog = {
 
 export const ring: RingView = {
   id: 7, account: null, call: "c9", kind: "transfer", headline: "Internal transfer from Ravi Kumar", caller: { name: "Priya Nair", number: "+919812345678" },
-  by: { name: "Ravi Kumar", number: "ravi" }, department: "Support", note: "Refund for order 4411, she has the receipt", since: at, answering: false, secured: false,
+  by: { name: "Ravi Kumar", number: "ravi" }, department: "Support", note: "Refund for order 4411, she has the receipt", since: at, answering: false, security: "pinned",
 };
 export const secondRing: RingView = {
   id: 8, account: null, call: "c8", kind: "recall", headline: "Back from Mina Shah: no answer after 20 s", caller: { name: "João Pereira", number: "+351912345678" },
-  by: null, department: "Billing", note: null, since: at, answering: false, secured: false,
+  by: null, department: "Billing", note: null, since: at, answering: false, security: "clear",
 };
 export const ownCall: PhoneCall = {
   id: 3, account: null, call: "c1", with: { name: "Priya Nair", number: "+919812345678" }, state: "talking", since: at, muted: false, held: false,
-  held_by_other: false, codec: "opus", quality: "good", secured: false, transfer_right: { right: "allowed" }, consult: null, about: null,
+  held_by_other: false, codec: "opus", quality: "good", security: "pinned", transfer_right: { right: "allowed" }, consult: null, about: null,
 };
 
 export const consultRing: RingView = {

@@ -33,8 +33,8 @@ mod steps;
 mod view;
 
 pub use accounts::{
-    Ability, AccountColour, AccountKey, AccountView, AccountsView, Has, MessagesView, RingTone, SipAccountSettings,
-    SipCodec, SipEncryption, SipTransport, WatchedLine, WatchedState, WatchedView,
+    Ability, AccountColour, AccountKey, AccountView, AccountsView, Has, MessagesView, SipAccountSettings, SipCodec,
+    SipEncryption, SipTransport, WatchedLine, WatchedState, WatchedView,
 };
 pub use address::{Address, BadAddress};
 pub use call_log::{Format, QUALITY_STEPS, TALK_STEPS_MS};
@@ -46,6 +46,7 @@ pub use logs::{
 };
 pub use screen::Screen;
 pub use secrets::{Keyring, SystemKeyring};
+pub use softphone::{RingTone, Security};
 pub use view::*;
 
 /// The filter of a log that shows what is `wanted` (as in `info,desk=debug`) but nothing secret: other people's crates write

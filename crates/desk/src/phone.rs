@@ -149,7 +149,7 @@ impl Owner {
                 self.own_sounds(id, &report);
                 self.change(id, |call| call.quality = Some(report.words(&name(&call.with))));
             }
-            CallEvent::Secured { secured } => self.change(id, |call| call.secured = secured),
+            CallEvent::Security(security) => self.security(id, security),
             CallEvent::Identity { party } => self.identity(id, party),
             CallEvent::Trouble { sentence } => self.note(Tone::Bad, sentence),
             CallEvent::Ended(ended) => self.ended(id, &ended),
@@ -170,7 +170,7 @@ impl Owner {
         self.own_replaced(id, by);
         let Some(call) = self.view.phone.calls.iter_mut().find(|call| call.id == id) else { return };
         let handed_over = referred_by.unwrap_or(&call.with).clone();
-        (call.id, call.with, call.held_by_other) = (by, with.clone(), false);
+        (call.id, call.with, call.held_by_other, call.security) = (by, with.clone(), false, None);
         self.announce(Tone::Plain, format!("{} has handed you over to {}.", name(&handed_over), name(with)));
     }
 
@@ -196,7 +196,7 @@ impl Owner {
             held_by_other: false,
             codec: None,
             quality: None,
-            secured: false,
+            security: None,
             transfer_right: None,
             consult: None,
             about: None,
@@ -214,7 +214,7 @@ impl Owner {
                 }
             };
             let call = self.new_call(id, with, PhoneCallState::Talking);
-            self.view.phone.calls.push(PhoneCall { call: ring.call, about, ..call });
+            self.view.phone.calls.push(PhoneCall { call: ring.call, security: ring.security, about, ..call });
         }
         self.own_answered(id, codec_name(codec));
         self.quiet_others(id.line());

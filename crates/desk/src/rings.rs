@@ -1,7 +1,7 @@
 //! Calls that ring here: from the INVITE to the ring card, and away again.
 
 use protocol::{Party, Reason};
-use softphone::{Ended, IncomingCall, Recalled};
+use softphone::{Ended, IncomingCall, Recalled, Security};
 
 use crate::device::Device;
 use crate::owner::Owner;
@@ -28,7 +28,7 @@ impl Owner {
             since: self.clock.now(),
             // One that answers itself is only shown until it has.
             answering: call.answers_itself,
-            secured: call.secured,
+            security: call.security,
         });
         if let (State::In(session), LineNo::EXCHANGE) = (&self.state, line)
             && !matches!(self.view.link.control, LinkState::Up)
@@ -59,6 +59,21 @@ impl Owner {
         }
         ring.caller.clone_from(caller);
         true
+    }
+
+    pub(crate) fn security(&mut self, id: PhoneCallId, security: Security) {
+        if let Some(ring) = self.view.rings.iter_mut().find(|ring| ring.id == id) {
+            ring.security = Some(security);
+        }
+        let Some(call) = self.view.phone.calls.iter_mut().find(|call| call.id == id) else { return };
+        let before = call.security.replace(security);
+        let with = name(&call.with);
+        if security == Security::Clear && before.is_some_and(|before| before != Security::Clear) {
+            self.note(
+                Tone::Bad,
+                format!("The call with {with} is not encrypted any more: whoever is on the way can listen in."),
+            );
+        }
     }
 
     /// Removes a card; `None` if it is gone already.

@@ -6,6 +6,7 @@ use protocol::{
     User,
 };
 use serde::{Deserialize, Serialize};
+use softphone::Security;
 use specta::Type;
 
 use crate::{AccountKey, AccountsView, DetailsView, LogsPatch, LogsView, PlayerView};
@@ -177,8 +178,8 @@ pub struct PhoneCall {
     pub codec: Option<String>,
     /// In words: "good", "poor: 8 % loss".
     pub quality: Option<String>,
-    /// Signalling and sound are encrypted as far as the exchange, or whatever this device is registered with.
-    pub secured: bool,
+    /// Who can listen in; `None`: not agreed on yet.
+    pub security: Option<Security>,
     pub transfer_right: Option<TransferRight>,
     /// The consultation that goes on about this call.
     pub consult: Option<ConsultView>,
@@ -241,8 +242,8 @@ pub struct RingView {
     pub since: Timestamp,
     /// Answer was pressed; waiting for the exchange.
     pub answering: bool,
-    /// Once answered, signalling and sound are encrypted as far as [`PhoneCall::secured`] says.
-    pub secured: bool,
+    /// Who can listen in once it is answered; `None`: only the answer decides.
+    pub security: Option<Security>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]

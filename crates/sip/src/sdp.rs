@@ -3,6 +3,7 @@
 mod crypto;
 
 pub use crypto::{Crypto, Protection, SrtpKeys, Suite, TheirKey};
+pub(crate) use crypto::{has_keys, names_key};
 
 use std::{
     fmt::Write,

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use crate::sdp::names_key;
+
 /// Whether a message was sent or received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Way {
@@ -75,10 +77,7 @@ fn redacted(text: &str) -> String {
 
 /// A line of SDP without its key (RFC 4568).
 fn without_key(line: &str) -> &str {
-    match line.get(..9) {
-        Some(name) if name.eq_ignore_ascii_case("a=crypto:") => "a=crypto:…\r\n",
-        _ => line,
-    }
+    if names_key(line) { "a=crypto:…\r\n" } else { line }
 }
 
 #[cfg(test)]

@@ -5,9 +5,12 @@ mod common;
 
 use std::net::SocketAddr;
 
-use common::{ANSWER, Office, Peer, certificate};
-use sip::{ConnectError, ContactBinding, Endpoint, EndpointConfig, LegEvent, RegistrationState, Transport, Trust};
-use tokio::io::AsyncReadExt;
+use common::{ANSWER, OFFER, Office, Peer, certificate};
+use sip::{
+    ConnectError, ContactBinding, EndedBy, Endpoint, EndpointConfig, LegEvent, RegistrationState, Trace, Transport,
+    Trust,
+};
+use tokio::{io::AsyncReadExt, net::UdpSocket, sync::mpsc};
 
 /// An exchange whose certificate nobody knows.
 async fn stranger() -> (Peer, sip::Fingerprint) {
@@ -114,6 +117,67 @@ async fn calls_come_over_the_connection_that_the_phone_keeps() {
     phone.endpoint.answer(call.leg, ANSWER.into());
     assert_eq!(exchange.of(out).await, LegEvent::Answered { sdp: ANSWER.into() });
     assert_eq!(phone.of(call.leg).await, LegEvent::Confirmed { sdp: None });
+}
+
+/// Wherever their server turned out to be, or moves to.
+#[tokio::test]
+async fn keys_to_the_sound_never_go_where_they_can_be_read() {
+    let (mut alice, mut bob) = common::both(Transport::Udp).await;
+    let mut invite = alice.invite(&bob);
+    invite.sdp = format!("{OFFER}a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0\r\n");
+    let out = alice.endpoint.invite(invite);
+    let cause = alice.ended(out).await;
+    assert_eq!((cause.by, cause.status), (EndedBy::Network, Some(503)));
+    let _ = alice.endpoint.invite(alice.invite(&bob));
+    assert_eq!(bob.incoming().await.sdp.as_deref(), Some(OFFER), "the first that was heard");
+}
+
+/// Not even who knows its tags: a new offer could ask for keys in the open.
+#[tokio::test]
+async fn nobody_brings_a_call_out_of_tls_into_the_open() {
+    let (certificate, fingerprint) = certificate("stranger.test");
+    let (heard, mut seen) = mpsc::unbounded_channel();
+    let config = EndpointConfig {
+        tls: vec!["127.0.0.1:0".parse().unwrap()],
+        udp: vec!["127.0.0.1:0".parse().unwrap()],
+        certificate: Some(certificate),
+        trace: Some(Trace::new(move |_, message| drop(heard.send(message.to_owned())))),
+        ..EndpointConfig::default()
+    };
+    let (endpoint, events) = Endpoint::bind(config).await.unwrap();
+    let mut far = Peer { endpoint, events, transport: Transport::Tls };
+    let mut phone = phone(Trust::Pinned(fingerprint)).await;
+    let mut invite = far.invite(&far);
+    invite.to = far.uri("far");
+    let out = phone.endpoint.invite(invite);
+    let call = far.incoming().await.leg;
+    far.endpoint.answer(call, ANSWER.into());
+    assert_eq!(phone.of(out).await, LegEvent::Answered { sdp: ANSWER.into() });
+    assert_eq!(far.of(call).await, LegEvent::Confirmed { sdp: None });
+
+    let ack = loop {
+        let message = seen.recv().await.unwrap();
+        if message.starts_with("ACK") {
+            break message;
+        }
+    };
+    let line = |name: &str| ack.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    let (from, to, id) = (line("From:"), line("To:"), line("Call-ID:"));
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let request = format!(
+        "INVITE sip:far@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {};rport;branch=z9hG4bKopen\r\n{from}\r\n{to}\r\n{id}\r\n\
+         CSeq: 4000 INVITE\r\nContact: <sip:phone@127.0.0.1>\r\nMax-Forwards: 70\r\nContent-Type: application/sdp\r\n\
+         Content-Length: {}\r\n\r\n{OFFER}",
+        socket.local_addr().unwrap(),
+        OFFER.len()
+    );
+    socket.send_to(request.as_bytes(), far.endpoint.local_addr(Transport::Udp).unwrap()).await.unwrap();
+    let mut answer = [0; 2048];
+    let n = socket.recv(&mut answer).await.unwrap();
+    assert!(answer[..n].starts_with(b"SIP/2.0 403"), "{}", String::from_utf8_lossy(&answer[..n]));
+
+    phone.endpoint.offer(out, OFFER.into());
+    assert_eq!(far.of(call).await, LegEvent::Offer { sdp: OFFER.into() }, "over TLS it goes on");
 }
 
 /// Whoever connects and never shakes hands is shown the door.

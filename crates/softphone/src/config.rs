@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use media::Codec;
+use serde::{Deserialize, Serialize};
 use sip::{Impairment, Trace, Trust};
+use specta::Type;
 
 /// What a phone needs to know before it starts.
 #[derive(Debug, Clone)]
@@ -177,7 +179,8 @@ pub enum Play {
 
 /// How a call from outside rings, so that one account can be told from another. Transfers and recalls have tones of
 /// their own, which mean something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
 pub enum RingTone {
     #[default]
     Bell,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use media::Codec;
 use protocol::{Party, SoundTrouble};
+use serde::{Deserialize, Serialize};
+use specta::Type;
 
 use crate::IncomingCall;
 
@@ -121,10 +123,8 @@ pub enum CallEvent {
     Identity {
         party: Party,
     },
-    /// Whether signalling and sound are encrypted from here to the other end of this hop. Without a word they are not.
-    Secured {
-        secured: bool,
-    },
+    /// Who can listen in, from now on. Said before [`Self::Answered`] at the latest, and again whenever it changes.
+    Security(Security),
     /// The far side pressed a key.
     Dtmf {
         digit: char,
@@ -146,6 +146,20 @@ pub enum CallEvent {
         sentence: String,
     },
     Ended(Ended),
+}
+
+/// Who can listen in from here to the other end of this hop: the exchange, or whatever server or phone the call's signalling goes
+/// to. Whatever lies behind it is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum Security {
+    /// Whoever is on the way: the sound is not encrypted, or its keys would have gone in the clear.
+    Clear,
+    /// Nobody else than who shows the pinned certificate ([`crate::Trust::Pinned`]): the sound is encrypted and its keys went over
+    /// TLS, but no authority says whose certificate that is.
+    Pinned,
+    /// Nobody: as [`Self::Pinned`], with a certificate that an authority vouches for which this machine trusts.
+    Verified,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use protocol::{CallId, Party, Reason};
 use sip::{CallHeaders, Incoming, NameAddr};
 
-use crate::CallKey;
+use crate::{CallKey, Security};
 
 /// One incoming call, parsed once from its INVITE; nobody reads a header after that.
 ///
@@ -26,8 +26,8 @@ pub struct IncomingCall {
     pub forwarded: Option<Recalled>,
     /// It asks to be answered by itself and may: that has been done.
     pub answers_itself: bool,
-    /// Once answered, its signalling and sound are encrypted to the other end of this hop.
-    pub secured: bool,
+    /// Who can listen in once it is answered; `None`: only the answer decides.
+    pub security: Option<Security>,
 }
 
 /// Which ring tone, and which words on the ring card.
@@ -69,7 +69,7 @@ impl IncomingCall {
             back: headers.diversion.as_ref().filter(|_| kind == RingKind::Recall).map(recalled),
             forwarded: headers.diversion.as_ref().filter(|_| kind != RingKind::Recall).map(recalled),
             answers_itself: false,
-            secured: false,
+            security: None,
         }
     }
 }

@@ -23,7 +23,9 @@ pub use audio::same as same_device;
 pub use config::{
     Account, AnswerMode, Encryption, Identity, PhoneConfig, Play, RingTone, Secret, Sound, SoundChoice, Transport,
 };
-pub use event::{CallEvent, CallKey, Ended, HeldBy, PhoneEvent, QualityReport, RegistrationState, WatchedState};
+pub use event::{
+    CallEvent, CallKey, Ended, HeldBy, PhoneEvent, QualityReport, RegistrationState, Security, WatchedState,
+};
 pub use incoming::{IncomingCall, Recalled, RingKind};
 pub use media::{Codec, MicrophoneVerdict, Processing, SpeakerVerdict};
 pub use phone::{Error, Phone, SoundDevice, SoundDevices};

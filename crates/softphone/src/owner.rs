@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use media::Codec;
-use sip::{Credentials, Endpoint, LegKey, NameAddr, RegistrationKey, Uri};
+use sip::{Credentials, Endpoint, LegKey, NameAddr, RegistrationKey, Trust, Uri};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -25,7 +25,7 @@ use self::start::Reach;
 use crate::answers::Answers;
 use crate::call::{Call, Flow, Input};
 use crate::config::{Encryption, RingTone, SoundChoice};
-use crate::event::{CallEvent, CallKey, PhoneEvent, RegistrationState};
+use crate::event::{CallEvent, CallKey, PhoneEvent, RegistrationState, Security};
 use crate::incoming::RingKind;
 use crate::session::{Agreed, Session};
 use crate::voice::{Heard, Ringing, Voice};
@@ -91,6 +91,7 @@ pub(crate) struct Owner {
     legs: HashMap<LegKey, CallKey>,
     codecs: Vec<Codec>,
     encryption: Encryption,
+    trust: Trust,
     reach: Reach,
     /// Who is asked from where a call's sound seems to come.
     stun: Option<String>,
@@ -147,7 +148,8 @@ struct Line {
     /// The far end takes keys as RFC 4733 events; otherwise they go by INFO.
     rtp_keys: bool,
     held_by_them: bool,
-    secured: bool,
+    /// As it was told last.
+    security: Option<Security>,
     muted: bool,
     codec: Option<Codec>,
     begun_at: Instant,

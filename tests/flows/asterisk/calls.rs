@@ -54,8 +54,8 @@ async fn asterisk_has_our_sound_encrypted() -> Result<()> {
         let tom = office.phone_at(office.tls, "207", "tom", &[&pinned[..], &["--auto-answer=100"]].concat()).await?;
         let mina = answering(office, "203", "mina").await?;
         talk(&mut ravi, &tom, "207").await?;
-        let secured = |phone: &Phone| phone.program.all().iter().any(|line| line["secured"] == true);
-        ensure!(secured(&ravi) && secured(&tom), "the lock is missing");
+        let encrypted = |phone: &Phone| phone.program.all().iter().any(|line| line["security"] == "pinned");
+        ensure!(encrypted(&ravi) && encrypted(&tom), "the lock is missing");
         tokio::try_join!(hears(&ravi, "tom"), hears(&tom, "ravi"))?;
         ravi.say("hold").await?;
         ravi.program.next("held", held_by("us")).await?;
@@ -65,7 +65,7 @@ async fn asterisk_has_our_sound_encrypted() -> Result<()> {
         goodbye(&mut ravi, &tom).await?;
         talk(&mut ravi, &mina, "203").await?;
         tokio::try_join!(hears(&ravi, "mina"), hears(&mina, "ravi"))?;
-        ensure!(!secured(&mina), "its own way is in the clear");
+        ensure!(!encrypted(&mina), "its own way is in the clear");
         goodbye(&mut ravi, &mina).await
     })
     .await

@@ -76,7 +76,7 @@ impl Owner {
                     self.farewells.spawn(async move { device.stop().await });
                     return;
                 };
-                device.ring_tone(account.settings.tone.of_phone());
+                device.ring_tone(account.settings.tone);
                 device.watch_messages();
                 for watched in &account.settings.watched {
                     device.watch(&watched.number);

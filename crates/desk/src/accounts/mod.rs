@@ -24,9 +24,7 @@ pub(crate) use journal::{Journal, close_journal};
 pub(crate) use line::LineHappening;
 pub(crate) use rows::{is_own, is_own_id};
 use settings::BadAccount;
-pub use settings::{
-    AccountColour, AccountKey, RingTone, SipAccountSettings, SipCodec, SipEncryption, SipTransport, WatchedLine,
-};
+pub use settings::{AccountColour, AccountKey, SipAccountSettings, SipCodec, SipEncryption, SipTransport, WatchedLine};
 pub use view::*;
 
 /// More accounts than anybody has; each has sockets and threads of its own.
@@ -166,7 +164,7 @@ impl Owner {
     fn change_looks(&mut self, settings: SipAccountSettings) {
         let Some(account) = self.accounts.list.iter_mut().find(|a| a.settings.key == settings.key) else { return };
         if let Some(device) = &account.device {
-            device.ring_tone(settings.tone.of_phone());
+            device.ring_tone(settings.tone);
         }
         account.settings = settings;
     }

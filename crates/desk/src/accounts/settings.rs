@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
-use softphone::{Account, Codec, Encryption, PhoneConfig, Secret, Sound, Transport, Trust};
+use softphone::{Account, Codec, Encryption, PhoneConfig, RingTone, Secret, Sound, Transport, Trust};
 use specta::Type;
 
 use crate::phone::local_address;
@@ -80,17 +80,6 @@ pub enum SipEncryption {
     WhenPossible,
     /// A call that can't be encrypted is refused.
     Required,
-}
-
-/// How calls from outside ring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Type)]
-#[serde(rename_all = "snake_case")]
-pub enum RingTone {
-    #[default]
-    Bell,
-    Chime,
-    Marimba,
-    Classic,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Type)]
@@ -276,17 +265,6 @@ impl SipCodec {
             Self::G722 => Codec::G722,
             Self::Pcma => Codec::Pcma,
             Self::Pcmu => Codec::Pcmu,
-        }
-    }
-}
-
-impl RingTone {
-    pub(crate) fn of_phone(self) -> softphone::RingTone {
-        match self {
-            Self::Bell => softphone::RingTone::Bell,
-            Self::Chime => softphone::RingTone::Chime,
-            Self::Marimba => softphone::RingTone::Marimba,
-            Self::Classic => softphone::RingTone::Classic,
         }
     }
 }

@@ -51,7 +51,7 @@ fn incoming(key: u32) -> IncomingCall {
         back: None,
         forwarded: None,
         answers_itself: false,
-        secured: false,
+        security: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use desk::{PhoneCallId, PhoneCallState, RingKind, Wish};
 use protocol::{Party, Reason};
-use softphone::{CallEvent, CallKey, Ended, IncomingCall, PhoneEvent, Recalled};
+use softphone::{CallEvent, CallKey, Ended, IncomingCall, PhoneEvent, Recalled, Security};
 
 use crate::Rig;
 use crate::doubles::Shown;
@@ -20,7 +20,7 @@ pub fn incoming(key: u32) -> IncomingCall {
         back: None,
         forwarded: None,
         answers_itself: false,
-        secured: false,
+        security: None,
     }
 }
 
@@ -60,6 +60,36 @@ async fn a_transfer_rings_in_the_ring_window_before_anything_else_and_becomes_a_
     assert!(
         matches!(rig.screen.shown().iter().rfind(|s| matches!(s, Shown::Ring(_))), Some(Shown::Ring(r)) if r.is_empty())
     );
+    rig.end().await;
+}
+
+/// From the ring to the end, whatever the far end makes of it.
+#[tokio::test]
+async fn a_call_says_who_can_listen_in_and_follows_each_change() {
+    let exchange = FakeExchange::start();
+    let rig = Rig::online(&exchange).await;
+    let event = |key, event| PhoneEvent::Call { call: CallKey(key), event };
+    let security = |view: &desk::View| view.phone.calls.first().map(|call| call.security);
+    let card = IncomingCall { security: Some(Security::Pinned), ..incoming(1) };
+    rig.phones.report(PhoneEvent::Incoming(card)).await;
+    rig.screen.until("the ring", |view| view.rings.iter().any(|ring| ring.security == Some(Security::Pinned))).await;
+    rig.phones.report(event(1, CallEvent::Security(Security::Verified))).await;
+    rig.screen.until("verified", |view| view.rings.iter().any(|ring| ring.security == Some(Security::Verified))).await;
+    rig.phones.report(event(1, CallEvent::Answered { codec: softphone::Codec::Opus })).await;
+    rig.screen.until("the call", |view| security(view) == Some(Some(Security::Verified))).await;
+    rig.phones.report(event(1, CallEvent::Security(Security::Clear))).await;
+    let view = rig.screen.until("in the clear", |view| security(view) == Some(Some(Security::Clear))).await;
+    assert!(
+        view.notices.iter().any(|notice| notice.sentence.contains("is not encrypted any more")),
+        "{:?}",
+        view.notices
+    );
+    // Nobody knows yet how it is with whoever took the far end's place.
+    let with = party("Tom", "300");
+    rig.phones.report(event(1, CallEvent::Replaced { by: CallKey(2), with, referred_by: None })).await;
+    rig.screen.until("another far end", |view| security(view) == Some(None)).await;
+    rig.phones.report(event(2, CallEvent::Security(Security::Verified))).await;
+    rig.screen.until("verified again", |view| security(view) == Some(Some(Security::Verified))).await;
     rig.end().await;
 }
 

@@ -89,7 +89,7 @@ fn incoming(kind: softphone::RingKind) -> IncomingCall {
         back: None,
         forwarded: None,
         answers_itself: false,
-        secured: false,
+        security: None,
     }
 }
 

@@ -4,11 +4,12 @@ use rsipstack::sip::Method;
 
 use super::{Confirming, Leg, Modify, ReferIn, State};
 use crate::{
-    EndCause, EndedBy, Flow, Invite, LegEvent, LegKey,
+    EndCause, EndedBy, Flow, Invite, LegEvent, LegKey, Transport,
     auth::foreign_realm,
     io::{Io, random_tag},
     message::Message,
     net::Hop,
+    sdp,
     session_id::SessionId,
     transaction::{Outcome, Owner},
 };
@@ -90,7 +91,9 @@ impl Leg {
 
     fn next_server(&mut self, io: &mut Io) -> Option<Flow> {
         while let Some(hop) = self.servers.pop_front() {
-            if let Some(flow) = io.net.flow_to(&hop) {
+            if self.may_go(hop.transport)
+                && let Some(flow) = io.net.flow_to(&hop)
+            {
                 self.server = Some(hop);
                 return Some(flow);
             }
@@ -98,12 +101,17 @@ impl Leg {
         None
     }
 
+    /// The keys to its sound go over TLS alone.
+    fn may_go(&self, by: Transport) -> bool {
+        by == Transport::Tls || !sdp::has_keys(&self.local_sdp)
+    }
+
     /// The way to the target is known (or there is none): off with the INVITE.
     fn start(&mut self, hop: Option<Flow>, io: &mut Io) {
         let State::Resolving(invite) = std::mem::replace(&mut self.state, State::Over) else { return };
-        self.flow = hop;
-        self.reconnect_to = hop.and_then(|flow| io.net.opened_to(&flow));
-        if hop.is_none() {
+        self.flow = hop.filter(|flow| self.may_go(flow.transport));
+        self.reconnect_to = self.flow.and_then(|flow| io.net.opened_to(&flow));
+        if self.flow.is_none() {
             let cause = EndCause::new(EndedBy::Network, Some(503), None);
             return self.tell_end(cause, io);
         }

@@ -153,9 +153,12 @@ impl Leg {
             State::Calling { .. } | State::Up => {}
             State::Cancelling { .. } | State::HangUpLater(_) | State::Closing | State::Over => return Err(603),
         }
-        // Nobody brings a call out of TLS into the open.
-        let open = self.flow.is_some_and(|f| f.transport == Transport::Tls) && flow.transport != Transport::Tls;
-        if open { Err(403) } else { Ok(()) }
+        if self.opens(flow) { Err(403) } else { Ok(()) }
+    }
+
+    /// Whether this flow would bring the call out of TLS into the open, where the keys to its sound would lie.
+    fn opens(&self, flow: &Flow) -> bool {
+        self.flow.is_some_and(|f| f.transport == Transport::Tls) && flow.transport != Transport::Tls
     }
 
     /// Whether the dialog is not answered yet; `None` if it is none, or none any more.
@@ -218,13 +221,16 @@ impl Leg {
         if !theirs.is_empty() && request.tag_of_from() != theirs {
             return io.refuse(tx, 481);
         }
+        let came_by = io.txs.pending(tx).map(|(_, flow)| flow);
+        if came_by.is_some_and(|flow| self.opens(&flow)) {
+            return io.refuse(tx, 403);
+        }
         let number = request.cseq().0;
         if number <= self.remote_cseq {
             return io.refuse(tx, 500); // RFC 3261 section 12.2.2
         }
         self.remote_cseq = number;
         self.session_id.learn(request);
-        let came_by = io.txs.pending(tx).map(|(_, flow)| flow);
         // A peer that only its flow leads to may have moved: its network has changed.
         let has_moved = self.stay_on_flow && self.routes.is_empty() && came_by != self.flow;
         if has_moved || self.flow.is_none_or(|f| !io.net.is_open(&f)) {

@@ -91,6 +91,16 @@ impl Suite {
     }
 }
 
+/// Whether whoever reads this description has a key to the sound.
+pub(crate) fn has_keys(sdp: &str) -> bool {
+    sdp.lines().any(names_key)
+}
+
+/// Whether a line of SDP does.
+pub(crate) fn names_key(line: &str) -> bool {
+    line.get(..9).is_some_and(|name| name.eq_ignore_ascii_case("a=crypto:"))
+}
+
 impl fmt::Debug for Crypto {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Crypto({} {}, …)", self.tag, self.suite.name())

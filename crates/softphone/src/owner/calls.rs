@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use protocol::Party;
 use sip::sdp::{Crypto, Protection};
-use sip::{CallHeaders, Credentials, Host, Invite, NameAddr, Uri};
+use sip::{CallHeaders, Credentials, Host, Invite, NameAddr, Trust, Uri};
 use tokio::sync::oneshot;
 
 use super::mapping::Placing;
@@ -16,7 +16,7 @@ use super::{Asked, Command, Line, MAX_CALLS, Owner};
 use crate::call::{Call, Effect, Flow, Input, ReferTo, State};
 use crate::config::{Encryption, SoundChoice};
 use crate::dialled;
-use crate::event::{CallEvent, CallKey, Ended};
+use crate::event::{CallEvent, CallKey, Ended, Security};
 use crate::incoming::party;
 use crate::session::{Agreed, Session};
 use crate::voice::{Heard, Order, Ring, Sockets};
@@ -155,6 +155,16 @@ impl Owner {
         }
     }
 
+    /// Keys are only ever agreed on over TLS: [`Self::protection`] sees to that at a call's beginning, and the endpoint keeps it there.
+    /// Each connection was let in by the one `trust`.
+    pub(super) fn security(&self, agreed: &Agreed) -> Security {
+        match (&agreed.srtp, &self.trust) {
+            (None, _) => Security::Clear,
+            (Some(_), Trust::Pinned(_)) => Security::Pinned,
+            (Some(_), Trust::System) => Security::Verified,
+        }
+    }
+
     /// Calls whose sound is expected at an address that is not ours any more are told the new one (RFC 3264 section
     /// 8.3.1); while there is none, they wait for the next change.
     pub(super) fn network_changed(&mut self) {
@@ -282,18 +292,18 @@ impl Owner {
 
     /// Tells the voice thread what was agreed, and remembers what the owner needs of it.
     pub(super) fn agree(&mut self, call: CallKey, mut agreed: Agreed) {
+        let security = self.security(&agreed);
         let Some(line) = self.lines.get_mut(&call) else { return };
         let codec = agreed.codec;
         agreed.signalling = line.signalling;
         line.rtp_keys = agreed.dtmf.is_some();
         line.held_by_them = agreed.held_by_them;
-        let secured = agreed.srtp.is_some();
-        let secured = (std::mem::replace(&mut line.secured, secured) != secured).then_some(secured);
+        let told = line.security.replace(security);
         let before = line.codec.replace(codec);
         let changed = line.answered_at.is_some() && before.is_some_and(|before| before != codec);
         self.voice.order(Order::Agree { call, agreed });
-        if let Some(secured) = secured {
-            self.tell_call(call, CallEvent::Secured { secured });
+        if told != Some(security) {
+            self.tell_call(call, CallEvent::Security(security));
         }
         if changed {
             self.tell_call(call, CallEvent::CodecChanged { codec });
@@ -425,7 +435,7 @@ impl Line {
             answer: None,
             rtp_keys: false,
             held_by_them: false,
-            secured: false,
+            security: None,
             muted: false,
             codec: None,
             begun_at: Instant::now(),

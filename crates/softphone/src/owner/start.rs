@@ -56,6 +56,7 @@ impl Owner {
             legs: Default::default(),
             codecs: config.codecs,
             encryption: config.encryption,
+            trust: config.trust,
             reach,
             stun: config.stun,
             asking: Default::default(),

@@ -34,7 +34,7 @@ impl Owner {
                 return refuse(NOT_ACCEPTABLE_HERE);
             }
         };
-        let secured = answer.as_ref().is_some_and(|(_, agreed)| agreed.srtp.is_some());
+        let security = answer.as_ref().map(|(_, agreed)| self.security(agreed));
         let signalling = Some(invite.source.remote.ip());
         let offer = invite.sdp.clone();
         let line = Line { signalling, offer, answer, ..Line::new(invite.leg, Call::incoming(), session) };
@@ -45,7 +45,7 @@ impl Owner {
         let mut ring_card = IncomingCall::read(call, invite);
         let talking = self.talking_elsewhere || self.lines.values().any(|line| line.call.has_sound());
         ring_card.answers_itself = !talking && self.answers.itself(&invite.headers, ring_card.call_id.as_ref());
-        ring_card.secured = secured;
+        ring_card.security = security;
         let answers_itself = ring_card.answers_itself;
         self.open_theirs(call, Line { kind: Some(ring_card.kind), of_stranger, ..line }, sockets);
         self.settle(call);

@@ -53,7 +53,7 @@ impl Book {
             | CallEvent::Following { .. }
             | CallEvent::Replaced { .. }
             | CallEvent::Identity { .. }
-            | CallEvent::Secured { .. }
+            | CallEvent::Security(_)
             | CallEvent::Dtmf { .. }
             | CallEvent::Recording { .. }
             | CallEvent::FirstAudio

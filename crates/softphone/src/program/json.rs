@@ -99,7 +99,7 @@ fn incoming(call: &IncomingCall) -> Value {
         "forwarded_from": call.forwarded.as_ref().map(|forwarded| &forwarded.from),
         "forwarded_because": call.forwarded.as_ref().and_then(|forwarded| forwarded.because),
         "answers_itself": call.answers_itself,
-        "secured": call.secured,
+        "security": call.security,
     })
 }
 
@@ -124,7 +124,7 @@ fn call_event(call: CallKey, event: &CallEvent) -> Option<Value> {
             "event": "replaced", "call": call, "new_call": by.0, "with": with, "referred_by": referred_by,
         }),
         CallEvent::Identity { party } => json!({ "event": "identity", "call": call, "party": party }),
-        CallEvent::Secured { secured } => json!({ "event": "secured", "call": call, "secured": secured }),
+        CallEvent::Security(security) => json!({ "event": "security", "call": call, "security": security }),
         CallEvent::Dtmf { digit } => json!({ "event": "dtmf", "call": call, "digit": digit }),
         CallEvent::Recording { path } => {
             json!({ "event": "recording", "call": call, "path": path.display().to_string() })
