@@ -9,7 +9,7 @@ const MAIN: &str = "main";
 const RING: &str = "ring";
 /// Logical pixels.
 const RING_WIDTH: f64 = 384.0;
-const RING_CARD: f64 = 158.0;
+const RING_CARD: f64 = 180.0;
 const RING_NOTE: f64 = 26.0;
 const RING_MARGIN: f64 = 16.0;
 

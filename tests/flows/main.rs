@@ -16,6 +16,7 @@ mod hostile;
 mod killed;
 mod kinds;
 mod lamps;
+mod large_text;
 mod link;
 mod logs;
 mod plugging;

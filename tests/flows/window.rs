@@ -8,6 +8,7 @@ use flows::sound::{Library, voice};
 use flows::window::{App, Key, consult_bar, follow_link, live_row, log_row};
 use protocol::{CallId, Target};
 
+use crate::large_text::{is_whole, text_size};
 use crate::scene::talking_with;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,7 +51,7 @@ async fn the_ring_window_opens_while_the_main_window_is_hidden() -> Result<()> {
 }
 
 /// Maya's app, signed in, with its device ready.
-async fn mayas_app(rig: &Rig, office: &Office) -> Result<App> {
+pub async fn mayas_app(rig: &Rig, office: &Office) -> Result<App> {
     let app = App::open(rig, &rig.path().join("app"), &office.exchange.api, "maya").await?;
     app.write("sign-in-password", office.exchange.password("maya")?).await?;
     app.click("sign-in-button").await?;
@@ -59,29 +60,7 @@ async fn mayas_app(rig: &Rig, office: &Office) -> Result<App> {
     Ok(app)
 }
 
-async fn text_size(app: &App, percent: &str) -> Result<()> {
-    app.click("nav-settings").await?;
-    app.find("text-size").await?.select_by_value(percent).await?;
-    app.click("nav-logs").await
-}
-
-/// What in the person's own call is cut, covered, outside the window or upon something else.
-const CRAMPED: &str = r#"
-const parts = [...document.querySelectorAll('[data-testid="own-call"] :is(button, p)')];
-const boxes = parts.map((part) => part.getBoundingClientRect());
-const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
-return parts.flatMap((part, at) => {
-  const box = boxes[at];
-  const faults = [];
-  if (part.scrollWidth > part.clientWidth + 1 || part.scrollHeight > part.clientHeight + 1) faults.push('cut');
-  if (box.left < 0 || box.top < 0 || box.right > innerWidth || box.bottom > innerHeight) faults.push('outside');
-  if (!part.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2))) faults.push('covered');
-  if (boxes.some((other, place) => place > at && !apart(box, other))) faults.push('upon another');
-  return faults.map((fault) => `${part.dataset.testid ?? part.innerText}: ${fault}`);
-});
-"#;
-
-const LONG_NAME: &str = "Wanda Kowalska-Wiśniewska of Nowak & Sons";
+pub const LONG_NAME: &str = "Wanda Kowalska-Wiśniewska of Nowak & Sons";
 
 /// Consulting, swap, cancel; then again, and complete.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,7 +93,7 @@ async fn the_consult_bar_says_who_waits_and_does_what_it_says() -> Result<()> {
     app.text("on-line", |text| text == "Tom Okafor").await?;
     let wide = "return document.documentElement.scrollWidth - window.innerWidth";
     assert_eq!(app.script(wide, Vec::new()).await?, 0, "a long name widens the page");
-    assert_eq!(app.script(CRAMPED, Vec::new()).await?, serde_json::json!([]), "with text at 200 %");
+    is_whole(&app, "[data-testid=\"own-call\"]").await?;
     text_size(&app, "100").await?;
     wanda.hears(&sounds, "hold-music").await?;
     let microphone = speak()?;
