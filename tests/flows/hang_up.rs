@@ -54,6 +54,8 @@ async fn the_target_answers_and_hangs_up_at_once() -> Result<()> {
         talking_with("ravi")(row) && row.call.bounces.iter().any(|bounce| bounce.reason == Reason::HungUpAtOnce)
     };
     scene.row("back with Ravi", back).await?;
+    let card = ravi.program.next("the recall", |line| line["kind"] == "recall").await?;
+    assert_eq!(card["back_because"], "hung_up_at_once", "and not that he declined");
     scene.hears("ravi").await?;
     let record = scene.farewell().await?;
     let lane = tom.finished().await?;

@@ -111,6 +111,7 @@ fn recalled(diversion: &NameAddr) -> Recalled {
         Some("user-busy") => Some(Reason::Busy),
         Some("unavailable") => Some(Reason::Unreachable),
         Some("deflection") => Some(Reason::Declined),
+        Some("hung-up-at-once") => Some(Reason::HungUpAtOnce),
         Some("do-not-disturb") => Some(Reason::DoNotDisturb),
         Some("away") => Some(Reason::Away),
         _ => None,
@@ -208,6 +209,8 @@ mod tests {
             |reason: &str| recalled(&format!("<sip:mina@example.com>;reason={reason}").parse().unwrap()).because;
         assert_eq!(because("away"), Some(Reason::Away));
         assert_eq!(because("do-not-disturb"), Some(Reason::DoNotDisturb));
+        assert_eq!(because("deflection"), Some(Reason::Declined));
+        assert_eq!(because("hung-up-at-once"), Some(Reason::HungUpAtOnce), "somebody took it, and dropped it");
         assert_eq!(because("follow-me"), None);
         for tried in ["0", "-1", "x", "99999999999999999999"] {
             let diversion: NameAddr = format!("<sip:mina@example.com>;tried={tried}").parse().unwrap();

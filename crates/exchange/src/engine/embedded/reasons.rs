@@ -106,12 +106,14 @@ pub fn header(reason: Reason) -> Option<ReasonHeader> {
     }
 }
 
-/// The `reason` of a Diversion header (RFC 5806 section 4).
+/// The `reason` of a Diversion header (RFC 5806 section 4). It has no word for whoever took the call and dropped it, a mailbox
+/// outside for example: that one is our own, as its grammar allows.
 pub fn diversion(reason: Reason) -> &'static str {
     match reason {
         Reason::NoAnswer => "no-answer",
         Reason::Busy => "user-busy",
-        Reason::Declined | Reason::HungUpAtOnce => "deflection",
+        Reason::Declined => "deflection",
+        Reason::HungUpAtOnce => "hung-up-at-once",
         Reason::Unreachable => "unavailable",
         Reason::DoNotDisturb => "do-not-disturb",
         Reason::Away => "away",
