@@ -44,3 +44,24 @@ async fn sound_goes_on_when_the_headset_is_pulled_out_and_comes_back_to_it() -> 
     caller.stop().await?;
     phone.stop().await.map(drop)
 }
+
+/// The person chooses another speaker in the desktop's settings: whoever has chosen none here goes along.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_default_of_the_system_is_followed_in_mid_call() -> Result<()> {
+    let rig = Rig::start().await?;
+    rig.plug_in(&EAR).await?;
+    let (ear, loudspeaker) = (rig.tap("ear")?, rig.tap_speaker()?);
+    let mut command = rig.command(built("patchcord-phone")?);
+    command.args(["--listen", "127.0.0.1:0", "--auto-answer"]);
+    let phone = Program::start("at the desk", command)?;
+    let listen = phone.event("ready").await?["listen"].as_str().unwrap_or_default().to_owned();
+    let mut caller = PhoneSpec::new("caller").playing("tone").start(rig.path()).await?;
+    caller.say(&format!("call sip:desk@{listen}")).await?;
+    loudspeaker.first_sound(0, LOUD).await?;
+    let chosen = now_ms();
+    rig.make_default("ear").await?;
+    let moved = ear.first_sound(chosen, LOUD).await?;
+    println!("another default: sound from it {} ms later", moved - chosen);
+    caller.stop().await?;
+    phone.stop().await.map(drop)
+}

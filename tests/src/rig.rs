@@ -83,6 +83,11 @@ impl Rig {
         self.run("pactl", &["unload-module", module]).await
     }
 
+    /// Another speaker becomes the system's default, as if chosen in its settings.
+    pub async fn make_default(&self, sink: &str) -> Result<()> {
+        self.run("pactl", &["set-default-sink", sink]).await
+    }
+
     /// Plays a WAV into the virtual microphone, three times or until dropped: a machine that hiccups spoils one of them.
     pub fn speak_into_microphone(&self, wav: &str) -> Result<Child> {
         let sentence = media::wav::parse(&std::fs::read(wav)?)?;
