@@ -19,6 +19,8 @@ pub struct PhoneConfig {
     pub account: Option<Account>,
     /// `host[:port]` of a STUN server (RFC 8489), which is asked for each call from where its sound seems to come.
     pub stun: Option<String>,
+    /// How long a call waits for it, at most.
+    pub stun_limit: Duration,
     /// How a phone without an account presents itself.
     pub identity: Identity,
     /// Codecs in the order of preference; the first that both sides know is used.
@@ -58,6 +60,7 @@ impl PhoneConfig {
             encryption: Encryption::default(),
             account: None,
             stun: None,
+            stun_limit: Duration::from_millis(500),
             identity: Identity::default(),
             codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma],
             sound: Sound::SILENT,

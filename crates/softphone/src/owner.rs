@@ -3,6 +3,7 @@
 
 mod calls;
 mod mapping;
+mod moved;
 mod replace;
 mod start;
 mod watch;
@@ -95,6 +96,7 @@ pub(crate) struct Owner {
     reach: Reach,
     /// Who is asked from where a call's sound seems to come.
     stun: Option<String>,
+    stun_limit: Duration,
     asking: JoinSet<mapping::Mapped>,
     /// Calls to be placed as soon as that is known.
     placing: BTreeMap<CallKey, mapping::Placing>,

@@ -9,8 +9,6 @@ use media::stun::{StunError, TransactionId, binding_request, mapped_address, req
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// A call waits no longer.
-const LIMIT: Duration = Duration::from_millis(500);
 /// RFC 3489 section 9.3: the 500 ms of RFC 8489 would leave no time for a second request.
 const FIRST: Duration = Duration::from_millis(100);
 const PORT: u16 = 3478;
@@ -27,9 +25,9 @@ pub(crate) enum Failed {
     Refused(StunError),
 }
 
-/// `server` is `host[:port]`. Nobody else may read from the socket meanwhile.
-pub(crate) async fn ask(socket: std::net::UdpSocket, server: &str) -> Result<SocketAddr, Failed> {
-    timeout(LIMIT, exchange(socket, server)).await.unwrap_or(Err(Failed::Silent))
+/// `server` is `host[:port]`. Nobody else may read from the socket meanwhile; it is over after `limit`.
+pub(crate) async fn ask(socket: std::net::UdpSocket, server: &str, limit: Duration) -> Result<SocketAddr, Failed> {
+    timeout(limit, exchange(socket, server)).await.unwrap_or(Err(Failed::Silent))
 }
 
 async fn exchange(socket: std::net::UdpSocket, server: &str) -> Result<SocketAddr, Failed> {

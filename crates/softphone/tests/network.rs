@@ -20,11 +20,22 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 /// The office's address, reached by either way.
 const OFFICE: &str = "10.77.9.1";
+/// Where the laptop's Wi-Fi address is seen from behind a NAT.
+const BEYOND_NAT: &str = "10.77.3.3";
 /// Less than it takes to notice by asking the registrar (15 s and 6 s): whoever is this fast has heard of the change.
 const HEARD_OF_IT: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_call_goes_on_from_cable_to_wifi() {
+    in_a_namespace("within::the_network_changes");
+}
+
+#[test]
+fn a_call_goes_on_from_cable_to_wifi_behind_a_nat() {
+    in_a_namespace("within::the_network_behind_a_nat_changes");
+}
+
+fn in_a_namespace(test: &str) {
     let permitted = |mut command: Command| {
         command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
     };
@@ -37,7 +48,7 @@ fn a_call_goes_on_from_cable_to_wifi() {
     let inner = Command::new("unshare")
         .arg("-n")
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "within::the_network_changes", "--ignored", "--nocapture"])
+        .args(["--exact", test, "--ignored", "--nocapture"])
         .status();
     assert!(inner.unwrap().success());
 }
@@ -48,11 +59,24 @@ mod within {
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "needs a network namespace of its own: run by a_call_goes_on_from_cable_to_wifi"]
     async fn the_network_changes() {
+        from_cable_to_wifi(Laptop::new(), None).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs a network namespace of its own: run by a_call_goes_on_from_cable_to_wifi_behind_a_nat"]
+    async fn the_network_behind_a_nat_changes() {
         let laptop = Laptop::new();
+        laptop.run(&format!("ip addr add {BEYOND_NAT}/32 dev lo"));
+        let server = stun_server().await;
+        from_cable_to_wifi(laptop, Some(server)).await;
+    }
+
+    /// With a STUN server, the office is told the address that it says.
+    async fn from_cable_to_wifi(laptop: Laptop, stun: Option<SocketAddr>) {
         let (registrar, mut heard) = registrar().await;
         let seen = Arc::new(Mutex::new(Vec::new()));
         let mut office = callee(&seen).await;
-        let mut phone = laptop.phone(registrar.local_addr(sip::Transport::Udp).unwrap()).await;
+        let mut phone = laptop.phone(registrar.local_addr(sip::Transport::Udp).unwrap(), stun).await;
         registered(&registrar, &mut heard, "10.77.1.2").await;
         phone.say(&format!("call sip:office@{OFFICE}:{}", office.phone.listen().port())).await;
         let call = office.rung().await.key;
@@ -71,7 +95,14 @@ mod within {
         let again = up.elapsed();
         eprintln!("registered again {} ms after the network was back", again.as_millis());
         assert!(again < HEARD_OF_IT, "{again:?}");
-        assert_eq!(office_told(&seen, "c=IN IP4 10.77.2.2").await, 1, "offers of the new address: one, and no storm");
+        let told = if stun.is_some() { BEYOND_NAT } else { "10.77.2.2" };
+        let offers = office_told(&seen, &format!("c=IN IP4 {told}")).await;
+        assert_eq!(offers, 1, "offers of the new address: one, and no storm");
+        if stun.is_some() {
+            // What we send does not come from beyond the NAT that is none, so the office does not hear it.
+            phone.goes_on_hearing().await;
+            return;
+        }
         sound_goes_on(&mut office, call, &mut phone).await;
 
         // Asleep without any network, and awake.
@@ -88,25 +119,21 @@ mod within {
     }
 }
 
-/// Both ways: what each has received grows by more than a second of it.
+/// Both ways.
 async fn sound_goes_on(office: &mut Desk, call: CallKey, phone: &mut Phone) {
     let received = |event: CallEvent| match event {
         CallEvent::Quality(report) => report.received,
         other => panic!("{other:?}"),
     };
     let report = |event: &CallEvent| matches!(event, CallEvent::Quality(_));
-    let before = (
-        received(office.call(call, "quality", report).await),
-        phone.event("quality").await["received"].as_u64().unwrap(),
-    );
+    let before = received(office.call(call, "quality", report).await);
+    phone.goes_on_hearing().await;
     for _ in 0..10 {
-        let here = received(office.call(call, "quality", report).await);
-        let there = phone.event("quality").await["received"].as_u64().unwrap();
-        if here > before.0 + 50 && there > before.1 + 50 {
+        if received(office.call(call, "quality", report).await) > before + 50 {
             return;
         }
     }
-    panic!("no sound any more");
+    panic!("the office hears nothing any more");
 }
 
 /// Waits until the office is told something in an INVITE, and a little longer; how many different INVITEs say it.
@@ -126,6 +153,27 @@ async fn office_told(seen: &Mutex<Vec<String>>, what: &str) -> usize {
     };
     tokio::time::timeout(PATIENCE, wait).await.expect("the new address");
     told()
+}
+
+/// Sees the cable's address as it is, and the Wi-Fi's from behind a NAT that keeps ports.
+async fn stun_server() -> SocketAddr {
+    let socket = tokio::net::UdpSocket::bind((OFFICE, 0)).await.unwrap();
+    run(&format!("ip route add {BEYOND_NAT} via 10.77.2.2"));
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut request = [0; 100];
+        while let Ok((length, from)) = socket.recv_from(&mut request).await {
+            assert!(length >= 20);
+            let seen: IpAddr =
+                if from.ip().to_string() == "10.77.2.2" { BEYOND_NAT.parse().unwrap() } else { from.ip() };
+            let IpAddr::V4(seen) = seen else { panic!("{seen}") };
+            let port = (from.port() ^ 0x2112).to_be_bytes();
+            let ip = (u32::from(seen) ^ 0x2112_a442).to_be_bytes();
+            let response = [&[1, 1, 0, 12], &request[4..20], &[0, 0x20, 0, 8, 0, 1], &port, &ip].concat();
+            socket.send_to(&response, from).await.unwrap();
+        }
+    });
+    address
 }
 
 async fn registrar() -> (Endpoint, UnboundedReceiver<Event>) {
@@ -198,7 +246,7 @@ impl Laptop {
         run(&format!("nsenter -n -t {} {command}", self.pid()));
     }
 
-    async fn phone(&self, registrar: SocketAddr) -> Phone {
+    async fn phone(&self, registrar: SocketAddr, stun: Option<SocketAddr>) -> Phone {
         let password = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(password.path(), "s3cret").unwrap();
         let mut command = tokio::process::Command::new("nsenter");
@@ -214,6 +262,7 @@ impl Laptop {
         ]);
         command.args(["--codec", "pcmu", "--registrar", &format!("sip:{registrar}"), "--user", "ravi"]);
         command.arg("--password-file").arg(password.path());
+        command.args(stun.into_iter().flat_map(|server| ["--stun".to_owned(), server.to_string()]));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
@@ -245,6 +294,17 @@ struct Phone {
 impl Phone {
     async fn say(&mut self, line: &str) {
         self.stdin.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
+    /// What it has received grows by more than a second of it.
+    async fn goes_on_hearing(&mut self) {
+        let before = self.event("quality").await["received"].as_u64().unwrap();
+        for _ in 0..10 {
+            if self.event("quality").await["received"].as_u64().unwrap() > before + 50 {
+                return;
+            }
+        }
+        panic!("the phone hears nothing any more");
     }
 
     async fn event(&mut self, name: &str) -> Value {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use softphone::CallEvent;
 use tokio::net::UdpSocket;
@@ -27,11 +28,11 @@ async fn far() -> (sip::Endpoint, Network) {
     sip::Endpoint::bind(sip::EndpointConfig { udp, ..sip::EndpointConfig::default() }).await.unwrap()
 }
 
-/// A server, and a phone that is to ask it.
-async fn desk() -> (UdpSocket, Desk) {
+/// A server, and a phone that asks it and waits that long.
+async fn desk(limit: Duration) -> (UdpSocket, Desk) {
     let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let stun = server.local_addr().unwrap().to_string();
-    let desk = Desk::with(|config| config.stun = Some(stun)).await;
+    let desk = Desk::with(|config| (config.stun, config.stun_limit) = (Some(stun), limit)).await;
     (server, desk)
 }
 
@@ -79,7 +80,7 @@ fn invite(far: &sip::Endpoint, desk: &Desk) -> sip::LegKey {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_offer_says_the_address_that_the_asked_server_saw() {
-    let ((server, desk), (far, mut network)) = (desk().await, far().await);
+    let ((server, desk), (far, mut network)) = (desk(PATIENCE).await, far().await);
     let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     desk.phone.call(&format!("sip:mina@{}", far.local_addr(sip::Transport::Udp).unwrap()));
     let (request, from) = asked(&server).await;
@@ -95,7 +96,7 @@ async fn an_offer_says_the_address_that_the_asked_server_saw() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_server_costs_the_call_nothing_but_a_word() {
-    let ((_silent, mut desk), (far, mut network)) = (desk().await, far().await);
+    let ((_silent, mut desk), (far, mut network)) = (desk(Duration::from_millis(50)).await, far().await);
     let out = desk.phone.call(&format!("sip:mina@{}", far.local_addr(sip::Transport::Udp).unwrap()));
     let sdp = offered(&mut network).await;
     assert!(sdp.contains("c=IN IP4 127.0.0.1\r\n"), "{sdp}");
@@ -106,7 +107,7 @@ async fn a_dead_server_costs_the_call_nothing_but_a_word() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_rings_before_the_server_answers_and_is_answered_after() {
-    let ((server, mut desk), (far, mut network)) = (desk().await, far().await);
+    let ((server, mut desk), (far, mut network)) = (desk(PATIENCE).await, far().await);
     invite(&far, &desk);
     let (request, from) = asked(&server).await;
     let call = desk.rung().await.key;
@@ -125,7 +126,7 @@ async fn a_call_rings_before_the_server_answers_and_is_answered_after() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_given_up_before_the_server_answers_is_never_placed() {
-    let ((server, mut desk), (far, mut network)) = (desk().await, far().await);
+    let ((server, mut desk), (far, mut network)) = (desk(PATIENCE).await, far().await);
     let out = desk.phone.call(&format!("sip:mina@{}", far.local_addr(sip::Transport::Udp).unwrap()));
     asked(&server).await;
     desk.phone.hang_up(out);

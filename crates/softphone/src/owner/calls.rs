@@ -11,7 +11,7 @@ use sip::sdp::{Crypto, Protection};
 use sip::{CallHeaders, Credentials, Host, Invite, NameAddr, Trust, Uri};
 use tokio::sync::oneshot;
 
-use super::mapping::Placing;
+use super::mapping::{Placing, Then, Waiting};
 use super::{Asked, Command, Line, MAX_CALLS, Owner};
 use crate::call::{Call, Effect, Flow, Input, ReferTo, State};
 use crate::config::{Encryption, SoundChoice};
@@ -165,39 +165,6 @@ impl Owner {
         }
     }
 
-    /// Calls whose sound is expected at an address that is not ours any more are told the new one (RFC 3264 section
-    /// 8.3.1); while there is none, they wait for the next change.
-    pub(super) fn network_changed(&mut self) {
-        let here = self.reach.from();
-        if here.is_unspecified() {
-            return;
-        }
-        self.listen.set_ip(here);
-        // One that is not answered yet is told then.
-        let up = |line: &Line| matches!(line.call.state(), State::Up(_));
-        let elsewhere = self.lines.iter().filter(|(_, line)| up(line) && line.session.rtp().ip() != here);
-        for call in elsewhere.map(|(call, _)| *call).collect::<Vec<_>>() {
-            if let Err(error) = self.move_sound(call, here) {
-                tracing::warn!(%error, "the sound of a call cannot move to {here}");
-                continue;
-            }
-            self.input(call, Input::Moved);
-        }
-    }
-
-    fn move_sound(&mut self, call: CallKey, here: std::net::IpAddr) -> io::Result<()> {
-        let Some(line) = self.lines.get_mut(&call) else { return Ok(()) };
-        let mut port = line.session.rtp().port();
-        // A socket of all addresses has the new one too, and hears what still comes to the old one.
-        if !self.reach.is_everywhere() {
-            let sockets = Sockets::bind(self.reach.bind())?;
-            port = sockets.rtp_port()?;
-            self.voice.order(Order::Move { call, sockets });
-        }
-        line.session.moved(SocketAddr::new(here, port));
-        Ok(())
-    }
-
     pub(super) fn open(&mut self, call: CallKey, line: Line, sockets: Sockets) {
         let heard = line.heard.clone();
         self.legs.insert(line.leg, call);
@@ -273,8 +240,8 @@ impl Owner {
 
     pub(super) fn accept(&mut self, call: CallKey) {
         let Some(line) = self.lines.get_mut(&call) else { return };
-        if let Some(waiting) = &mut line.mapping {
-            waiting.answered = true;
+        if let Some(Waiting { then: Then::Open { answered }, .. }) = &mut line.mapping {
+            *answered = true;
             return;
         }
         let leg = line.leg;

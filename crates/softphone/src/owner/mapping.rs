@@ -1,6 +1,6 @@
 //! Calls that wait for what a STUN server says of their sound's address.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use sip::{CallHeaders, Uri};
 
@@ -10,8 +10,8 @@ use crate::session::Session;
 use crate::stun::{self, Failed};
 use crate::voice::{Order, Sockets};
 
-/// What a server said for a call.
-pub(super) type Mapped = (CallKey, Result<SocketAddr, Failed>);
+/// What a server said for a call, and the port of the socket that asked.
+pub(super) type Mapped = (CallKey, u16, Result<SocketAddr, Failed>);
 
 /// A call of ours that is still to be placed.
 pub(super) struct Placing {
@@ -22,20 +22,37 @@ pub(super) struct Placing {
     pub(super) session: Session,
 }
 
-/// A call of theirs rings, and its sockets wait for the response.
+/// Sockets of a call that wait for the response.
 pub(super) struct Waiting {
-    sockets: Sockets,
-    /// The person has not waited.
-    pub(super) answered: bool,
+    pub(super) sockets: Sockets,
+    pub(super) then: Then,
+}
+
+pub(super) enum Then {
+    /// It rings. `answered`: the person has not waited.
+    Open { answered: bool },
+    /// It goes on from another address of this machine.
+    Move { to: SocketAddr },
+}
+
+impl Waiting {
+    pub(super) fn leads_to(&self, here: IpAddr) -> bool {
+        matches!(self.then, Then::Move { to } if to.ip() == here)
+    }
+
+    fn is_at(&self, port: u16) -> bool {
+        self.sockets.rtp_port().is_ok_and(|rtp| rtp == port)
+    }
 }
 
 impl Owner {
     /// Whether there is a server to wait for.
     pub(super) fn ask_stun(&mut self, call: CallKey, sockets: &Sockets) -> bool {
         let Some(server) = self.stun.clone() else { return false };
-        match sockets.rtp.try_clone() {
-            Ok(socket) => {
-                self.asking.spawn(async move { (call, stun::ask(socket, &server).await) });
+        let limit = self.stun_limit;
+        match sockets.rtp.try_clone().and_then(|socket| Ok((socket, sockets.rtp_port()?))) {
+            Ok((socket, port)) => {
+                self.asking.spawn(async move { (call, port, stun::ask(socket, &server, limit).await) });
                 true
             }
             Err(error) => {
@@ -50,27 +67,34 @@ impl Owner {
         if line.of_stranger || !self.ask_stun(call, &sockets) {
             return self.open(call, line, sockets);
         }
-        line.mapping = Some(Waiting { sockets, answered: false });
+        line.mapping = Some(Waiting { sockets, then: Then::Open { answered: false } });
         self.legs.insert(line.leg, call);
         self.lines.insert(call, line);
     }
 
-    pub(super) fn mapped(&mut self, (call, found): Mapped) {
+    pub(super) fn mapped(&mut self, (call, port, found): Mapped) {
         let mapped = found.as_ref().ok().copied();
         if let Some(mut placing) = self.placing.remove(&call) {
             mapped.into_iter().for_each(|mapped| placing.session.mapped(mapped));
             self.place(call, placing);
-        } else if let Some(waiting) = self.lines.get_mut(&call).and_then(|line| line.mapping.take()) {
-            self.go_on(call, waiting, mapped);
+        } else if let Some(waiting) = self.waiting(call, port) {
+            match waiting.then {
+                Then::Open { answered } => self.go_on(call, waiting.sockets, answered, mapped),
+                Then::Move { to } => self.moved(call, waiting.sockets, to, mapped),
+            }
         } else {
-            return; // it has ended
+            return; // it has ended, or moved on
         }
         if let Err(failed) = found {
             self.not_mapped(call, &failed);
         }
     }
 
-    fn go_on(&mut self, call: CallKey, waiting: Waiting, mapped: Option<SocketAddr>) {
+    fn waiting(&mut self, call: CallKey, port: u16) -> Option<Waiting> {
+        self.lines.get_mut(&call)?.mapping.take_if(|waiting| waiting.is_at(port))
+    }
+
+    fn go_on(&mut self, call: CallKey, sockets: Sockets, answered: bool, mapped: Option<SocketAddr>) {
         let Some(line) = self.lines.get_mut(&call) else { return };
         if let Some(mapped) = mapped {
             line.session.mapped(mapped);
@@ -79,10 +103,10 @@ impl Owner {
         }
         // What the voice thread was told of a call that it did not have yet.
         let (heard, flow, muted) = (line.heard.clone(), line.flow, line.muted);
-        self.voice.order(Order::Open { call, sockets: waiting.sockets, heard });
+        self.voice.order(Order::Open { call, sockets, heard });
         self.voice.order(Order::Flow { call, flow });
         self.voice.order(Order::Mute { call, muted });
-        if waiting.answered {
+        if answered {
             self.accept(call);
         }
     }

@@ -59,6 +59,7 @@ impl Owner {
             trust: config.trust,
             reach,
             stun: config.stun,
+            stun_limit: config.stun_limit,
             asking: Default::default(),
             placing: Default::default(),
             us,
