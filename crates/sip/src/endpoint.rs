@@ -4,6 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -46,7 +47,7 @@ pub(crate) enum Order {
 
 /// What is ordered of one leg.
 pub(crate) enum LegOrder {
-    Ring,
+    Ring { at_most: Option<Duration> },
     Answer(String),
     Refuse { status: u16, reason: Option<ReasonHeader> },
     Divert(Uri),
@@ -112,9 +113,15 @@ impl Endpoint {
         leg
     }
 
-    /// Says that we ring (180).
+    /// Says that we ring (180), and goes on saying it until the call is answered, refused or given up.
     pub fn ring(&self, leg: LegKey) {
-        self.leg(leg, LegOrder::Ring);
+        self.leg(leg, LegOrder::Ring { at_most: None });
+    }
+
+    /// As [`Self::ring`], but a call that nobody has answered after this time is refused with 480: it ends by
+    /// [`crate::EndedBy::Us`].
+    pub fn ring_at_most(&self, leg: LegKey, time: Duration) {
+        self.leg(leg, LegOrder::Ring { at_most: Some(time) });
     }
 
     /// Answers a call (200); [`crate::LegEvent::Confirmed`] follows on the ACK.

@@ -30,6 +30,9 @@ pub struct PhoneConfig {
     /// After so long without a packet the far end of a call, talking or ringing, is asked whether it is still there; if
     /// it is not, or does not answer for 8 s, the call ends.
     pub patience: Duration,
+    /// How long a call rings here, unless it is one of our own exchange, which looks after that itself: whoever calls is then
+    /// told that nobody takes it.
+    pub rings_at_most: Duration,
     /// Which certificates to accept of servers, over TLS.
     pub trust: Trust,
     /// Is shown every SIP message.
@@ -66,6 +69,8 @@ impl PhoneConfig {
             sound: Sound::SILENT,
             answer_mode: AnswerMode::default(),
             patience: Duration::from_secs(10),
+            // The least that the telephone network waits for an answer (ITU-T Q.931 section 9.1, T301).
+            rings_at_most: Duration::from_secs(180),
             trust: Trust::System,
             trace: None,
             follows_outside: false,

@@ -118,6 +118,7 @@ pub(crate) struct Owner {
     follows_outside: bool,
     /// How long a call may be without a sign of life.
     patience: Duration,
+    rings_at_most: Duration,
 }
 
 /// The registrar that carries our calls.

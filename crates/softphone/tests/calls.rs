@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use media::Codec;
-use softphone::{CallEvent, HeldBy, Phone, PhoneConfig, PhoneEvent, Play, Sound};
+use softphone::{CallEvent, HeldBy, PhoneConfig, PhoneEvent, Play, Sound};
 
 mod common;
 
@@ -323,13 +323,9 @@ async fn exchange() -> (sip::Endpoint, tokio::sync::mpsc::UnboundedReceiver<sip:
     sip::Endpoint::bind(sip::EndpointConfig { udp, ..sip::EndpointConfig::default() }).await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_phone_registers_and_unregisters() {
-    let (exchange, mut network) = exchange().await;
-    let registrar = exchange.local_addr(sip::Transport::Udp).unwrap();
-    let mut config = PhoneConfig::new("127.0.0.1:0".parse().unwrap());
-    config.account = Some(softphone::Account {
-        registrar: format!("sip:{registrar}"),
+fn account_at(exchange: &sip::Endpoint) -> softphone::Account {
+    softphone::Account {
+        registrar: format!("sip:{}", exchange.local_addr(sip::Transport::Udp).unwrap()),
         outbound_proxy: None,
         device: None,
         insists: false,
@@ -337,9 +333,13 @@ async fn a_phone_registers_and_unregisters() {
         auth_user: None,
         password: softphone::Secret::new("x"),
         display: Some("Ravi Kumar".into()),
-    });
-    let (phone, events) = Phone::start(config).await.unwrap();
-    let mut ravi = Desk { phone, events };
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_registers_and_unregisters() {
+    let (exchange, mut network) = exchange().await;
+    let mut ravi = Desk::with(|config| config.account = Some(account_at(&exchange))).await;
     let bindings = async {
         let mut seen = Vec::new();
         while let Some(event) = network.recv().await {
@@ -377,4 +377,52 @@ async fn phones_talk_over_ipv6() {
     mina.hears(call).await;
     ravi.phone.hang_up(out);
     mina.ended(call).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_rings_for_so_long_only_unless_our_exchange_looks_after_it() {
+    let (exchange, mut network) = exchange().await;
+    let mut ravi = Desk::with(|config| {
+        config.account = Some(account_at(&exchange));
+        config.rings_at_most = Duration::from_millis(200);
+    })
+    .await;
+    let register = async {
+        loop {
+            if let Some(sip::Event::Register(register)) = network.recv().await {
+                break exchange.accept_register(register.request, register.contacts);
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, register).await.unwrap();
+    ravi.until("registration", |event| {
+        matches!(event, PhoneEvent::Registration(softphone::RegistrationState::Registered)).then_some(())
+    })
+    .await;
+    let of_ours = ("X-Patchcord-Call".to_owned(), "c17".to_owned());
+    let invite = |to: &Desk, call_info| {
+        exchange.invite(sip::Invite {
+            to: to.uri().parse().unwrap(),
+            from: sip::NameAddr::new(None, "sip:priya@127.0.0.1".parse().unwrap()),
+            to_display: None,
+            sdp: common::far::sdp("sendrecv"),
+            via_flow: None,
+            through: None,
+            credentials: None,
+            headers: sip::CallHeaders { call_info, ..sip::CallHeaders::default() },
+        })
+    };
+    let _ = invite(&ravi, vec![of_ours.clone()]);
+    let ours = ravi.rung().await.key;
+    let _ = invite(&ravi, Vec::new());
+    let theirs = ravi.rung().await.key;
+    let ended = ravi.ended(theirs).await;
+    assert_eq!((ended.cause.as_str(), ended.status), ("rang 0 s unanswered", Some(480)));
+    ravi.phone.answer(ours);
+    ravi.answered(ours).await;
+
+    let mut peer = Desk::with(|config| config.rings_at_most = Duration::from_millis(200)).await;
+    let _ = invite(&peer, vec![of_ours]);
+    let rung = peer.rung().await.key;
+    assert_eq!(peer.ended(rung).await.status, Some(480), "a phone that is registered nowhere believes nobody");
 }

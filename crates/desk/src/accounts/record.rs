@@ -52,6 +52,8 @@ impl OwnCall {
             (true, _) => Reason::OutsideGone,
             (false, false) if self.declined => Reason::Declined,
             (false, false) if by_us => Reason::Cancelled,
+            // Only a phone that has rung for long enough says so.
+            (false, false) if inbound && ended.status == Some(480) => Reason::NoAnswer,
             (false, false) if inbound => Reason::CallerGone,
             (false, false) => refusal(ended.status),
         }

@@ -208,6 +208,21 @@ async fn two_accounts_that_ring_make_one_sound() {
     rig.end().await;
 }
 
+#[tokio::test]
+async fn a_missed_call_says_whether_the_caller_gave_up_or_it_rang_for_long_enough() {
+    for (status, because) in [(487, Reason::CallerGone), (480, Reason::NoAnswer)] {
+        let (rig, _) = shop().await;
+        rig.phones.report_to("ana", PhoneEvent::Incoming(incoming(1))).await;
+        rig.screen.until("ringing", |view| view.rings.len() == 1).await;
+        on(&rig, "ana", 1, ended(Some(status), None)).await;
+        let view = rig.screen.until("logged", |view| view.logs.rows.len() == 1).await;
+        rig.desk.wish(Wish::OpenDetails { call: view.logs.rows[0].id.clone() });
+        let record = record(&rig, |_| true).await;
+        assert_eq!((record.outcome, record.ended_because), (CallOutcome::Missed, because));
+        rig.end().await;
+    }
+}
+
 /// The desk is dropped with its data as a kill would leave them: a copy of the folder, made while the call goes on.
 #[tokio::test]
 async fn a_call_is_in_the_log_though_the_app_was_killed_in_it() {

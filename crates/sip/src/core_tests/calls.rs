@@ -282,7 +282,7 @@ fn a_call_that_rings_for_somebody_who_is_gone_stops_ringing() {
         let mut world = World::perfect(2);
         let out = world.endpoint(0).invite(world.invite(0, 1));
         let inward = world.incoming(1).leg;
-        world.endpoint(1).ring(inward);
+        world.endpoint(1).ring_at_most(inward, Duration::from_secs(180));
         assert_eq!(world.of(0, out), LegEvent::Ringing);
         if restarted {
             world.restart(1);

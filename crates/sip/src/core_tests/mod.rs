@@ -6,6 +6,7 @@ mod floods;
 mod lamps;
 mod registrations;
 mod reliable;
+mod ringing;
 mod sessions;
 mod subscriptions;
 mod timers;

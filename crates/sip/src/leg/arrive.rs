@@ -1,6 +1,10 @@
-//! Being called: the INVITE that arrives, ringing, answering, refusing, and its CANCEL.
+//! Being called: the INVITE that arrives, answering, refusing, and its CANCEL.
 
-use super::{Leg, Modify, ReferIn, State, has_option, identity::Far};
+use super::{
+    Leg, Modify, ReferIn, State,
+    identity::Far,
+    ring::{self, Ringing},
+};
 use crate::{
     CallHeaders, EndCause, EndedBy, Event, Flow, Incoming, LegKey, ReasonHeader, Uri,
     address::parse_host_port,
@@ -11,7 +15,7 @@ use crate::{
 };
 
 impl Leg {
-    /// Makes a leg of an INVITE and tells of it; an INVITE that cannot be read is refused.
+    /// Makes a leg of an INVITE and tells of it; one that cannot be read, or that nobody could answer in time, is refused.
     pub fn arrive(
         key: LegKey,
         tx: u64,
@@ -26,6 +30,11 @@ impl Leg {
             io.refuse(tx, 400);
             return None;
         };
+        let expires = ring::expires(request);
+        if expires == Some(0) {
+            io.refuse(tx, 487);
+            return None;
+        }
         let remote_tag = request.tag_of_from().to_owned();
         from.params.retain(|(n, _)| n != "tag");
         let far = Far::new(presented(request).unwrap_or_else(|| from.clone()), from.clone());
@@ -62,6 +71,7 @@ impl Leg {
             expiry: super::Expiry::new(),
             heard: Default::default(),
             said: None,
+            ringing: Ringing::until(expires, io.now),
             far,
             told_end: false,
         };
@@ -69,6 +79,7 @@ impl Leg {
         leg.learn_routes(request, io);
         leg.learn_target(request, io);
         io.respond(tx, 100, "", |m| m);
+        leg.look_after_ringing(io);
         let incoming = Incoming {
             leg: key,
             from,
@@ -83,24 +94,6 @@ impl Leg {
         };
         let _ = io.events.send(Event::Incoming(Box::new(incoming)));
         Some(leg)
-    }
-
-    pub(super) fn ring(&mut self, io: &mut Io) {
-        let State::Arriving { tx, offered } = self.state else { return };
-        let Some((request, flow)) = io.txs.pending(tx) else { return };
-        let (cseq, reliably) = (request.cseq().0, has_option(request, "Require", "100rel"));
-        let contact = io.contact(&self.local_user, &flow);
-        match (reliably, offered, &self.said) {
-            (true, true, None) => return self.ring_reliably(tx, cseq, contact, io),
-            // Without an offer, the first reliable answer would have to bring ours (RFC 3261 section 13.2.1).
-            (true, _, _) => return,
-            (false, _, _) => {}
-        }
-        let tag = self.local_tag.clone();
-        io.respond(tx, 180, &tag, |mut m| {
-            m.add("Contact", contact);
-            m
-        });
     }
 
     pub(super) fn answer(&mut self, sdp: String, io: &mut Io) {

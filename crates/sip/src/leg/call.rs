@@ -64,6 +64,7 @@ impl Leg {
             expiry: super::Expiry::new(),
             heard: Default::default(),
             said: None,
+            ringing: Default::default(),
             far,
             told_end: false,
         };

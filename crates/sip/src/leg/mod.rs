@@ -8,6 +8,7 @@ mod modify;
 mod refer;
 mod refresh;
 mod reliable;
+mod ring;
 mod turn;
 
 use std::{
@@ -32,8 +33,8 @@ use crate::{
 };
 use modify::Modify;
 use refer::{ReferIn, ReferOut};
+pub(crate) use refresh::refuses_as_too_brief;
 use refresh::{Asked, Expiry, Granted};
-pub(crate) use refresh::{has_option, refuses_as_too_brief};
 use turn::{Retry, Turns};
 
 pub(crate) struct Leg {
@@ -78,6 +79,7 @@ pub(crate) struct Leg {
     /// Reliable provisional answers to our INVITE, and ours to theirs.
     heard: reliable::Heard,
     said: Option<reliable::Said>,
+    ringing: ring::Ringing,
     far: identity::Far,
     session_id: SessionId,
     told_end: bool,
@@ -200,7 +202,7 @@ impl Leg {
 
     pub fn order(&mut self, order: LegOrder, io: &mut Io) {
         match order {
-            LegOrder::Ring => self.ring(io),
+            LegOrder::Ring { at_most } => self.ring(at_most, io),
             LegOrder::Answer(sdp) => self.answer(sdp, io),
             LegOrder::Refuse { status, reason } => self.refuse(status, reason, io),
             LegOrder::Divert(to) => self.divert(&to, io),
@@ -308,6 +310,7 @@ impl Leg {
         self.glare_over(due, io);
         self.refer_timed_out(due, io);
         self.reliable_due(due, io);
+        self.ringing_due(due, io);
         self.expiry_due(due, io);
         self.given_up(due, io);
     }

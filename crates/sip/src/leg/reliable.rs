@@ -82,10 +82,14 @@ impl Leg {
         }
     }
 
-    /// 180 to a caller who wants to be sure of it.
-    pub(super) fn ring_reliably(&mut self, tx: u64, cseq: u32, contact: String, io: &mut Io) {
-        let Some((_, flow)) = io.txs.pending(tx) else { return };
-        let number = rand::random_range(1..1 << 30);
+    /// 180 to a caller who wants to be sure of it; `false` if the one before is not acknowledged yet (section 3).
+    pub(super) fn ring_reliably(&mut self, tx: u64, cseq: u32, contact: String, io: &mut Io) -> bool {
+        let Some((_, flow)) = io.txs.pending(tx) else { return false };
+        let number = match &self.said {
+            Some(said) if !said.acknowledged => return false,
+            Some(said) => said.number + 1,
+            None => rand::random_range(1..1 << 30),
+        };
         let tag = self.local_tag.clone();
         let sent = io.respond(tx, 180, &tag, |mut m| {
             m.add("Contact", contact);
@@ -93,10 +97,11 @@ impl Leg {
             m.add("RSeq", number.to_string());
             m
         });
-        let Some(bytes) = sent else { return };
+        let Some(bytes) = sent else { return false };
         let resend_at = io.timer(T1, Timer::Leg(self.key));
         let give_up_at = io.timer(GIVE_UP, Timer::Leg(self.key));
         self.said = Some(Said { number, cseq, bytes, flow, interval: T1, resend_at, give_up_at, acknowledged: false });
+        true
     }
 
     pub(super) fn reliable_due(&mut self, due: Instant, io: &mut Io) {

@@ -383,7 +383,7 @@ impl Owner {
 
     pub(super) fn close(&self, call: CallKey, line: &Line, cause: &sip::EndCause) {
         let talked = line.answered_at.map(|since| since.elapsed());
-        let ended = crate::ended::ended(cause, line.kind.is_some(), talked);
+        let ended = crate::ended::ended(cause, line.kind.map(|_| line.begun_at.elapsed()), talked);
         self.voice.order(Order::Close { call, ended });
     }
 }

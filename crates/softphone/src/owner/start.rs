@@ -74,6 +74,7 @@ impl Owner {
             follows_outside: config.follows_outside,
             listen: contact,
             patience: config.patience.max(Duration::from_millis(10)),
+            rings_at_most: config.rings_at_most,
         };
         tokio::spawn(owner.run(inbox, network));
         Ok(listen)

@@ -49,7 +49,12 @@ impl Owner {
         let answers_itself = ring_card.answers_itself;
         self.open_theirs(call, Line { kind: Some(ring_card.kind), of_stranger, ..line }, sockets);
         self.settle(call);
-        self.endpoint.ring(invite.leg);
+        // Only whoever our registrar vouches for can name a call of our exchange.
+        if self.is_registered && !invite.from_stranger && ring_card.call_id.is_some() {
+            self.endpoint.ring(invite.leg);
+        } else {
+            self.endpoint.ring_at_most(invite.leg, self.rings_at_most);
+        }
         self.tell(PhoneEvent::Incoming(ring_card));
         if answers_itself {
             self.input(call, Input::Answer);
