@@ -8,6 +8,7 @@ mod playout;
 mod receiver;
 mod relay;
 mod sender;
+mod slack;
 mod source;
 mod store;
 

@@ -3,13 +3,15 @@
 use super::{
     delay::{Delay, MS},
     noise::Noise,
+    slack::Slack,
     source::Placed,
     store::Store,
 };
 use crate::{Codec, Decoder, FRAME, Frame, stretch};
 
 const FRAME_SAMPLES: i64 = FRAME as i64;
-/// A frame less of delay must leave this much more than the target, or it would soon be asked for again.
+/// A frame less of delay must leave this much more than the target at once, or it would soon be asked for again; what was never
+/// needed for seconds need not.
 const SPARE: i64 = 4 * MS;
 /// Delay above the target is taken away in every frame if it is this much, else in one of five, so that it goes unheard.
 const MUCH_SPARE: i64 = 80 * MS;
@@ -23,6 +25,7 @@ pub(crate) struct Playout {
     store: Store,
     decoders: [Option<Decoder>; Codec::ALL.len()],
     delay: Option<Delay>,
+    slack: Slack,
     /// Decoded, not yet played.
     pcm: Vec<i16>,
     /// What comes next; `None` until the first packet has waited long enough.
@@ -45,6 +48,7 @@ impl Playout {
             store: Store::new(),
             decoders: [const { None }; Codec::ALL.len()],
             delay: None,
+            slack: Slack::default(),
             pcm: Vec::with_capacity(8 * FRAME),
             next: None,
             codec: None,
@@ -87,6 +91,7 @@ impl Playout {
         self.store.clear();
         self.decoders = [const { None }; Codec::ALL.len()];
         self.delay = None;
+        self.slack.forget();
         self.next = None;
         self.noise = None;
         self.stalled = 0;
@@ -106,6 +111,11 @@ impl Playout {
         self.pcm.drain(..FRAME);
     }
 
+    /// By how many microseconds the next frame is best taken sooner than 20 ms after this one; negative: later.
+    pub(crate) fn sooner(&self, ahead: bool) -> i64 {
+        self.slack.sooner(ahead)
+    }
+
     fn fill_frame(&mut self, now: i64) {
         while self.pcm.len() < FRAME {
             self.fill(now);
@@ -118,10 +128,12 @@ impl Playout {
         let left = self.pcm.len() - FRAME;
         let frames_left = (left / FRAME) as i64;
         let spare = self.may_be_late(now + (1 + frames_left) * FRAME_SAMPLES, next.at) - self.target;
+        self.slack.note(now, spare);
         let often = spare > MUCH_SPARE || self.frames_since_shortened >= EVERY;
+        let too_much = spare > FRAME_SAMPLES + SPARE || self.slack.least() > FRAME_SAMPLES;
         if spare < 0 {
             stretch::lengthen(&mut self.pcm);
-        } else if often && spare > FRAME_SAMPLES + SPARE && self.has_next(next) {
+        } else if often && too_much && self.has_next(next) {
             self.shorten(usize::MAX);
         } else if often {
             // What is left over for the next frame only makes it wait.

@@ -185,6 +185,11 @@ impl Line {
         ticked
     }
 
+    /// The time to the next [`tick`](Self::tick) by which what is heard here waits least.
+    pub(crate) fn pace(&self) -> Duration {
+        self.streams.as_ref().map_or(media::FRAME_TIME, |streams| streams.receiver.pace(streams.ssrc))
+    }
+
     fn take_waiting(&mut self, now: Duration) {
         let Self { rtp, streams, heard, .. } = self;
         rtp.waiting(now, |at, from, bytes| {

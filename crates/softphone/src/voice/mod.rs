@@ -221,7 +221,7 @@ impl Studio {
             // The clock comes first, however many orders there are.
             if !idle && left.is_zero() {
                 self.tick();
-                due = next_due(due);
+                due = next_due(due, self.pace());
                 continue;
             }
             // Without a call there is nothing to be in time for.
@@ -273,6 +273,16 @@ impl Studio {
         }
         if self.ticks.is_multiple_of(TICKS_PER_LOOK) {
             self.desk.look();
+        }
+    }
+
+    /// The next 20 ms, a little less or more: the clock follows the one call that is heard, so that its sound waits for no tick.
+    /// Several can't all be followed.
+    fn pace(&self) -> Duration {
+        let mut heard = self.lines.values().filter(|line| line.flow.hear);
+        match (heard.next(), heard.next()) {
+            (Some(only), None) => only.pace(),
+            (None, _) | (Some(_), Some(_)) => FRAME_TIME,
         }
     }
 
@@ -368,8 +378,8 @@ impl Studio {
 }
 
 /// When the 20 ms after those of `due` are due.
-fn next_due(due: Instant) -> Instant {
-    let (next, now) = (due + FRAME_TIME, Instant::now());
+fn next_due(due: Instant, pace: Duration) -> Instant {
+    let (next, now) = (due + pace, Instant::now());
     if now > next + HOPELESSLY_LATE { now + FRAME_TIME } else { next }
 }
 
