@@ -101,9 +101,9 @@ async fn call(dir: &Path, codec: Codec) -> Result<Call> {
     let mut cost = None;
     tokio::task::block_in_place(|| {
         std::thread::scope(|scope| -> Result<()> {
-            scope.spawn(|| wire::pass_on(&one.rtp, destinations[0], &packets));
-            scope.spawn(|| wire::pass_on(&other.rtp, destinations[1], &packets));
-            scope.spawn(|| wire::pass_on(&third.rtp, bare_address, &packets));
+            scope.spawn(|| wire::pass_on(&one.rtp, destinations[0], &packets, None));
+            scope.spawn(|| wire::pass_on(&other.rtp, destinations[1], &packets, None));
+            scope.spawn(|| wire::pass_on(&third.rtp, bare_address, &packets, None));
             let looped = scope.spawn(|| bare_loop(&bare, codec));
             std::thread::sleep(Duration::from_secs(1));
             let (before, begun) = ([cpu_ns(id)?, cpu_ns(their_id)?], Instant::now());

@@ -1,6 +1,7 @@
 //! PESQ, STOI, delay and lost clicks under seeded loss and jitter.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 use media::Codec;
@@ -93,10 +94,12 @@ async fn measure(dir: &Path, case: &Case, voice: usize, seed: u64, into: [&mut H
         Measured::baresip(dir, &name("baresip-speech"), codec, Ear::Records)?,
         Measured::baresip(dir, &name("baresip-clicks"), codec, Ear::Echoes)?,
     ];
+    // In the middle of each third of a frame.
+    let phase = Some(Duration::from_micros(20_000 * (2 * voice as u64 + 1) / (2 * SEEDS.len() as u64)));
     let call = |phone: &Measured, packets: &[wire::Packet]| -> Result<Received> {
         let peer = Peer::new()?;
         let dialog = peer.call(phone.address, codec, true)?;
-        let received = wire::pass_on(&peer.rtp, dialog.remote_rtp()?, packets)?;
+        let received = wire::pass_on(&peer.rtp, dialog.remote_rtp()?, packets, phase)?;
         dialog.bye()?;
         Ok(received)
     };

@@ -79,12 +79,16 @@ pub fn ideal(codec: Codec, packets: &[Packet]) -> Result<Vec<i16>> {
     Ok(pcm)
 }
 
-/// The relay: passes the packets on in time, and takes what comes back until a moment after the last.
-pub fn pass_on(socket: &UdpSocket, to: SocketAddr, packets: &[Packet]) -> Result<Received> {
+/// The relay: passes the packets on in time, and takes what comes back until a moment after the last. It begins so long after
+/// a packet of the phone, if asked to: how long a packet waits for the phone's next 20 ms is no luck then.
+pub fn pass_on(socket: &UdpSocket, to: SocketAddr, packets: &[Packet], phase: Option<Duration>) -> Result<Received> {
     let mut order: Vec<(f64, &[u8])> =
         packets.iter().filter_map(|p| Some((p.passed_on_ms?, p.bytes.as_slice()))).collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let begun = Instant::now() + Duration::from_millis(20);
+    if phase.is_some() {
+        wait_for_packet(socket)?;
+    }
+    let begun = Instant::now() + Duration::from_millis(20) + phase.unwrap_or_default();
     let at = |ms: f64| begun + Duration::from_secs_f64(ms / 1e3);
     let end = at(packets.last().map_or(0.0, |p| p.sent_ms) + 500.0);
     socket.set_read_timeout(Some(Duration::from_millis(100)))?;
@@ -109,6 +113,17 @@ pub fn pass_on(socket: &UdpSocket, to: SocketAddr, packets: &[Packet]) -> Result
         }
         taking.join().map_err(|_| anyhow::anyhow!("the receiving thread panicked"))
     })
+}
+
+/// For one that comes now; those that had come before are forgotten.
+fn wait_for_packet(socket: &UdpSocket) -> Result<()> {
+    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+    let mut asked = Instant::now();
+    // Whoever says nothing before it hears something has no phase yet.
+    while socket.recv_from(&mut [0; 2048]).is_ok() && asked.elapsed() < Duration::from_millis(1) {
+        asked = Instant::now();
+    }
+    Ok(())
 }
 
 impl Received {
