@@ -120,6 +120,8 @@ pub struct Register {
     /// What the request asks for by default, seconds.
     pub expires: u32,
     pub flow: Flow,
+    /// The proxies that requests to the device have to pass, ours first, each a name-addr: [`crate::Invite::routes`].
+    pub path: Vec<String>,
 }
 
 /// One Contact of a REGISTER.

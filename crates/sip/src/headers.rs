@@ -189,6 +189,8 @@ pub struct Invite {
     pub sdp: String,
     /// Send over this flow (of a REGISTER that was received) instead of to the host of `to`.
     pub via_flow: Option<Flow>,
+    /// What it has to pass on that flow: the path of that REGISTER (RFC 3327).
+    pub routes: Vec<String>,
     /// Send the way that this registration of ours goes: its connection, outbound proxy and Service-Route (RFC 3608).
     pub through: Option<RegistrationKey>,
     /// For a 401 or 407.

@@ -153,8 +153,10 @@ impl Message {
 
     /// The option tags that a request requires and we do not have (RFC 3261 section 8.2.2.3).
     pub fn unsupported(&self) -> Vec<&str> {
-        let known = |tag: &&str| !SUPPORTED.iter().any(|s| s.eq_ignore_ascii_case(tag));
-        self.all("Require").flat_map(split_list).filter(known).collect()
+        // Only a registrar has anything to do with a path (RFC 3327 section 5.3).
+        let of_registrar = if self.method() == Some(Method::Register) { "path" } else { "" };
+        let ours = |tag: &str| SUPPORTED.iter().chain([&of_registrar]).any(|s| s.eq_ignore_ascii_case(tag));
+        self.all("Require").flat_map(split_list).filter(|tag| !ours(tag)).collect()
     }
 
     /// The remote target that a Contact names.

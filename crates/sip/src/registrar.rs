@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use crate::{
-    ContactBinding, Flow, Instance, NameAddr, Register, RegisterKey,
+    ContactBinding, Flow, Instance, NameAddr, Register, RegisterKey, Scheme,
     io::{Io, RUN, random_tag},
+    leg::has_option,
     message::{Message, split_list},
 };
 
@@ -12,6 +13,8 @@ use crate::{
 const DEFAULT_EXPIRES: u32 = 3600;
 /// Contacts in one REGISTER.
 const MAX_CONTACTS: usize = 16;
+/// Proxies on its path.
+const MAX_PATH: usize = 8;
 
 /// # Errors
 /// The status to refuse with.
@@ -41,13 +44,31 @@ pub(crate) fn read(key: RegisterKey, request: &Message, auth_user: String, flow:
     if star_abused || contacts.len() > MAX_CONTACTS {
         return Err(400);
     }
-    Ok(Register { request: key, user: to.uri.user().to_owned(), auth_user, contacts, remove_all, expires, flow })
+    let path = path(request)?;
+    Ok(Register { request: key, user: to.uri.user().to_owned(), auth_user, contacts, remove_all, expires, flow, path })
+}
+
+fn path(request: &Message) -> Result<Vec<String>, u16> {
+    let path: Vec<&str> = request.all("Path").flat_map(split_list).collect();
+    // In brackets, as a Route.
+    let is_route =
+        |one: &&str| one.contains('<') && one.parse::<NameAddr>().is_ok_and(|to| to.uri.scheme != Scheme::Tel);
+    if path.len() > MAX_PATH || !path.iter().all(is_route) {
+        return Err(400);
+    }
+    Ok(path.into_iter().map(str::to_owned).collect())
 }
 
 pub(crate) fn accept(io: &mut Io, tx: u64, bindings: &[ContactBinding]) {
     let run = io.run.clone();
+    // Told only to who knows what it is (RFC 3327 section 5.3).
+    let asked = io.txs.pending(tx).filter(|(request, _)| has_option(request, "Supported", "path"));
+    let path: Vec<String> = asked.iter().flat_map(|(request, _)| request.all("Path")).map(str::to_owned).collect();
     io.respond(tx, 200, &random_tag(), |mut m| {
         m.add(RUN, run);
+        for value in path {
+            m.add("Path", value);
+        }
         for b in bindings {
             let mut value = String::new();
             let _ = write!(value, "<{}>;expires={}", b.uri, b.expires);

@@ -291,6 +291,7 @@ async fn a_ring_card_travels_whole_and_a_call_answered_elsewhere_is_not_missed()
         sdp: "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
             .into(),
         via_flow: None,
+        routes: Vec::new(),
         through: None,
         credentials: None,
         headers: sip::CallHeaders {
@@ -379,42 +380,55 @@ async fn phones_talk_over_ipv6() {
     mina.ended(call).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_rings_for_so_long_only_unless_our_exchange_looks_after_it() {
-    let (exchange, mut network) = exchange().await;
-    let mut ravi = Desk::with(|config| {
-        config.account = Some(account_at(&exchange));
-        config.rings_at_most = Duration::from_millis(200);
+/// A phone of that account, which the exchange has taken.
+async fn registered(
+    exchange: &sip::Endpoint,
+    mut network: tokio::sync::mpsc::UnboundedReceiver<sip::Event>,
+    change: impl FnOnce(&mut PhoneConfig),
+) -> Desk {
+    let mut desk = Desk::with(|config| {
+        config.account = Some(account_at(exchange));
+        change(config);
     })
     .await;
-    let register = async {
-        loop {
-            if let Some(sip::Event::Register(register)) = network.recv().await {
-                break exchange.accept_register(register.request, register.contacts);
+    let exchange = exchange.clone();
+    // Its phone keeps asking whether it is there.
+    tokio::spawn(async move {
+        while let Some(event) = network.recv().await {
+            if let sip::Event::Register(register) = event {
+                exchange.accept_register(register.request, register.contacts);
             }
         }
-    };
-    tokio::time::timeout(PATIENCE, register).await.unwrap();
-    ravi.until("registration", |event| {
+    });
+    desk.until("registration", |event| {
         matches!(event, PhoneEvent::Registration(softphone::RegistrationState::Registered)).then_some(())
     })
     .await;
+    desk
+}
+
+fn ring(from: &sip::Endpoint, to: &Desk, call_info: Vec<(String, String)>) -> sip::LegKey {
+    from.invite(sip::Invite {
+        to: to.uri().parse().unwrap(),
+        from: sip::NameAddr::new(None, "sip:priya@127.0.0.1".parse().unwrap()),
+        to_display: None,
+        sdp: common::far::sdp("sendrecv"),
+        via_flow: None,
+        routes: Vec::new(),
+        through: None,
+        credentials: None,
+        headers: sip::CallHeaders { call_info, ..sip::CallHeaders::default() },
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_rings_for_so_long_only_unless_our_exchange_looks_after_it() {
+    let (exchange, network) = exchange().await;
+    let mut ravi = registered(&exchange, network, |config| config.rings_at_most = Duration::from_millis(200)).await;
     let of_ours = ("X-Patchcord-Call".to_owned(), "c17".to_owned());
-    let invite = |to: &Desk, call_info| {
-        exchange.invite(sip::Invite {
-            to: to.uri().parse().unwrap(),
-            from: sip::NameAddr::new(None, "sip:priya@127.0.0.1".parse().unwrap()),
-            to_display: None,
-            sdp: common::far::sdp("sendrecv"),
-            via_flow: None,
-            through: None,
-            credentials: None,
-            headers: sip::CallHeaders { call_info, ..sip::CallHeaders::default() },
-        })
-    };
-    let _ = invite(&ravi, vec![of_ours.clone()]);
+    let _ = ring(&exchange, &ravi, vec![of_ours.clone()]);
     let ours = ravi.rung().await.key;
-    let _ = invite(&ravi, Vec::new());
+    let _ = ring(&exchange, &ravi, Vec::new());
     let theirs = ravi.rung().await.key;
     let ended = ravi.ended(theirs).await;
     assert_eq!((ended.cause.as_str(), ended.status), ("rang 0 s unanswered", Some(480)));
@@ -422,7 +436,31 @@ async fn a_call_rings_for_so_long_only_unless_our_exchange_looks_after_it() {
     ravi.answered(ours).await;
 
     let mut peer = Desk::with(|config| config.rings_at_most = Duration::from_millis(200)).await;
-    let _ = invite(&peer, vec![of_ours]);
+    let _ = ring(&exchange, &peer, vec![of_ours]);
     let rung = peer.rung().await.key;
     assert_eq!(peer.ended(rung).await.status, Some(480), "a phone that is registered nowhere believes nobody");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_leave_room_for_the_calls_of_our_exchange() {
+    let (exchange, network) = exchange().await;
+    let mut ravi = registered(&exchange, network, |_| {}).await;
+    let mut stranger = common::far::Far::open().await;
+    for _ in 0..3 {
+        let _ = ring(&stranger.endpoint, &ravi, Vec::new());
+        ravi.rung().await;
+    }
+    // Each new socket is another stranger, and their calls count together.
+    let mut other = common::far::Far::open().await;
+    for far in [&mut stranger, &mut other] {
+        let leg = ring(&far.endpoint, &ravi, Vec::new());
+        let refused =
+            far.until(leg, |event| if let sip::LegEvent::Ended { cause } = event { Some(cause) } else { None });
+        assert_eq!(refused.await.status, Some(486));
+    }
+    // Only those that are announced count: what was refused rang nobody.
+    for _ in 0..5 {
+        let _ = ring(&exchange, &ravi, Vec::new());
+        ravi.rung().await;
+    }
 }

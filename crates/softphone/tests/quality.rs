@@ -88,6 +88,7 @@ async fn who_loses_packets_on_the_way_to_whom_is_said_at_both_ends() {
         to_display: None,
         sdp: through(&offer, &network.far[0]),
         via_flow: None,
+        routes: Vec::new(),
         through: None,
         credentials: None,
         headers: sip::CallHeaders::default(),

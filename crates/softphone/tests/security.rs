@@ -86,6 +86,7 @@ impl Scene {
             to_display: None,
             sdp: sdp("sendrecv") + keys,
             via_flow: Some(flow),
+            routes: Vec::new(),
             through: None,
             credentials: None,
             headers: CallHeaders::default(),

@@ -72,6 +72,7 @@ fn invite(far: &sip::Endpoint, desk: &Desk) -> sip::LegKey {
         to_display: None,
         sdp: SDP.into(),
         via_flow: None,
+        routes: Vec::new(),
         through: None,
         credentials: None,
         headers: sip::CallHeaders::default(),

@@ -77,6 +77,7 @@ impl System {
             to_display: None,
             sdp: sdp("sendrecv"),
             via_flow: Some(flow),
+            routes: Vec::new(),
             through: None,
             credentials: None,
             headers: CallHeaders::default(),

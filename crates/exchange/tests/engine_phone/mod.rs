@@ -247,6 +247,7 @@ impl Phone {
             to_display: None,
             sdp,
             via_flow: None,
+            routes: Vec::new(),
             through: None,
             credentials: self.credentials.clone(),
             headers: CallHeaders::default(),

@@ -273,6 +273,7 @@ impl World {
             to_display: None,
             sdp: OFFER.into(),
             via_flow: None,
+            routes: Vec::new(),
             through: None,
             credentials: None,
             headers: CallHeaders::default(),

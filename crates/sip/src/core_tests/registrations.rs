@@ -277,3 +277,43 @@ fn where_outbound_is_not_known_it_is_left_out() {
     assert_eq!(state(&mut world), RegistrationState::Registering);
     assert!(matches!(state(&mut world), RegistrationState::Registered { .. }));
 }
+
+#[test]
+fn requests_to_a_device_behind_a_proxy_pass_its_path() {
+    let register = |more: &str| request("REGISTER", "theirs", 1, "", &format!("{more}Expires: 60\n"), "");
+    let path = "Path: <sip:edge@10.0.0.2;lr;received=x>, <sip:inner.example;lr>\nPath: <sip:last.example;lr>\n";
+    for (knows, told) in [("Supported: path\nRequire: path\n", 2), ("", 0)] {
+        let mut world = World::perfect(2);
+        world.play_1();
+        world.says(&register(&format!("{path}{knows}")));
+        let Event::Register(asked) = world.event(0) else { panic!("not a REGISTER") };
+        let expected = ["<sip:edge@10.0.0.2;lr;received=x>", "<sip:inner.example;lr>", "<sip:last.example;lr>"];
+        assert_eq!(asked.path, expected);
+        world.endpoint(0).accept_register(asked.request, asked.contacts.clone());
+        let ok = world.last();
+        assert!(ok.starts_with("SIP/2.0 200 "), "{ok}");
+        assert_eq!(ok.lines().filter(|l| l.starts_with("Path: ")).count(), told, "{ok}");
+        let to = asked.contacts[0].uri.clone();
+        let invite = Invite { to, via_flow: Some(asked.flow), routes: asked.path, ..world.invite(0, 1) };
+        let _ = world.endpoint(0).invite(invite);
+        let invite = world.last();
+        let routes: Vec<_> = invite.lines().filter_map(|l| l.strip_prefix("Route: ")).collect();
+        assert_eq!(routes, expected, "{invite}");
+        assert!(invite.starts_with("INVITE sip:bob@10.0.0.2:5060 "), "{invite}");
+    }
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_refused() {
+    let long = format!("Path: {}<sip:a;lr>\n", "<sip:a;lr>,".repeat(8));
+    for wrong in ["Path: <sip:[\n", "Path: sip:edge.example\n", "Path: <tel:5>\n", long.as_str()] {
+        let mut world = World::perfect(2);
+        world.play_1();
+        world.says(&request("REGISTER", "theirs", 1, "", wrong, ""));
+        assert!(world.last().starts_with("SIP/2.0 400 "), "{wrong}: {}", world.last());
+    }
+    let mut world = World::perfect(2);
+    world.play_1();
+    world.says(&request("INVITE", "theirs", 1, "", "Require: path\n", OFFER));
+    assert!(world.last().starts_with("SIP/2.0 420 "), "only a registrar knows of it: {}", world.last());
+}

@@ -45,7 +45,7 @@ impl Leg {
             local_cseq: 0,
             remote_cseq: 0,
             target: request_target(invite.to.clone()),
-            routes: way.routes,
+            routes: if invite.via_flow.is_some() { invite.routes.clone() } else { way.routes },
             flow: invite.via_flow.or(way.flow),
             stay_on_flow: invite.via_flow.is_some(),
             reconnect_to: None,

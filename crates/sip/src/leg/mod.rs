@@ -33,8 +33,8 @@ use crate::{
 };
 use modify::Modify;
 use refer::{ReferIn, ReferOut};
-pub(crate) use refresh::refuses_as_too_brief;
 use refresh::{Asked, Expiry, Granted};
+pub(crate) use refresh::{has_option, refuses_as_too_brief};
 use turn::{Retry, Turns};
 
 pub(crate) struct Leg {

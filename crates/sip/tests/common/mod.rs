@@ -97,6 +97,7 @@ impl Peer {
             to_display: None,
             sdp: OFFER.into(),
             via_flow: None,
+            routes: Vec::new(),
             through: None,
             credentials: None,
             headers: CallHeaders::default(),

@@ -110,6 +110,7 @@ impl Owner {
             to_display: None,
             sdp: session.offer(false),
             via_flow: None,
+            routes: Vec::new(),
             headers,
         });
         self.open(call, Line { follows, signalling, ..Line::new(leg, Call::outgoing(), session) }, sockets);

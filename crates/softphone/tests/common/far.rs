@@ -79,6 +79,7 @@ impl Far {
             to_display: None,
             sdp: sdp("sendrecv"),
             via_flow: None,
+            routes: Vec::new(),
             through: None,
             credentials: None,
             headers,

@@ -43,11 +43,11 @@ impl Core {
     }
 
     fn ring(&mut self, id: LegId, device: &DeviceId, card: &RingCard) {
-        let Some((_, contact, flow)) = self.registrar.locate(Instant::now(), device) else {
+        let Some(found) = self.registrar.locate(Instant::now(), device) else {
             self.report(EngineEvent::Ended { leg: id, reason: Reason::Unreachable });
             return;
         };
-        let contact = contact.clone();
+        let (contact, flow, routes) = (found.contact.clone(), found.flow, found.path.clone());
         self.call(id, Side::Colleague, (flow.transport, flow.remote), |core, sdp| {
             let here = core.here(flow.transport, flow.remote);
             Invite {
@@ -56,6 +56,7 @@ impl Core {
                 to_display: None,
                 sdp,
                 via_flow: Some(flow),
+                routes,
                 through: None,
                 credentials: None,
                 headers: card::headers(card, here),

@@ -27,11 +27,14 @@ struct Device {
     bindings: Vec<Binding>,
 }
 
+/// Where a device is reached.
 #[derive(Debug, Clone)]
-struct Binding {
-    contact: Uri,
+pub struct Binding {
+    pub contact: Uri,
     instance: Option<Instance>,
-    flow: Flow,
+    pub flow: Flow,
+    /// The proxies on the way (RFC 3327).
+    pub path: Vec<String>,
     expires: Instant,
 }
 
@@ -71,7 +74,7 @@ impl Registrar {
             entry.bindings.clear();
         }
         for contact in &request.contacts {
-            entry.bind(now, contact, request.flow);
+            entry.bind(now, contact, request);
         }
         let answer = Answer::Accept(entry.contacts(now));
         let (user, device) = (owner.clone(), device.clone());
@@ -111,15 +114,13 @@ impl Registrar {
 
     /// Where to ring a device: its newest binding.
     #[must_use]
-    pub fn locate(&self, now: Instant, device: &DeviceId) -> Option<(&UserId, &Uri, Flow)> {
-        let device = self.devices.get(device)?;
-        let binding = device.bindings.iter().rev().find(|b| b.expires > now)?;
-        Some((&device.user, &binding.contact, binding.flow))
+    pub fn locate(&self, now: Instant, device: &DeviceId) -> Option<&Binding> {
+        self.devices.get(device)?.bindings.iter().rev().find(|b| b.expires > now)
     }
 }
 
 impl Device {
-    fn bind(&mut self, now: Instant, contact: &ContactBinding, flow: Flow) {
+    fn bind(&mut self, now: Instant, contact: &ContactBinding, request: &Register) {
         // A device that has moved is not where it was (RFC 5626 section 6).
         let moved = |b: &Binding| b.instance.is_some() && b.instance == contact.instance;
         self.bindings.retain(|b| !same_contact(&b.contact, &contact.uri) && !moved(b));
@@ -130,8 +131,13 @@ impl Device {
             self.bindings.remove(0);
         }
         let lifetime = Duration::from_secs(contact.expires.min(MAX_EXPIRES).into());
-        let (uri, instance) = (contact.uri.clone(), contact.instance.clone());
-        self.bindings.push(Binding { contact: uri, instance, flow, expires: now + lifetime });
+        self.bindings.push(Binding {
+            contact: contact.uri.clone(),
+            instance: contact.instance.clone(),
+            flow: request.flow,
+            path: request.path.clone(),
+            expires: now + lifetime,
+        });
     }
 
     fn contacts(&self, now: Instant) -> Vec<ContactBinding> {
@@ -173,6 +179,7 @@ mod tests {
             remove_all: false,
             expires: 60,
             flow: Flow { transport: Transport::Udp, local: address, remote: address, connection: 0 },
+            path: vec![],
         }
     }
 
@@ -248,6 +255,20 @@ mod tests {
     }
 
     #[test]
+    fn a_device_is_reached_by_the_path_of_its_last_registration() {
+        let (device, user) = ids();
+        let (mut registrar, now) = (Registrar::default(), Instant::now());
+        for edge in ["<sip:edge.example;lr>", "<sip:other.example;lr>"] {
+            let path = vec![edge.to_owned()];
+            let request = Register { path: path.clone(), ..request("ravi", vec![contact(5060, 60)]) };
+            registrar.register(now, &request, &device, &user);
+            assert_eq!(registrar.locate(now, &device).unwrap().path, path);
+        }
+        registrar.register(now, &request("ravi", vec![contact(5060, 60)]), &device, &user);
+        assert!(registrar.locate(now, &device).unwrap().path.is_empty(), "it has come without the proxy");
+    }
+
+    #[test]
     fn the_number_of_contacts_is_bounded() {
         let (device, user) = ids();
         let (mut registrar, now) = (Registrar::default(), Instant::now());
@@ -255,7 +276,6 @@ mod tests {
         let (answer, _) = registrar.register(now, &request("ravi", many), &device, &user);
         let Answer::Accept(kept) = answer else { panic!("{answer:?}") };
         assert_eq!(kept.len(), MAX_CONTACTS);
-        let (_, contact, _) = registrar.locate(now, &device).unwrap();
-        assert_eq!(contact.port, Some(6099));
+        assert_eq!(registrar.locate(now, &device).unwrap().contact.port, Some(6099));
     }
 }

@@ -111,6 +111,7 @@ impl Trunk {
             to_display: None,
             sdp,
             via_flow: None,
+            routes: Vec::new(),
             through: None,
             credentials,
             headers: CallHeaders {
