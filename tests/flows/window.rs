@@ -153,6 +153,13 @@ async fn a_plain_account_is_signed_in_by_hand() -> Result<()> {
         app.click("dial-button").await?;
         ravi.event("answered").await?;
         app.text("watched", |text| text.contains("On a call")).await?;
+        app.click("own-transfer").await?;
+        app.text("transfer-dialog", |text| text.contains("Ravi Kumar")).await?;
+        let spare =
+            "const [dialog, foot] = ['dialog[open]', 'dialog[open] footer'].map((one) => document.querySelector(one));
+            return Math.round(dialog.getBoundingClientRect().bottom - foot.getBoundingClientRect().bottom)";
+        assert_eq!(app.script(spare, Vec::new()).await?, 1, "nothing but its border is below the dialog's foot");
+        app.click("transfer-close").await?;
         let microphone = rig.speak_into_microphone(&voice("lena"))?;
         ravi.hears(crate::scene::sounds(), "lena").await?;
         drop(microphone);

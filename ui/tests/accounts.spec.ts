@@ -17,6 +17,27 @@ test("an address and a password are enough to sign in", async ({ desk, page }) =
   await expect(page.getByTestId("phone")).toBeVisible();
 });
 
+test("what can't be pressed yet can be read, also beneath the pointer", async ({ desk, page }) => {
+  await desk.open(office.signedOut());
+  const colours = () => page.getByRole("button", { name: "Sign in" }).evaluate((button) => {
+    const { color, backgroundColor } = getComputedStyle(button);
+    return { color, backgroundColor };
+  });
+  const before = await colours();
+  await page.getByRole("button", { name: "Sign in" }).hover();
+  expect(await colours()).toEqual(before);
+});
+
+test("without an exchange nothing is said to be kept there, and a transfer wants a number", async ({ desk, page }) => {
+  await desk.open({ ...office.plainBusy(), dialog: { ...office.plainDialog, body: { kind: "ready", outside: { right: "allowed" }, targets: [] } } });
+  await expect(page.getByTestId("transfer-dialog")).toContainText("Write the number to which the call goes.");
+  await page.getByTestId("transfer-search").fill("205");
+  await expect(page.getByTestId("target")).toHaveText(/Dial 205/);
+  await desk.push({ dialog: { open: null } });
+  await page.getByTestId("nav-settings").click();
+  await expect(page.getByTestId("keeping")).toContainText("Older ones are removed for good");
+});
+
 test("codecs are put in another order by keys", async ({ desk, page }) => {
   await desk.open(office.plain());
   await page.getByTestId("nav-settings").click();

@@ -283,9 +283,24 @@ impl PlainAccount {
     }
 }
 
-/// The first letters of the first two words.
+/// The first letters of the first two words; of an address, of whom it names.
 fn label(name: &str) -> String {
-    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let whom = name.split_once('@').map_or(name, |(whom, _)| whom);
+    let words = whom.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let letters: String = words.take(2).filter_map(|word| word.chars().next()).collect();
     letters.to_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_of_the_name_and_not_of_the_host() {
+        for (name, short) in
+            [("Night shift", "NS"), ("shop", "S"), ("ana.ruiz@example.com", "AR"), ("204@192.0.2.1", "2"), ("", "")]
+        {
+            assert_eq!(label(name), short, "{name}");
+        }
+    }
 }
