@@ -95,6 +95,7 @@ impl Core {
             ways: HashMap::new(),
             zone,
             down: HashMap::new(),
+            unbelieved: HashMap::new(),
         };
         Self {
             io,
@@ -347,7 +348,10 @@ impl Core {
             NetEvent::Undelivered { remote, quoted } => {
                 self.io.txs.undelivered(&mut self.io.timers, self.io.now, remote, &quoted);
             }
-            NetEvent::Unconnected { connection, why } => {
+            NetEvent::Unconnected { connection, hop, why } => {
+                if why.fingerprint().is_some() {
+                    self.io.is_not_believed(hop);
+                }
                 self.registrations.values_mut().for_each(|client| client.unconnected(connection, &why));
             }
             NetEvent::Resolved { owner, hops } => match owner {

@@ -12,7 +12,7 @@ use rsipstack::sip::headers::make_header;
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    Credentials, Event, Flow, Host, LegEvent, LegKey, RegistrationKey, Uri, Zone,
+    Credentials, Event, Flow, Host, LegEvent, LegKey, RegistrationKey, Transport, Uri, Zone,
     auth::hex,
     dns,
     message::{ALLOW, Message},
@@ -41,6 +41,8 @@ pub(crate) struct Io {
     pub zone: Arc<dyn Zone>,
     /// Servers that did not answer, and until when they are tried last.
     pub down: HashMap<Hop, Instant>,
+    /// Servers whose certificate was not believed, and until when nobody is asked in the clear instead.
+    pub unbelieved: HashMap<Hop, Instant>,
     /// How requests of our accounts go.
     pub ways: HashMap<RegistrationKey, Way>,
 }
@@ -63,6 +65,8 @@ pub(crate) struct Way {
 
 /// How long a server that does not answer is tried last, if it does not say so itself.
 const DOWN: Duration = Duration::from_secs(60);
+/// How long a certificate that was not believed keeps us from those behind it: longer than its server is tried last.
+const UNBELIEVED: Duration = Duration::from_secs(120);
 /// How long a server may be silent if there is another one.
 pub(crate) const SILENCE: Duration = Duration::from_secs(3);
 
@@ -74,7 +78,12 @@ impl Io {
     pub fn in_order(&mut self, mut hops: Vec<Hop>) -> VecDeque<Hop> {
         let now = self.now;
         self.down.retain(|_, until| *until > now);
-        hops.retain(|hop| self.net.can_reach(hop));
+        self.unbelieved.retain(|_, until| *until > now);
+        let mut in_the_clear = true;
+        hops.retain(|hop| {
+            in_the_clear &= !self.unbelieved.contains_key(hop);
+            (in_the_clear || hop.transport == Transport::Tls) && self.net.can_reach(hop)
+        });
         hops.sort_by_key(|hop| self.down.contains_key(hop));
         hops.into()
     }
@@ -86,8 +95,21 @@ impl Io {
         self.down.insert(hop.clone(), self.now + time);
     }
 
+    /// It showed a certificate that is not to be believed: whoever stands there must not bring us out into the open.
+    pub fn is_not_believed(&mut self, hop: Hop) {
+        self.unbelieved.insert(hop, self.now + UNBELIEVED);
+    }
+
+    /// Those who may be asked when `hop` could not be.
+    pub fn keep_instead_of(&self, hop: Option<&Hop>, others: &mut VecDeque<Hop>) {
+        if hop.is_some_and(|hop| self.unbelieved.contains_key(hop)) {
+            others.retain(|other| other.transport == Transport::Tls);
+        }
+    }
+
     pub fn is_up(&mut self, hop: &Hop) {
         self.down.remove(hop);
+        self.unbelieved.remove(hop);
     }
 
     pub fn seems_up(&self, hop: &Hop) -> bool {

@@ -52,6 +52,7 @@ pub(crate) enum NetEvent {
     /// A connection that we wanted did not come about; [`NetEvent::Closed`] follows.
     Unconnected {
         connection: u64,
+        hop: Hop,
         why: ConnectError,
     },
     Closed {

@@ -331,10 +331,7 @@ impl Client {
         if let Some(server) = &self.server {
             io.is_down(server, response);
         }
-        // A certificate that is not to be believed must not send the account out in the clear.
-        if self.unconnected.as_ref().is_some_and(|why| why.fingerprint().is_some()) {
-            self.servers.retain(|hop| hop.transport == Transport::Tls);
-        }
+        io.keep_instead_of(self.server.as_ref(), &mut self.servers);
         self.ask_next_server(response.status(), io);
     }
 

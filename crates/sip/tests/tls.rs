@@ -3,12 +3,12 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use common::{ANSWER, OFFER, Office, Peer, certificate};
 use sip::{
-    ConnectError, ContactBinding, EndedBy, Endpoint, EndpointConfig, LegEvent, RegistrationState, Trace, Transport,
-    Trust,
+    Answer, ConnectError, ContactBinding, EndedBy, Endpoint, EndpointConfig, Event, LegEvent, Naptr, RegistrationState,
+    Srv, Trace, Transport, Trust, Zone,
 };
 use tokio::{io::AsyncReadExt, net::UdpSocket, sync::mpsc};
 
@@ -86,6 +86,56 @@ async fn refusal_of(phone: &mut Peer) -> ConnectError {
             return why;
         }
     }
+}
+
+/// `office.test` is served over TLS first, then over UDP, at these ports of 127.0.0.1.
+struct Secured(u16, u16);
+
+impl Zone for Secured {
+    fn naptr<'a>(&'a self, _: &'a str) -> Answer<'a, Naptr> {
+        let record = |(order, service, replacement): (u16, &str, &str)| Naptr {
+            order,
+            preference: 1,
+            service: service.into(),
+            replacement: replacement.into(),
+        };
+        Box::pin(async move { [(1, "SIPS+D2T", "tls"), (2, "SIP+D2U", "udp")].map(record).into() })
+    }
+    fn srv<'a>(&'a self, name: &'a str) -> Answer<'a, Srv> {
+        let port = if name == "tls" { self.0 } else { self.1 };
+        Box::pin(async move { vec![Srv { priority: 1, weight: 1, port, target: "server".into() }] })
+    }
+    fn addresses<'a>(&'a self, _: &'a str) -> Answer<'a, IpAddr> {
+        Box::pin(async { vec![IpAddr::from([127, 0, 0, 1])] })
+    }
+}
+
+/// Neither at once, nor when it is tried again, nor for a call.
+#[tokio::test]
+async fn whose_certificate_is_not_believed_is_not_spoken_to_in_the_clear() {
+    let (exchange, _) = stranger().await;
+    let plain = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let tls = exchange.endpoint.local_addr(Transport::Tls).unwrap().port();
+    let config = EndpointConfig {
+        udp: vec!["127.0.0.1:0".parse().unwrap()],
+        zone: Some(std::sync::Arc::new(Secured(tls, plain.local_addr().unwrap().port()))),
+        ..EndpointConfig::default()
+    };
+    let (endpoint, events) = Endpoint::bind(config).await.unwrap();
+    let mut phone = Peer { endpoint, events, transport: Transport::Udp };
+    let mut invite = phone.invite(&exchange);
+    invite.to = "sip:bob@office.test".parse().unwrap();
+    let mut registration = phone.registration(&exchange, "right");
+    registration.registrar = "sip:office.test".parse().unwrap();
+    let key = phone.endpoint.register(registration);
+    for _ in 0..3 {
+        while !matches!(phone.registration_state().await, RegistrationState::Failed { status: 503, .. }) {}
+    }
+    for through in [None, Some(key)] {
+        let out = phone.endpoint.invite(sip::Invite { through, ..invite.clone() });
+        while !matches!(phone.next().await, Event::Leg { leg, event: LegEvent::Ended { .. } } if leg == out) {}
+    }
+    assert!(plain.try_recv(&mut [0; 9]).is_err(), "something was sent in the clear");
 }
 
 /// The phone listens nowhere: what its Contact names is the connection that it keeps (RFC 5626, RFC 5923).

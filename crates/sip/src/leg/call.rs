@@ -141,6 +141,7 @@ impl Leg {
         if let Some(server) = &self.server {
             io.is_down(server, &outcome.response);
         }
+        io.keep_instead_of(self.server.as_ref(), &mut self.servers);
         let Some(flow) = self.next_server(io) else { return false };
         (self.flow, self.reconnect_to) = (Some(flow), io.net.opened_to(&flow));
         let mut again = request.clone();

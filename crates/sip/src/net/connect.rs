@@ -45,7 +45,7 @@ pub(super) async fn run(
         Err(_) => ConnectError::Connect { peer: hop.to_string(), why: "it does not answer".into() },
     };
     tracing::info!("{why}");
-    let _ = ear.inbox.send(NetEvent::Unconnected { connection: flow.connection, why }).await;
+    let _ = ear.inbox.send(NetEvent::Unconnected { connection: flow.connection, hop, why }).await;
 }
 
 enum Stream {
