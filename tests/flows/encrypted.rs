@@ -74,3 +74,57 @@ async fn a_certificate_of_an_authority_is_believed_for_its_own_name_alone() -> R
     assert_eq!(failed["fingerprint"], encrypted.fingerprint.as_str());
     encrypted.office.exchange.stop().await
 }
+
+/// With no more than the office's name, its DNS records lead to TLS.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_knows_but_a_name_is_led_to_tls_and_encrypts_its_sound() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let authorities = dir.path().join("cert.pem");
+    let encrypted = Encrypted::open(dir.path()).await?;
+    let (mut ravi, tom) =
+        (encrypted.by_name(&authorities, "ravi").await?, encrypted.by_name(&authorities, "tom").await?);
+    for phone in [&ravi, &tom] {
+        phone.event("registered").await?;
+    }
+    ravi.say("call tom").await?;
+    for phone in [&ravi, &tom] {
+        assert_eq!(security(phone).await?, "verified");
+    }
+    tokio::try_join!(ravi.hears(sounds(), "tom"), tom.hears(sounds(), "ravi"))?;
+    ravi.say("hangup").await?;
+    tom.event("ended").await?;
+    for phone in [&ravi, &tom] {
+        ensure!(ways(phone)? == ["TLS"], "{:?}", ways(phone)?);
+    }
+    encrypted.office.exchange.stop().await
+}
+
+/// Nor with a second try, nor for a call: the records name UDP as well, and it would have worked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_led_to_a_certificate_that_is_not_believed_says_nothing_in_the_clear() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let strangers = dir.path().join("strangers.pem");
+    std::fs::write(&strangers, rcgen::generate_simple_self_signed(["office.test".to_owned()])?.cert.pem())?;
+    let encrypted = Encrypted::open(dir.path()).await?;
+    let mut ravi = encrypted.by_name(&strangers, "ravi").await?;
+    for _ in 0..3 {
+        let failed = ravi.event("registration_failed").await?;
+        assert_eq!(failed["fingerprint"], encrypted.fingerprint.as_str(), "{failed}");
+    }
+    ravi.say("call tom").await?;
+    ravi.event("ended").await?;
+    ensure!(ways(&ravi)?.iter().all(|way| way == "TLS"), "{:?}", ways(&ravi)?);
+    ensure!(ravi.program.all().iter().all(|line| line["event"] != "registered"), "{}", ravi.program.transcript());
+    encrypted.office.exchange.stop().await
+}
+
+/// By which transports it has sent requests.
+fn ways(phone: &Phone) -> Result<Vec<String>> {
+    let trace = std::fs::read_to_string(phone.trace.as_deref().context("no trace")?)?;
+    let ways = trace.lines().filter(|line| line.contains(r#""dir":"out""#));
+    let ways = ways.filter_map(|line| Some(line.split("Via: SIP/2.0/").nth(1)?.split(' ').next()?.to_owned()));
+    let mut ways: Vec<String> = ways.collect();
+    ways.sort();
+    ways.dedup();
+    Ok(ways)
+}

@@ -46,14 +46,32 @@ impl Encrypted {
 
     /// A phone that believes the authorities in a file alone, and is only told where to register.
     pub async fn believing(&self, authorities: &Path, user: &str) -> Result<Phone> {
+        let at = format!("sip:{}", self.tls);
+        self.told(&["--transport", "tls", "--registrar", &at], authorities, user).await
+    }
+
+    /// The same that is told no more than a name. Its records ask for TLS first, then for UDP.
+    pub async fn by_name(&self, authorities: &Path, user: &str) -> Result<Phone> {
+        let (tls, udp) = (self.tls.port(), self.office.exchange.sip.port());
+        let names = format!(
+            "naptr office.test 2 1 SIP+D2U _sip._udp.office.test; naptr office.test 1 1 SIPS+D2T _sips._tcp.office.test; \
+             srv _sip._udp.office.test 1 1 {udp} pbx.office.test; srv _sips._tcp.office.test 1 1 {tls} pbx.office.test; \
+             host pbx.office.test 127.0.0.1"
+        );
+        self.told(&["--transport", "auto", "--registrar", "sip:office.test", "--names", &names], authorities, user)
+            .await
+    }
+
+    async fn told(&self, where_to: &[&str], authorities: &Path, user: &str) -> Result<Phone> {
         let account = self.office.exchange.device(user).await?;
-        let secret = self.office.dir().join(format!("{user}.secret"));
+        let dir = self.office.dir();
+        let secret = dir.join(format!("{user}.secret"));
         std::fs::write(&secret, &account.password)?;
-        let mut spec = PhoneSpec::new(user);
+        let secret = secret.display().to_string();
+        let mut spec = PhoneSpec::new(user).playing(voice(user)).recording(dir).tracing(dir);
         spec.authorities = Some(authorities.to_owned());
-        let (registrar, secret) = (format!("sip:{}", self.tls), secret.display().to_string());
-        let spec = spec.with(&["--transport", "tls", "--registrar", &registrar, "--user", user]);
-        spec.with(&["--auth-user", &account.auth_user, "--password-file", &secret]).start(self.office.dir()).await
+        let spec = spec.with(where_to).with(&["--user", user, "--auth-user", &account.auth_user]);
+        spec.with(&["--password-file", &secret, "--auto-answer=100"]).start(dir).await
     }
 
     /// A colleague who is registered over TLS and answers by itself.

@@ -58,7 +58,7 @@ pub use config::EndpointConfig;
 #[cfg(feature = "fuzzing")]
 pub use core::fuzzing;
 pub use dialog_info::{DialogState, WatchedDialog};
-pub use dns::{Answer, Naptr, Srv, Zone};
+pub use dns::{Answer, Names, NamesError, Naptr, Srv, Zone};
 pub use endpoint::Endpoint;
 pub use error::{ConnectError, Error};
 pub use event::{

@@ -3,12 +3,12 @@
 
 mod common;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use common::{ANSWER, OFFER, Office, Peer, certificate};
 use sip::{
-    Answer, ConnectError, ContactBinding, EndedBy, Endpoint, EndpointConfig, Event, LegEvent, Naptr, RegistrationState,
-    Srv, Trace, Transport, Trust, Zone,
+    ConnectError, ContactBinding, EndedBy, Endpoint, EndpointConfig, Event, LegEvent, Names, RegistrationState, Trace,
+    Transport, Trust,
 };
 use tokio::{io::AsyncReadExt, net::UdpSocket, sync::mpsc};
 
@@ -88,37 +88,22 @@ async fn refusal_of(phone: &mut Peer) -> ConnectError {
     }
 }
 
-/// `office.test` is served over TLS first, then over UDP, at these ports of 127.0.0.1.
-struct Secured(u16, u16);
-
-impl Zone for Secured {
-    fn naptr<'a>(&'a self, _: &'a str) -> Answer<'a, Naptr> {
-        let record = |(order, service, replacement): (u16, &str, &str)| Naptr {
-            order,
-            preference: 1,
-            service: service.into(),
-            replacement: replacement.into(),
-        };
-        Box::pin(async move { [(1, "SIPS+D2T", "tls"), (2, "SIP+D2U", "udp")].map(record).into() })
-    }
-    fn srv<'a>(&'a self, name: &'a str) -> Answer<'a, Srv> {
-        let port = if name == "tls" { self.0 } else { self.1 };
-        Box::pin(async move { vec![Srv { priority: 1, weight: 1, port, target: "server".into() }] })
-    }
-    fn addresses<'a>(&'a self, _: &'a str) -> Answer<'a, IpAddr> {
-        Box::pin(async { vec![IpAddr::from([127, 0, 0, 1])] })
-    }
-}
-
 /// Neither at once, nor when it is tried again, nor for a call.
 #[tokio::test]
 async fn whose_certificate_is_not_believed_is_not_spoken_to_in_the_clear() {
     let (exchange, _) = stranger().await;
     let plain = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let tls = exchange.endpoint.local_addr(Transport::Tls).unwrap().port();
+    let udp = plain.local_addr().unwrap().port();
+    let names: Names = format!(
+        "naptr office.test 1 1 SIPS+D2T tls; naptr office.test 2 1 SIP+D2U udp; srv tls 1 1 {tls} server; srv udp 1 1 {udp} \
+         server; host server 127.0.0.1"
+    )
+    .parse()
+    .unwrap();
     let config = EndpointConfig {
         udp: vec!["127.0.0.1:0".parse().unwrap()],
-        zone: Some(std::sync::Arc::new(Secured(tls, plain.local_addr().unwrap().port()))),
+        zone: Some(std::sync::Arc::new(names)),
         ..EndpointConfig::default()
     };
     let (endpoint, events) = Endpoint::bind(config).await.unwrap();

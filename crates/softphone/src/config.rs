@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use media::Codec;
 use serde::{Deserialize, Serialize};
-use sip::{Impairment, Trace, Trust};
+use sip::{Impairment, Names, Trace, Trust};
 use specta::Type;
 
 /// What a phone needs to know before it starts.
@@ -39,6 +39,8 @@ pub struct PhoneConfig {
     pub trace: Option<Trace>,
     /// Whether a REFER may have this phone call a number outside the account's own system, which can cost money.
     pub follows_outside: bool,
+    /// Where names of servers are looked up, instead of the system's name service. For tests.
+    pub names: Option<Names>,
     /// Makes SIP over UDP as bad as this, both ways. For tests.
     pub impairment: Option<Impairment>,
 }
@@ -74,6 +76,7 @@ impl PhoneConfig {
             trust: Trust::System,
             trace: None,
             follows_outside: false,
+            names: None,
             impairment: None,
         }
     }

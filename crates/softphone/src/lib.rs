@@ -30,5 +30,5 @@ pub use incoming::{IncomingCall, Recalled, RingKind};
 pub use media::{Codec, MicrophoneVerdict, Processing, SpeakerVerdict};
 pub use phone::{Error, Phone, SoundDevice, SoundDevices};
 pub use player::{Player, PlayerError, PlayerEvent};
-pub use sip::{Fingerprint, Impairment, LOG_FILTER, Trace, Trust, Way};
+pub use sip::{Fingerprint, Impairment, LOG_FILTER, Names, Trace, Trust, Way};
 pub use sound_test::{SoundTest, SoundTestEvent};

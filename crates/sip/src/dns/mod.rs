@@ -1,6 +1,7 @@
 //! Finding the servers of a name (RFC 3263): NAPTR says which transports, SRV which servers in which order, A and AAAA
 //! where they are.
 
+mod names;
 mod system;
 
 use std::{future::Future, net::IpAddr, net::SocketAddr, pin::Pin, sync::Arc};
@@ -8,6 +9,7 @@ use std::{future::Future, net::IpAddr, net::SocketAddr, pin::Pin, sync::Arc};
 use rand::Rng;
 
 use crate::{Host, Transport, Uri, net::Hop};
+pub use names::{Names, NamesError};
 pub(crate) use system::System;
 
 /// Servers of one name that are tried.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use sip::{Credentials, Endpoint, EndpointConfig, Host, Instance, Limit, Limits, NameAddr, Registration, Scheme, Uri};
+use sip::{
+    Credentials, Endpoint, EndpointConfig, Host, Instance, Limit, Limits, NameAddr, Registration, Scheme, Uri, Zone,
+};
 use tokio::sync::mpsc;
 
 use super::{Command, Owner, Registered};
@@ -34,7 +36,7 @@ impl Owner {
         let registrar = config.account.as_ref().map(|a| server(&a.registrar, transport)).transpose()?;
         let proxy = config.account.as_ref().and_then(|a| a.outbound_proxy.as_deref());
         let proxy = proxy.map(|proxy| server(proxy, transport)).transpose()?;
-        let reach = Reach::towards(config.listen.ip(), proxy.as_ref().or(registrar.as_ref())).await;
+        let reach = Reach::towards(&config, proxy.as_ref().or(registrar.as_ref())).await;
         let (endpoint, network) = bind(&config, transport).await?;
         let listen = endpoint.local_addr(transport.unwrap_or(sip::Transport::Udp)).unwrap_or(config.listen);
         let contact = SocketAddr::new(reach.from(), listen.port());
@@ -116,6 +118,7 @@ async fn bind(
         replaceable: true,
         trust: config.trust.clone(),
         trace: config.trace.clone(),
+        zone: config.names.clone().map(|names| Arc::new(names) as Arc<dyn sip::Zone>),
         impairment: config.impairment,
         limits: LIMITS,
         ..EndpointConfig::default()
@@ -151,17 +154,21 @@ pub(super) struct Reach {
 impl Reach {
     /// The registrar, or, if it cannot be found, a documentation address (RFC 5737, RFC 3849), which shows the default
     /// route.
-    async fn towards(bind: IpAddr, registrar: Option<&Uri>) -> Self {
+    async fn towards(config: &PhoneConfig, registrar: Option<&Uri>) -> Self {
+        let bind = config.listen.ip();
         let anywhere = match bind {
             IpAddr::V4(_) => IpAddr::from([192, 0, 2, 1]),
             IpAddr::V6(_) => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]),
         };
         let host = registrar.map(|uri| uri.host.to_string()).unwrap_or_default();
-        let found = match host.trim_matches(['[', ']']) {
-            "" => None,
-            host => tokio::net::lookup_host((host, 5060)).await.ok(),
+        let found: Vec<SocketAddr> = match (host.trim_matches(['[', ']']), &config.names) {
+            ("", _) => Vec::new(),
+            (host, None) => tokio::net::lookup_host((host, 5060)).await.map(Iterator::collect).unwrap_or_default(),
+            (host, Some(names)) => {
+                names.addresses(host).await.into_iter().map(|ip| SocketAddr::new(ip, 5060)).collect()
+            }
         };
-        let towards = found.into_iter().flatten().find(|a| a.is_ipv4() == bind.is_ipv4());
+        let towards = found.into_iter().find(|a| a.is_ipv4() == bind.is_ipv4());
         Self { bind, towards: towards.unwrap_or(SocketAddr::new(anywhere, 5060)) }
     }
 

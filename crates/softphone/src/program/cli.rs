@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use softphone::{
-    Account, AnswerMode, Codec, Encryption, Fingerprint, Identity, Impairment, PhoneConfig, Play, Secret, Sound,
+    Account, AnswerMode, Codec, Encryption, Fingerprint, Identity, Impairment, Names, PhoneConfig, Play, Secret, Sound,
     SoundChoice, Trace, Transport, Trust,
 };
 
@@ -121,6 +121,10 @@ struct Raw {
     /// Percent of SIP datagrams, both ways, that are lost, doubled or overtaken: loss=5,dup=5,reorder=5,seed=7
     #[arg(long, value_name = "SPEC")]
     impair: Option<Impairment>,
+    /// Look names of servers up here instead: naptr NAME ORDER PREFERENCE SERVICE REPLACEMENT; srv NAME PRIORITY WEIGHT PORT
+    /// TARGET; host NAME ADDRESS; …
+    #[arg(long, value_name = "RECORDS")]
+    names: Option<Names>,
     /// Microphone by its id: `pulseaudio:` and the name that `pactl list sources short` shows; else the system's default
     #[arg(long, value_name = "ID")]
     microphone: Option<String>,
@@ -175,6 +179,7 @@ fn phone(raw: Raw) -> Result<PhoneConfig, String> {
     phone.trust = raw.tls_fingerprint.map_or(Trust::System, Trust::Pinned);
     phone.sound = sound;
     phone.impairment = raw.impair;
+    phone.names = raw.names;
     phone.patience = Duration::from_millis(raw.patience);
     phone.trace = raw.trace.as_deref().map(trace).transpose()?;
     if raw.auto_answer_mode {
@@ -335,6 +340,7 @@ mod tests {
             ("--auto-answer=soon", "soon"),
             ("--frobnicate", "--frobnicate"),
             ("--impair loss=200", "loss=200"),
+            ("--names pbx", "pbx"),
             ("--trace /nowhere/at/all", "/nowhere/at/all"),
             ("--registrar sip:h --user u --password-file /nowhere/at/all", "/nowhere/at/all"),
         ] {
