@@ -103,8 +103,8 @@ pub enum SipCodec {
 }
 
 const ALL_CODECS: [SipCodec; 4] = [SipCodec::Opus, SipCodec::G722, SipCodec::Pcma, SipCodec::Pcmu];
-/// More lines than fit on a screen; the phone watches no more.
-const MAX_WATCHED: usize = 200;
+/// More lines than fit on a screen; the phone watches no more. Another one is refused: what was chosen is not forgotten for it.
+pub(super) const MAX_WATCHED: usize = 200;
 const MAX_CHARS: usize = 200;
 
 impl Default for SipAccountSettings {

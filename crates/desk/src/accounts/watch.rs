@@ -1,6 +1,6 @@
 //! Colleagues' lines (RFC 4235) and the mailbox (RFC 3842), as far as the account's system tells of them.
 
-use super::settings::{AccountKey, WatchedLine};
+use super::settings::{AccountKey, MAX_WATCHED, WatchedLine};
 use super::{MessagesView, PlainAccount, WatchedState, WatchedView};
 use crate::Tone;
 use crate::owner::Owner;
@@ -16,8 +16,14 @@ impl Owner {
             return self.note(Tone::Bad, "Write the number of the line to watch.");
         }
         let Some(account) = self.accounts.list.iter_mut().find(|account| account.settings.key == *key) else { return };
+        let watched = account.settings.watched.len();
         match account.settings.watched.iter_mut().find(|known| known.number == line.number) {
             Some(known) => known.name = line.name,
+            None if watched >= MAX_WATCHED => {
+                let sentence =
+                    format!("No more than {MAX_WATCHED} lines can be watched: remove one that you need no more.");
+                return self.note(Tone::Bad, sentence);
+            }
             None => {
                 if let Some(device) = &account.device {
                     device.watch(&line.number);

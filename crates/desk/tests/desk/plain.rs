@@ -478,6 +478,24 @@ async fn lines_and_messages_are_shown_as_far_as_the_system_tells() {
 }
 
 #[tokio::test]
+async fn a_line_too_many_is_refused_and_none_is_forgotten() {
+    let rig = Rig::start();
+    let line = |number: u32| desk::WatchedLine { number: number.to_string(), name: String::new() };
+    let watched: Vec<_> = (1000..1200).map(line).collect();
+    let key = add(&rig, SipAccountSettings { watched: watched.clone(), ..named("ana@127.0.0.1", "Shop") }).await;
+    let watch =
+        |number: &str, name: &str| Wish::WatchLine { account: key.clone(), number: number.into(), name: name.into() };
+    rig.desk.wish(watch("204", "Ravi"));
+    rig.screen.until_notice("No more than 200 lines can be watched: remove one that you need no more.").await;
+    rig.desk.wish(watch("1000", "Ravi"));
+    let renamed = |view: &View| view.accounts.list[0].watched[0].name == "Ravi";
+    let view = rig.screen.until("another name", renamed).await;
+    let numbers = |lines: &[desk::WatchedLine]| lines.iter().map(|line| line.number.clone()).collect::<Vec<_>>();
+    assert_eq!(numbers(&view.accounts.list[0].settings.watched), numbers(&watched));
+    rig.end().await;
+}
+
+#[tokio::test]
 async fn at_an_exchange_there_is_one_list_of_all_calls() {
     let (rig, _) = shop().await;
     talking(&rig).await;

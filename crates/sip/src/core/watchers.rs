@@ -5,7 +5,8 @@ use std::{collections::HashMap, sync::atomic::Ordering};
 use super::Core;
 use crate::{Flow, WatcherKey, io::Io, message::Message, notifier, notifier::Watcher};
 
-/// At once, of all and of one device: a receptionist's telephone has a hundred lamps.
+/// At once, of all and of one device: a receptionist's telephone has a hundred lamps. One more is refused; none that is lit
+/// goes out for it, since a device whose oldest lamp were ended would ask for it again and end another one.
 const MOST: usize = 10_000;
 const MOST_OF_ONE: usize = 250;
 

@@ -112,6 +112,33 @@ fn what_is_not_offered_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_lamp_too_many_is_refused_and_those_that_are_lit_stay() {
+    let mut world = World::perfect(2);
+    world.nodes[0].core.watchers = super::watchers::Watchers::new(true);
+    world.play_1();
+    let ask = |number| request("SUBSCRIBE", "theirs", number, "", "Event: dialog\nExpires: 3600\n", "");
+    let mut lamps = Vec::new();
+    for number in 1..=250 {
+        world.says(&ask(number));
+        let Event::Watch(watch) = world.event(0) else { panic!("not a SUBSCRIBE") };
+        lamps.push(watch.watcher);
+        world.endpoint(0).notify(watch.watcher, Notice::Dialogs(vec![]));
+        let notify = world.last();
+        world.says(&answer(&notify, "200 OK", ""));
+    }
+    world.says(&ask(251));
+    assert!(world.last().starts_with("SIP/2.0 480 "), "{}", world.last());
+    world.endpoint(0).notify(lamps[0], Notice::Dialogs(vec![dialog(DialogState::Early)]));
+    let notify = world.last();
+    assert!(notify.starts_with("NOTIFY ") && notify.contains("early"), "the oldest is told of changes: {notify}");
+    // A device that knows nothing of it any more makes room.
+    world.says(&answer(&notify, "481 Subscription Does Not Exist", ""));
+    assert!(matches!(world.event(0), Event::Unwatched(lamp) if lamp == lamps[0]));
+    world.says(&ask(252));
+    assert!(matches!(world.event(0), Event::Watch(_)));
+}
+
+#[test]
 fn a_notifier_that_stops_says_so_and_is_asked_again() {
     let (mut world, _, lamp) = asked(Package::Dialog);
     world.endpoint(1).notify(lamp, Notice::Dialogs(vec![]));
