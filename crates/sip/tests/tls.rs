@@ -143,6 +143,10 @@ async fn calls_come_over_the_connection_that_the_phone_keeps() {
     assert_eq!(phone.registration_state().await, RegistrationState::Registering);
     assert_eq!(phone.registration_state().await, RegistrationState::Registered { expires: 60, secure: true });
 
+    // Whatever better way there may be: one that works is kept, and nobody hears of the change but by a question.
+    phone.endpoint.network_changed();
+    assert!(matches!(phone.next().await, Event::NetworkChanged));
+
     let mut invite = exchange.invite(&exchange);
     invite.to = contact;
     invite.via_flow = Some(asked.flow);

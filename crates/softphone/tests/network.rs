@@ -35,6 +35,16 @@ fn a_call_goes_on_from_cable_to_wifi_behind_a_nat() {
     in_a_namespace("within::the_network_behind_a_nat_changes");
 }
 
+#[test]
+fn a_better_route_is_taken_at_once_by_who_is_bound_to_every_address() {
+    in_a_namespace("within::a_better_route_comes");
+}
+
+#[test]
+fn a_better_route_moves_nobody_who_is_bound_to_an_address_that_stays() {
+    in_a_namespace("within::a_better_route_comes_to_one_who_is_bound");
+}
+
 fn in_a_namespace(test: &str) {
     let permitted = |mut command: Command| {
         command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
@@ -71,12 +81,79 @@ mod within {
         from_cable_to_wifi(laptop, Some(server)).await;
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs a network namespace of its own: run by a_better_route_is_taken_at_once_by_who_is_bound_to_every_address"]
+    async fn a_better_route_comes() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (registrar, mut heard) = registrar().await;
+        let laptop = Laptop::new();
+        let (mut office, call, mut phone) = talking(&laptop, "0.0.0.0:0", (&registrar, &mut heard), &seen).await;
+        better_route(&laptop);
+        registered(&registrar, &mut heard, "10.77.2.2").await;
+        assert_eq!(office_told(&seen, "c=IN IP4 10.77.2.2").await, 1, "offers of the new address: one, and no storm");
+        sound_goes_on(&mut office, call, &mut phone).await;
+        // The cable is pulled that nobody used any more.
+        laptop.run("ip link set cable1 down");
+        sound_goes_on(&mut office, call, &mut phone).await;
+        assert_eq!(office_told(&seen, "c=IN IP4 10.77.2.2").await, 1);
+        phone.say("quit").await;
+        office.ended(call).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs a network namespace of its own: run by a_better_route_moves_nobody_who_is_bound_to_an_address_that_stays"]
+    async fn a_better_route_comes_to_one_who_is_bound() {
+        // What comes from the one address by the other link is let in.
+        for of in ["all", "default"] {
+            std::fs::write(format!("/proc/sys/net/ipv4/conf/{of}/rp_filter"), "0").unwrap();
+        }
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (registrar, mut heard) = registrar().await;
+        let laptop = Laptop::new();
+        let (mut office, call, mut phone) = talking(&laptop, "10.77.1.2:0", (&registrar, &mut heard), &seen).await;
+        better_route(&laptop);
+        sound_goes_on(&mut office, call, &mut phone).await;
+        phone.say("quit").await;
+        office.ended(call).await;
+        let moved = seen.lock().unwrap().iter().any(|message| message.contains("10.77.2.2"));
+        assert!(!moved, "{seen:#?}");
+        while let Ok(event) = heard.try_recv() {
+            let Event::Register(asked) = event else { continue };
+            assert_eq!(asked.flow.remote.ip().to_string(), "10.77.1.2");
+        }
+    }
+
+    /// The phone listens on `listen` and talks with the office by the cable.
+    async fn talking(
+        laptop: &Laptop,
+        listen: &str,
+        (registrar, heard): (&Endpoint, &mut UnboundedReceiver<Event>),
+        seen: &Arc<Mutex<Vec<String>>>,
+    ) -> (Desk, CallKey, Phone) {
+        let mut office = callee(seen).await;
+        let mut phone = laptop.phone(listen, registrar.local_addr(sip::Transport::Udp).unwrap(), None).await;
+        registered(registrar, heard, "10.77.1.2").await;
+        phone.say(&format!("call sip:office@{OFFICE}:{}", office.phone.listen().port())).await;
+        let call = office.rung().await.key;
+        office.phone.answer(call);
+        phone.event("first_audio").await;
+        office.hears(call).await;
+        (office, call, phone)
+    }
+
+    /// The other link comes, and the way to everywhere leads over it; the cable stays.
+    fn better_route(laptop: &Laptop) {
+        laptop.run("ip link set wifi1 up");
+        laptop.run("ip addr add 10.77.2.2/24 dev wifi1");
+        laptop.run("ip route replace default via 10.77.2.1");
+    }
+
     /// With a STUN server, the office is told the address that it says.
     async fn from_cable_to_wifi(laptop: Laptop, stun: Option<SocketAddr>) {
         let (registrar, mut heard) = registrar().await;
         let seen = Arc::new(Mutex::new(Vec::new()));
         let mut office = callee(&seen).await;
-        let mut phone = laptop.phone(registrar.local_addr(sip::Transport::Udp).unwrap(), stun).await;
+        let mut phone = laptop.phone("10.77.1.2:0", registrar.local_addr(sip::Transport::Udp).unwrap(), stun).await;
         registered(&registrar, &mut heard, "10.77.1.2").await;
         phone.say(&format!("call sip:office@{OFFICE}:{}", office.phone.listen().port())).await;
         let call = office.rung().await.key;
@@ -246,7 +323,7 @@ impl Laptop {
         run(&format!("nsenter -n -t {} {command}", self.pid()));
     }
 
-    async fn phone(&self, registrar: SocketAddr, stun: Option<SocketAddr>) -> Phone {
+    async fn phone(&self, listen: &str, registrar: SocketAddr, stun: Option<SocketAddr>) -> Phone {
         let password = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(password.path(), "s3cret").unwrap();
         let mut command = tokio::process::Command::new("nsenter");
@@ -258,7 +335,7 @@ impl Laptop {
             "--play",
             "tone",
             "--listen",
-            "10.77.1.2:0",
+            listen,
         ]);
         command.args(["--codec", "pcmu", "--registrar", &format!("sip:{registrar}"), "--user", "ravi"]);
         command.arg("--password-file").arg(password.path());
