@@ -131,6 +131,12 @@ test("a call says who can listen in, as its own row does, and follows each chang
     await expect(row).toHaveAttribute("data-call", "c1");
     await expect(row.getByRole("gridcell", { name: `${words} Priya Nair` })).toBeVisible();
   }
+  // However long the name is, it stands beside the lock.
+  await desk.push({ live: { as_of: office.at, reset: false, gone: [], changed: office.few.slice(0, 1).map((row) => ({ ...row, call: { ...row.call, caller: { name: office.longName, number: "+919812345678901" } } })) } });
+  const name = page.getByTestId("live-row").getByText(office.longName);
+  await expect(name).toBeVisible();
+  const beside = (element: Element) => Math.abs(element.getBoundingClientRect().top - element.parentElement!.getBoundingClientRect().top);
+  expect(await name.evaluate(beside)).toBeLessThan(4);
   await expect(page.getByTestId("own-quality")).toHaveText("poor: 8 % loss from you to Priya Nair");
   await expect(page.getByTestId("own-quality")).not.toHaveClass(/second/);
 });

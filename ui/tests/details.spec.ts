@@ -189,3 +189,12 @@ test("a message goes on being played while one looks elsewhere, and a failure is
   await desk.push({ player: { open: office.player({ state: { kind: "failed", sentence: "The message is not on this computer, and the exchange can't be reached." } }) } });
   await expect(page.getByTestId("player-failed")).toHaveText("The message is not on this computer, and the exchange can't be reached.");
 });
+
+test("who alone had the call is named when they hung up", async ({ desk, page }) => {
+  const agents = [{ id: "mina", name: "Mina Shah" }];
+  const journey = [...office.full.journey.filter((step) => step.event !== "ended"), { at: office.full.ended_at, event: "ended" as const, because: "agent_gone" as const }];
+  await desk.open(office.view({ logs: office.logs(3), details: office.ready({ ...office.full, agents, journey }) }));
+  await expect(page.getByTestId("journey")).toContainText("Ended: Mina Shah hung up");
+  await desk.push({ details: { open: office.ready({ ...office.full, agents: [...agents, { id: "ravi", name: "Ravi Kumar" }], journey }) } });
+  await expect(page.getByTestId("journey")).toContainText("Ended: the colleague hung up");
+});

@@ -1,5 +1,5 @@
 // A call's journey with how long each stretch of it lasted.
-import type { Bounce, JourneyStep } from "../bindings";
+import type { Bounce, JourneyStep, UserRef } from "../bindings";
 import { journeyWords, type Mood, type Said } from "./words";
 
 /** What the caller did between two steps. */
@@ -18,8 +18,8 @@ export interface Stop {
   told: boolean;
 }
 
-/** The stops in order. "Talking with Tom" says all that "Answered by Tom" right after it would. */
-export function timeLine(steps: JourneyStep[]): Stop[] {
+/** The stops in order. Who alone had the call is the colleague who hung up. "Talking with Tom" says all that "Answered by Tom" right after it would. */
+export function timeLine(steps: JourneyStep[], agents: UserRef[]): Stop[] {
   const stops = steps.filter((step, i) => {
     const before = steps[i - 1];
     return !(step.event === "answered" && before?.event === "transfer_done" && before.with.id === step.by.id);
@@ -29,7 +29,8 @@ export function timeLine(steps: JourneyStep[]): Stop[] {
     doing = after(step, doing);
     const next = stops[i + 1];
     const ms = next ? next.at - step.at : 0;
-    return { step, said: journeyWords(step), then: doing && ms >= 1000 ? { ...doing, ms } : null, told: tells.has(step.event) };
+    const hungUp = step.event === "ended" && step.because === "agent_gone" && agents.length === 1 ? agents[0] : undefined;
+    return { step, said: hungUp ? { words: `Ended: ${hungUp.name} hung up`, mood: "quiet" } : journeyWords(step), then: doing && ms >= 1000 ? { ...doing, ms } : null, told: tells.has(step.event) };
   });
 }
 
