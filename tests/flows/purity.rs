@@ -39,7 +39,11 @@ fn arrows_only_point_down() {
 fn pure_rooms_have_no_clock_socket_file_or_thread() {
     let forbidden = [
         "tokio",
-        "std::net",
+        "UdpSocket",
+        "TcpListener",
+        "TcpStream",
+        "ToSocketAddrs",
+        "std::net::*",
         "std::fs",
         "std::thread",
         "std::process",
