@@ -23,6 +23,7 @@ use crate::{
     endpoint::{LegOrder, Order},
     io::{Io, random_tag},
     leg::Leg,
+    memory::{self, Ebb},
     message::{Message, split_list},
     net::{Net, NetEvent},
     registrar,
@@ -57,6 +58,7 @@ pub(crate) struct Core {
     limits: Limits,
     keys: Arc<AtomicU64>,
     ended: replace::Ended,
+    ebb: Ebb,
     closing: Option<Closing>,
 }
 
@@ -111,6 +113,7 @@ impl Core {
             limits: config.limits,
             keys,
             ended: replace::Ended::new(config.replaceable),
+            ebb: Ebb::default(),
             closing: None,
         }
     }
@@ -329,13 +332,24 @@ impl Core {
                 io.net.close_strangers(io.now);
                 io.timer(Net::close_strangers_every(), Timer::Strangers);
             }
+            Timer::Memory => {
+                memory::give_back();
+                if let Some(at) = self.ebb.next(io.now) {
+                    io.timers.at(at, Timer::Memory);
+                }
+            }
             Timer::ShutDown => {}
         }
     }
 
     fn net_event(&mut self, event: NetEvent) {
         match event {
-            NetEvent::Received { flow, received } => self.received(flow, *received),
+            NetEvent::Received { flow, received } => {
+                self.received(flow, *received);
+                if let Some(at) = self.ebb.kept(self.io.txs.kept(), self.io.now) {
+                    self.io.timers.at(at, Timer::Memory);
+                }
+            }
             NetEvent::Accepted { flow, writer, stop } => self.io.net.accepted(self.io.now, flow, writer, stop),
             NetEvent::Closed { connection } => {
                 self.io.net.closed(connection);

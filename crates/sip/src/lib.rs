@@ -35,6 +35,7 @@ mod instance;
 mod io;
 mod leg;
 mod limit;
+mod memory;
 mod message;
 mod message_summary;
 mod net;

@@ -31,6 +31,8 @@ pub(crate) enum Timer {
     Nonces,
     /// Close connections over which nobody has signed in.
     Strangers,
+    /// Give memory back after a flood.
+    Memory,
     /// Waiting for peers to answer our goodbyes is over.
     ShutDown,
 }

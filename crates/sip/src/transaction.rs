@@ -133,6 +133,11 @@ impl Transactions {
         self.last_id
     }
 
+    /// How many there are.
+    pub fn kept(&self) -> usize {
+        self.clients.len() + self.servers.len()
+    }
+
     #[cfg(any(test, feature = "fuzzing"))]
     pub fn is_empty(&self) -> bool {
         self.clients.is_empty() && self.servers.is_empty() && self.client_keys.is_empty() && self.server_keys.is_empty()
