@@ -316,7 +316,8 @@ impl Narrow {
         out: &mut Vec<i16>,
     ) -> Result<usize, CodecError> {
         let error = || CodecError::Payload { codec: self.codec.name(), bytes: payload.len() };
-        let mut pcm = [0_i16; MAX_SAMPLES];
+        // 16 kHz at most.
+        let mut pcm = [0_i16; MAX_SAMPLES / 3];
         // G.7xx payloads are one byte per 1/8 ms.
         if payload.is_empty() || payload.len() > 8 * 120 {
             return Err(error());

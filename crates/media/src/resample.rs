@@ -6,6 +6,8 @@
 
 use std::f64::consts::PI;
 
+use sonora_simd::SimdBackend;
+
 /// Filter length in periods of the lower of both rates. 24 periods of 8 kHz are 3 ms: 1.5 ms of delay.
 const PERIODS: usize = 24;
 /// Kaiser's shape parameter for 60 dB of rejection.
@@ -17,8 +19,8 @@ const RATES: std::ops::RangeInclusive<u32> = 1000..=768_000;
 
 /// Carries its state from block to block. 20 ms in are exactly 20 ms out whenever both rates allow it.
 pub struct Resampler {
-    /// `phases` filters of `taps` each, newest sample last; or, for a whole ratio up, each tap of all phases side by side, in
-    /// [`LANES`].
+    simd: SimdBackend,
+    /// `phases` filters of `taps` each, newest sample last.
     filters: Vec<f32>,
     phases: usize,
     taps: usize,
@@ -33,8 +35,8 @@ pub struct Resampler {
     owed: i64,
 }
 
-/// So many products are computed side by side.
-const LANES: usize = 8;
+/// A whole ratio up to this gives all samples between two at once.
+const MOST_AT_ONCE: usize = 8;
 
 /// Bendable ones have at least so many positions between two samples: 1/512 of a sample more or less is no click.
 const BEND_PHASES: usize = 512;
@@ -70,9 +72,9 @@ impl Resampler {
         // Room for 100 ms at a time, so that whoever resamples less allocates nothing.
         let mut window = Vec::with_capacity(taps + from as usize / 10);
         window.resize(taps - 1, 0.0);
-        let filters = filters(f64::from(from), f64::from(to), phases, taps);
         Self {
-            filters: if is_whole(up, down) { transposed(&filters, taps) } else { filters },
+            simd: sonora_simd::detect_backend(),
+            filters: filters(f64::from(from), f64::from(to), phases, taps),
             phases,
             taps,
             window,
@@ -94,88 +96,77 @@ impl Resampler {
 
     /// Appends what `input` becomes to `out`.
     pub fn resample(&mut self, input: &[i16], out: &mut Vec<i16>) {
-        self.each(input, |sample| out.push(sample));
+        self.each(input, |samples| out.extend_from_slice(samples));
     }
 
     /// Like [`resample`](Self::resample), into a slice; what finds no room is dropped. Says how many were written.
     pub fn resample_into(&mut self, input: &[i16], out: &mut [i16]) -> usize {
         let mut written = 0;
-        self.each(input, |sample| {
-            if let Some(slot) = out.get_mut(written) {
-                *slot = sample;
-                written += 1;
-            }
+        self.each(input, |samples| {
+            let room = &mut out[written..];
+            let count = samples.len().min(room.len());
+            room[..count].copy_from_slice(&samples[..count]);
+            written += count;
         });
         written
     }
 
-    fn each(&mut self, input: &[i16], mut take: impl FnMut(i16)) {
+    fn each(&mut self, input: &[i16], take: impl FnMut(&[i16])) {
         self.window.extend(input.iter().map(|&sample| f32::from(sample)));
-        let whole = is_whole(self.up, self.down);
-        for newest in 0..input.len() {
-            if whole {
-                let all = products(&self.filters, &self.window[newest..][..self.taps]);
-                all[..self.up].iter().for_each(|sum| take(nearest(*sum)));
-                continue;
-            }
-            while self.position < self.up {
-                let phase = self.position * self.phases / self.up;
-                let filter = &self.filters[phase * self.taps..][..self.taps];
-                take(nearest(product(filter, &self.window[newest..][..self.taps])));
-                self.step();
-            }
-            self.position -= self.up;
+        if is_whole(self.up, self.down) {
+            self.each_whole(take);
+        } else {
+            self.each_between(input.len(), take);
         }
         self.window.copy_within(input.len().., 0);
         self.window.truncate(self.taps - 1);
+    }
+
+    /// As many for each sample.
+    fn each_whole(&self, mut take: impl FnMut(&[i16])) {
+        let mut all = [0; MOST_AT_ONCE];
+        let all = &mut all[..self.up];
+        for window in self.window.windows(self.taps) {
+            for (out, filters) in all.chunks_mut(2).zip(self.filters.chunks(2 * self.taps)) {
+                if let [one, other] = out {
+                    let (first, second) = filters.split_at(self.taps);
+                    let (first, second) = self.simd.dual_dot_product(window, first, second);
+                    (*one, *other) = (nearest(first), nearest(second));
+                } else if let [last] = out {
+                    *last = nearest(self.simd.dot_product(window, filters));
+                }
+            }
+            take(all);
+        }
+    }
+
+    /// Those that lie between the newest samples, one after the other.
+    fn each_between(&mut self, newest: usize, mut take: impl FnMut(&[i16])) {
+        loop {
+            let at = self.position / self.up;
+            if at >= newest {
+                self.position -= newest * self.up;
+                return;
+            }
+            let phase = self.position % self.up * self.phases / self.up;
+            let filter = &self.filters[phase * self.taps..][..self.taps];
+            take(&[nearest(self.simd.dot_product(&self.window[at..][..self.taps], filter))]);
+            self.step();
+        }
     }
 }
 
 /// Whether each sample becomes so many that all are computed at once. One that bends never is: its positions are finer.
 fn is_whole(up: usize, down: usize) -> bool {
-    down == 1 && (2..=LANES).contains(&up)
+    down == 1 && (2..=MOST_AT_ONCE).contains(&up)
 }
 
-/// Half to even, as the processor does it by itself: `round` would be a call into the C library.
+/// Half to even, as the processor does it by itself: `round` would be a call into the C library, and a checked conversion many
+/// steps for each sample.
 fn nearest(sum: f32) -> i16 {
-    // 1.5 × 2²³: what is added to it has no place for a fraction.
+    // 1.5 × 2²³: what is added to it has no place for a fraction, and stands in the lowest bits.
     const WHOLE: f32 = 12_582_912.0;
-    ((sum + WHOLE) - WHOLE) as i16
-}
-
-/// The sums of all phases at one place.
-fn products(taps: &[f32], window: &[f32]) -> [f32; LANES] {
-    let mut sums = [0.0; LANES];
-    for (tap, sample) in taps.chunks_exact(LANES).zip(window) {
-        for lane in 0..LANES {
-            sums[lane] += tap[lane] * sample;
-        }
-    }
-    sums
-}
-
-fn transposed(filters: &[f32], taps: usize) -> Vec<f32> {
-    let mut all = vec![0.0; taps * LANES];
-    for (phase, filter) in filters.chunks_exact(taps).enumerate() {
-        for (tap, value) in filter.iter().enumerate() {
-            all[tap * LANES + phase] = *value;
-        }
-    }
-    all
-}
-
-/// The sum of all products, in eight lanes so that it needs no strict order and the compiler can compute them side by side.
-fn product(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
-    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(x, y)| x * y).sum();
-    for (a, b) in a.zip(b) {
-        for lane in 0..LANES {
-            lanes[lane] += a[lane] * b[lane];
-        }
-    }
-    let halves: [f32; LANES / 2] = std::array::from_fn(|i| lanes[i] + lanes[i + LANES / 2]);
-    (halves[0] + halves[2]) + (halves[1] + halves[3]) + rest
+    (sum.clamp(f32::from(i16::MIN), f32::from(i16::MAX)) + WHOLE).to_bits() as i16
 }
 
 /// One row of taps per phase, each row's sum 1 so that no phase hums. Kaiser window, cut-off a little under the

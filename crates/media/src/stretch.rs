@@ -3,6 +3,8 @@
 
 /// Periods that are taken out or repeated: 2.5 to 10 ms.
 const PERIODS: std::ops::RangeInclusive<usize> = 120..=480;
+/// One sample in so many tells how alike two pieces are.
+const STEP: usize = 4;
 /// Half a second period is not enough likeness to hide a splice in.
 const ALIKE: f32 = 0.7;
 /// Below this root mean square (−50 dBFS) a splice anywhere goes unheard.
@@ -45,15 +47,34 @@ pub fn lengthen(pcm: &mut Vec<i16>) -> usize {
 /// The period of `at_most` so many samples at the start of `pcm`, if a splice by it goes unheard.
 fn period(pcm: &[i16], at_most: usize) -> Option<usize> {
     let longest = *PERIODS.end();
-    let (period, alike) = (*PERIODS.start()..=longest.min(at_most))
-        .step_by(4)
-        .map(|period| (period, similarity(&pcm[..longest], &pcm[period..period + longest], 4)))
-        .max_by(|a, b| a.1.total_cmp(&b.1))?;
+    if at_most < *PERIODS.start() {
+        return None;
+    }
     let power = pcm.iter().map(|&s| f32::from(s).powi(2)).sum::<f32>() / pcm.len() as f32;
     if power.sqrt() < QUIET {
         return Some(longest.min(at_most));
     }
+    let (period, alike) = most_alike(pcm, longest.min(at_most))?;
     (alike > ALIKE).then_some(period)
+}
+
+/// The period up to `longest` by which the start of [`NEEDED`] samples is most like what follows, and how much it is. One sample
+/// in [`STEP`] is looked at: this is done for each frame while delay is to change.
+fn most_alike(pcm: &[i16], longest: usize) -> Option<(usize, f32)> {
+    const LOOKED_AT: usize = *PERIODS.end() / STEP;
+    let mut sparse = [0.0; NEEDED / STEP];
+    for (to, from) in sparse.iter_mut().zip(pcm.iter().step_by(STEP)) {
+        *to = f32::from(*from);
+    }
+    let start = &sparse[..LOOKED_AT];
+    let simd = sonora_simd::detect_backend();
+    let power = 1.0 + simd.dot_product(start, start);
+    (*PERIODS.start() / STEP..=longest / STEP)
+        .map(|period| {
+            let later = &sparse[period..][..LOOKED_AT];
+            (period * STEP, simd.dot_product(start, later) / (power * (1.0 + simd.dot_product(later, later))).sqrt())
+        })
+        .max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
 /// Normalised correlation of two equally long pieces, −1 to 1, looking at one sample in `step`.

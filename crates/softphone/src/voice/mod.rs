@@ -40,8 +40,10 @@ const HOPELESSLY_LATE: Duration = Duration::from_millis(200);
 
 /// Level meters ten times a second.
 const TICKS_PER_LEVEL: u64 = 5;
-/// Lost devices are noticed, and reports of the far end read, within 100 ms.
+/// Lost devices are noticed within 100 ms.
 const TICKS_PER_LOOK: u64 = 5;
+/// Reports of the far end are read within 500 ms: when they came, the kernel knows.
+const TICKS_PER_REPORT: u64 = 25;
 
 /// The owner's side of the voice thread.
 pub(crate) struct Voice {
@@ -242,7 +244,7 @@ impl Studio {
         let said = self.desk.listen();
         let mut speaker = SILENCE;
         let mut heard: Frame = SILENCE;
-        let look = self.ticks.is_multiple_of(TICKS_PER_LOOK);
+        let look = self.ticks.is_multiple_of(TICKS_PER_REPORT);
         for (call, line) in &mut self.lines {
             let call = *call;
             if look {

@@ -54,19 +54,15 @@ impl Measured {
             Ear::Records => ("nobody", "module sndfile.so\n"),
         };
         // Its concealment is for mono only, and would stop the recording of Opus, which conceals by itself.
-        let conceal = if codec == Codec::Opus { "" } else { "module plc.so\n" };
+        let (codecs, conceal) =
+            if codec == Codec::Opus { ("opus/48000/2", "") } else { ("PCMU/8000/1", "module plc.so\n") };
         let folder = dir.display();
         let config = format!(
-            "poll_method epoll\nsip_listen {address}\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\nmodule opus.so\n\
-             {conceal}module aubridge.so\n{tap}module_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\n\
-             audio_source aubridge,{bridge}\naudio_player aubridge,{bridge}\nsnd_path {folder}\n"
+            "sip_listen {address}\n{conceal}module aubridge.so\n{tap}audio_source aubridge,{bridge}\n\
+             audio_player aubridge,{bridge}\nsnd_path {folder}\n"
         );
-        std::fs::write(dir.join("config"), config)?;
-        let codecs = if codec == Codec::Opus { "opus/48000/2" } else { "PCMU/8000/1" };
         let account = format!("<sip:phone@127.0.0.1>;regint=0;answermode=auto;audio_codecs={codecs}\n");
-        std::fs::write(dir.join("accounts"), account)?;
-        let mut command = bound_to_us("baresip");
-        command.arg("-f").arg(&dir).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut command = baresip(&dir, &config, &account)?;
         Ok(Self { phone: Phone::Baresip(command.spawn().context("starting baresip")?), address, recording: dir })
     }
 
@@ -95,6 +91,27 @@ impl Measured {
         let recorded = std::fs::read(inside.unwrap_or(self.recording)).ok();
         Ok(recorded.and_then(|bytes| media::wav::parse(&bytes).ok()).unwrap_or_default())
     }
+}
+
+/// A baresip that registers with `registrar` as user `bench`.
+pub fn baresip_of(dir: &Path, registrar: SocketAddr) -> Result<Child> {
+    let account = format!("<sip:bench@{registrar}>;auth_pass=secret;regint=3600;audio_codecs=PCMU/8000/1\n");
+    let config = "sip_listen 127.0.0.1:0\nmodule aubridge.so\naudio_source aubridge,loop\naudio_player aubridge,loop\n";
+    baresip(&dir.join("baresip-registered"), config, &account)?.spawn().context("starting baresip")
+}
+
+/// A baresip with the codecs that we compare, and more of a configuration.
+fn baresip(dir: &Path, config: &str, account: &str) -> Result<Command> {
+    std::fs::create_dir_all(dir)?;
+    let config = format!(
+        "poll_method epoll\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\nmodule opus.so\n{config}\
+         module_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\n"
+    );
+    std::fs::write(dir.join("config"), config)?;
+    std::fs::write(dir.join("accounts"), account)?;
+    let mut command = bound_to_us("baresip");
+    command.arg("-f").arg(dir).stdout(Stdio::null()).stderr(Stdio::null());
+    Ok(command)
 }
 
 /// `patchcord-phone` and where it listens.

@@ -1,5 +1,6 @@
 //! How quickly the phone registers, rings, and takes a caller back.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use flows::program::{Program, bound_to_us, built};
 use media::Codec;
 use serde_json::{Value, json};
+use tokio::process::Child;
 
 use super::peer::{Message, Peer};
 use super::{phones, quantile, row};
@@ -18,11 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub async fn rows(dir: &Path) -> Result<Vec<Value>> {
     eprintln!("signalling …");
-    let started = starts(dir).await?;
-    let median = quantile(&started, 0.5);
-    let ours = json!({ "median_ms": median, "p95_ms": quantile(&started, 0.95) });
-    let met = median.is_some_and(|ms| ms <= 15.0);
-    let mut rows = vec![row("start to registered", ours, Value::Null, Value::Null, "≤ 15 ms median", met)];
+    let [ours, baresip] = starts(dir).await?;
+    let met = quantile(&ours, 0.5).is_some_and(|ms| ms <= 15.0);
+    let figure = |all: &[f64]| json!({ "median_ms": quantile(all, 0.5), "p95_ms": quantile(all, 0.95) });
+    let mut rows =
+        vec![row("start to registered", figure(&ours), Value::Null, figure(&baresip), "≤ 15 ms median", met)];
     let rings = rings().await?;
     let (median, p95) = (quantile(&rings, 0.5), quantile(&rings, 0.95));
     let met = median.is_some_and(|ms| ms <= 0.5) && p95.is_some_and(|ms| ms <= 1.5);
@@ -47,22 +49,56 @@ pub async fn registered(dir: &Path, peer: &Peer) -> Result<(Program, f64)> {
     command.args(["--registrar", &format!("sip:{}", peer.address()?)]).arg("--password-file").arg(&secret);
     let begun = Instant::now();
     let phone = Program::start("phone", command)?;
-    let asked = tokio::task::block_in_place(|| request(peer, "REGISTER"))?;
-    let contact = asked.2.header("contact");
-    peer.respond(asked.1, &asked.2, "200 OK", &format!("Contact: {contact};expires=3600\r\nExpires: 3600\r\n"), "")?;
+    register(peer)?;
     phone.event("registered").await?;
     Ok((phone, begun.elapsed().as_secs_f64() * 1e3))
 }
 
-async fn starts(dir: &Path) -> Result<Vec<f64>> {
-    let mut all = Vec::new();
+/// The same for baresip, until its registration is answered: it tells nobody that it has understood.
+pub fn baresip_registered(dir: &Path, peer: &Peer) -> Result<(Child, f64)> {
+    let begun = Instant::now();
+    let baresip = phones::baresip_of(dir, peer.address()?)?;
+    register(peer)?;
+    Ok((baresip, begun.elapsed().as_secs_f64() * 1e3))
+}
+
+/// Takes a registration.
+fn register(peer: &Peer) -> Result<()> {
+    let (_, from, asked) = tokio::task::block_in_place(|| request(peer, "REGISTER"))?;
+    accept(peer, from, &asked)
+}
+
+/// Takes all registrations, and answers whoever asks whether it is there.
+pub fn serve(peer: &Peer, time: Duration) -> Result<()> {
+    let until = Instant::now() + time;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        if let Some((_, from, asked)) = peer.next(left)?
+            && asked.status().is_none()
+        {
+            accept(peer, from, &asked)?;
+        }
+    }
+    Ok(())
+}
+
+fn accept(peer: &Peer, from: SocketAddr, asked: &Message) -> Result<()> {
+    let contact = asked.header("contact");
+    peer.respond(from, asked, "200 OK", &format!("Contact: {contact};expires=3600\r\nExpires: 3600\r\n"), "")
+}
+
+/// Ours and baresip's, one after the other.
+async fn starts(dir: &Path) -> Result<[Vec<f64>; 2]> {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
         let peer = Peer::new()?;
         let (mut phone, ms) = registered(dir, &peer).await?;
-        all.push(ms);
+        ours.push(ms);
         phone.kill().await?;
+        let (mut baresip, ms) = baresip_registered(dir, &Peer::new()?)?;
+        theirs.push(ms);
+        baresip.kill().await?;
     }
-    Ok(all)
+    Ok([ours, theirs])
 }
 
 async fn rings() -> Result<Vec<f64>> {
@@ -116,7 +152,7 @@ async fn transfers() -> Result<Vec<f64>> {
 }
 
 /// The next request of `method`; retransmissions of others are passed over.
-fn request(peer: &Peer, method: &str) -> Result<(Instant, std::net::SocketAddr, Message)> {
+fn request(peer: &Peer, method: &str) -> Result<(Instant, SocketAddr, Message)> {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
         if let Some(next) = peer.next(PATIENCE)?
