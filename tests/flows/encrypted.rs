@@ -128,3 +128,77 @@ fn ways(phone: &Phone) -> Result<Vec<String>> {
     ways.dedup();
     Ok(ways)
 }
+
+/// Each phone in turn has other keys, and so has the exchange towards it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_change_in_mid_call_and_the_sound_goes_on() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let encrypted = Encrypted::open(dir.path()).await?;
+    let (mut ravi, mut tom) = (encrypted.colleague("ravi").await?, encrypted.colleague("tom").await?);
+    ravi.say("call tom").await?;
+    tokio::try_join!(ravi.hears(sounds(), "tom"), tom.hears(sounds(), "ravi"))?;
+    for of_tom in [false, true] {
+        changes_keys(if of_tom { &mut tom } else { &mut ravi }).await?;
+        tokio::try_join!(ravi.hears(sounds(), "tom"), tom.hears(sounds(), "ravi"))?;
+    }
+    for phone in [&ravi, &tom] {
+        let said: Vec<_> = phone.program.all().into_iter().filter(|line| line["event"] == "security").collect();
+        ensure!(said.len() == 1 && said[0]["security"] == "pinned", "{}", phone.program.transcript());
+    }
+    ravi.say("hangup").await?;
+    tom.event("ended").await?;
+    encrypted.office.exchange.stop().await
+}
+
+/// How many answers to its INVITEs this phone has acknowledged.
+fn agreements(phone: &Phone) -> Result<usize> {
+    let trace = std::fs::read_to_string(phone.trace.as_deref().context("no trace")?)?;
+    Ok(trace.lines().filter(|line| line.contains(r#""dir":"out""#) && line.contains(r#""text":"ACK "#)).count())
+}
+
+/// Has it offer other keys, and waits until it has been answered.
+async fn changes_keys(phone: &mut Phone) -> Result<()> {
+    let before = agreements(phone)?;
+    phone.say("rekey").await?;
+    let wait = async {
+        while agreements(phone)? == before {
+            // A file that another process writes can only be looked at again.
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(flows::program::PATIENCE, wait).await.context("no answer to the new keys")?
+}
+
+/// Blind, and then by somebody who has asked first: nobody's way to the exchange is ever in the clear.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transferred_call_stays_encrypted() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let encrypted = Encrypted::open(dir.path()).await?;
+    let (mut ravi, mut tom) = (encrypted.colleague("ravi").await?, encrypted.colleague("tom").await?);
+    let (mut lena, mina) = (encrypted.colleague("lena").await?, encrypted.colleague("mina").await?);
+    ravi.say("call tom").await?;
+    ravi.event("answered").await?;
+    tom.event("answered").await?;
+    tom.say("transfer lena").await?;
+    tom.event("ended").await?;
+    tokio::try_join!(ravi.hears(sounds(), "lena"), lena.hears(sounds(), "ravi"))?;
+    lena.say("call mina").await?;
+    mina.event("answered").await?;
+    mina.hears(sounds(), "lena").await?;
+    lena.say("refer-replaces 1 2").await?;
+    tokio::try_join!(ravi.hears(sounds(), "mina"), mina.hears(sounds(), "ravi"))?;
+    ravi.say("hangup").await?;
+    mina.event("ended").await?;
+    for phone in [&ravi, &tom, &lena, &mina] {
+        let locks = phone.program.all().into_iter().filter(|line| line["event"] == "security");
+        ensure!(
+            locks.map(|line| line["security"].clone()).all(|lock| lock == "pinned"),
+            "{}",
+            phone.program.transcript()
+        );
+        ensure!(phone.program.all().iter().any(|line| line["event"] == "security"), "no lock");
+        ensure!(ways(phone)? == ["TLS"], "{:?}", ways(phone)?);
+    }
+    encrypted.office.exchange.stop().await
+}

@@ -105,7 +105,7 @@ pub(crate) enum Input {
     OfferFailed {
         status: u16,
     },
-    /// Our sound has another address now.
+    /// Our sound has another address, or other keys, now.
     Moved,
     /// They ask us to call somebody else.
     Referred,
@@ -475,7 +475,7 @@ impl Up {
     fn offer_failed(&mut self, status: u16, effects: &mut Vec<Effect>) {
         let Some(tried) = self.offered.take() else { return };
         if std::mem::take(&mut self.telling) && tried == self.held {
-            let sentence = format!("The other side did not take our new network address ({status}).");
+            let sentence = format!("The other side did not take our new network address, or keys ({status}).");
             effects.push(Effect::Tell(CallEvent::Trouble { sentence }));
             return self.want(self.want_held, effects);
         }

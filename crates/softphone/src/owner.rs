@@ -59,6 +59,9 @@ pub(crate) enum Command {
         call: CallKey,
         to: String,
     },
+    RenewKeys {
+        call: CallKey,
+    },
     InfoKeys {
         call: CallKey,
         digits: String,

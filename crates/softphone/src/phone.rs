@@ -117,6 +117,11 @@ impl Phone {
         self.send(Command::InfoKeys { call, digits: digits.to_owned() });
     }
 
+    /// Offers other keys to the sound of an encrypted call (RFC 4568 section 7.1.4).
+    pub fn renew_keys(&self, call: CallKey) {
+        self.send(Command::RenewKeys { call });
+    }
+
     /// The person has just asked for this call of the account: when it comes within half a minute and asks to be
     /// answered by itself, it is.
     pub fn expect(&self, call: protocol::CallId) {

@@ -82,6 +82,11 @@ impl Session {
         (self.rtp, self.local.rtp) = (rtp, rtp);
     }
 
+    /// From the next description on, our sound has other keys.
+    pub(crate) fn renew_keys(&mut self) {
+        self.local.protection = self.local.protection.renewed();
+    }
+
     pub(crate) fn offer(&mut self, hold: bool) -> String {
         self.next(hold);
         sdp::offer(&self.local)
@@ -161,4 +166,24 @@ fn agreed(
         held_by_them: negotiated.held_by_remote(),
         srtp: negotiated.srtp.as_ref().map(srtp).transpose()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn keys_are_others_once_they_are_renewed() {
+        let protection = Protection::Possible(Crypto::fresh());
+        let mut session = Session::new("127.0.0.1:4000".parse().unwrap(), &[Codec::Pcmu], 1, protection);
+        let mut keys = || {
+            let offer = session.offer(false);
+            let keys: Vec<String> = offer.lines().filter(|line| line.contains("inline:")).map(str::to_owned).collect();
+            session.renew_keys();
+            keys
+        };
+        let (before, after) = (keys(), keys());
+        assert!(!before.is_empty() && before.len() == after.len() && before.iter().all(|key| !after.contains(key)));
+    }
 }

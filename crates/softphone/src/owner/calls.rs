@@ -42,6 +42,10 @@ impl Owner {
                 Ok(to) => self.input(call, Input::Divert { to: to.to_string() }),
                 Err(sentence) => self.tell_call(call, CallEvent::Trouble { sentence }),
             },
+            Command::RenewKeys { call } => {
+                self.lines.get_mut(&call).into_iter().for_each(|line| line.session.renew_keys());
+                self.input(call, Input::Moved);
+            }
             Command::InfoKeys { call, digits } => self.press_by_info(call, &digits),
             Command::RegisterNow => self.register_now(),
             Command::Watch { number } => self.watch_line(number),

@@ -40,7 +40,7 @@ pub(crate) enum Stop {
 
 /// Softphone without a window: commands on standard input, JSON events on standard output.
 ///
-/// Commands: call URI, answer, decline, hangup, hold, resume, mute, unmute, dtmf DIGITS, dtmf-info DIGITS, transfer URI,
+/// Commands: call URI, answer, decline, hangup, hold, resume, rekey, mute, unmute, dtmf DIGITS, dtmf-info DIGITS, transfer URI,
 /// refer-replaces CALL OTHER [early], divert CALL URI, watch NUMBER, unwatch NUMBER,
 /// watch-messages, quit. The others take the number of a call as last word, but for
 /// call and quit.

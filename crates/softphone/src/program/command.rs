@@ -25,6 +25,10 @@ pub(crate) enum Command {
     Resume {
         call: Option<CallKey>,
     },
+    /// Offers other keys to the sound.
+    Rekey {
+        call: Option<CallKey>,
+    },
     Mute {
         call: Option<CallKey>,
     },
@@ -83,6 +87,7 @@ impl FromStr for Command {
             "hangup" => Self::HangUp { call: None },
             "hold" => Self::Hold { call: None },
             "resume" => Self::Resume { call: None },
+            "rekey" => Self::Rekey { call: None },
             "mute" => Self::Mute { call: None },
             "unmute" => Self::Unmute { call: None },
             "dtmf" => Self::Dtmf { digits: digits(object("digits")?)?, call: None },
@@ -121,6 +126,7 @@ impl Command {
             | Self::HangUp { call }
             | Self::Hold { call }
             | Self::Resume { call }
+            | Self::Rekey { call }
             | Self::Mute { call }
             | Self::Unmute { call }
             | Self::Dtmf { call, .. }

@@ -135,6 +135,7 @@ impl Program {
             Command::Hold { call } => self.on(call, Book::current, |phone, call| phone.hold(call, true)),
             Command::Resume { call } => self.on(call, Book::held, |phone, call| phone.hold(call, false)),
             Command::Mute { call } => self.on(call, Book::current, |phone, call| phone.mute(call, true)),
+            Command::Rekey { call } => self.on(call, Book::current, Phone::renew_keys),
             Command::Unmute { call } => self.on(call, Book::current, |phone, call| phone.mute(call, false)),
             Command::Dtmf { digits, call } => self.on(call, Book::current, |phone, call| phone.dtmf(call, &digits)),
             Command::DtmfInfo { digits, call } => {
