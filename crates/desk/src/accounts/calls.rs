@@ -21,6 +21,8 @@ pub(crate) struct OwnCall {
     pub me: UserRef,
     pub direction: Direction,
     pub with: Party,
+    /// Who is there instead by now.
+    pub now: Option<Party>,
     pub dialled: String,
     pub started_at: Timestamp,
     pub answered_at: Option<Timestamp>,
@@ -77,12 +79,18 @@ impl Owner {
         self.own.insert(id, own);
     }
 
-    /// The other side has got a name. Somebody else there is shown in the phone strip; the call stays that of who called.
+    /// The other side has got a name, or somebody else is there now: the log keeps who called, and that they went.
     pub(crate) fn own_identity(&mut self, id: PhoneCallId, party: &Party) {
-        if let Some(own) =
-            self.own.get_mut(&id).filter(|own| own.with.name.is_empty() || own.with.number == party.number)
-        {
-            own.with = party.clone();
+        let at = self.clock.now();
+        let Some(own) = self.own.get_mut(&id) else { return };
+        let before = own.other().number.clone();
+        if own.with.name.is_empty() || own.with.number == party.number {
+            (own.with, own.now) = (party.clone(), None);
+        } else {
+            own.now = Some(party.clone());
+        }
+        if own.now.is_some() && before != party.number && own.answered_at.is_some() {
+            own.step(at, JourneyEvent::Joined { call: own.id.clone(), with: crate::rings::name(party) });
         }
     }
 
@@ -109,6 +117,7 @@ impl Owner {
             me: UserRef { id: "own".into(), name: account.settings.me().to_owned() },
             direction,
             with,
+            now: None,
             dialled,
             started_at: self.clock.now(),
             answered_at: None,
@@ -196,6 +205,11 @@ impl Owner {
 }
 
 impl OwnCall {
+    /// Who is at the other end.
+    pub(super) fn other(&self) -> &Party {
+        self.now.as_ref().unwrap_or(&self.with)
+    }
+
     pub(super) fn step(&mut self, at: Timestamp, what: JourneyEvent) {
         self.seen_at = at;
         self.journey.push(JourneyStep { at, what });

@@ -152,7 +152,7 @@ impl Owner {
         let target = TargetRef::Outside { number: consult.to.clone() };
         own.step(now, JourneyEvent::TransferBounced { transfer: consult.id, target, reason });
         own.moving = Moving::No;
-        let caller = name(&own.with);
+        let caller = name(own.other());
         if let Some(device) = self.device(line) {
             device.hold(key, false);
         }

@@ -64,7 +64,7 @@ impl OwnCall {
         let rounded = |value: f32| value.round().clamp(0.0, f32::from(u16::MAX)) as u16;
         let all = (report.received + report.lost).max(1);
         vec![LegQuality {
-            party: crate::rings::name(&self.with),
+            party: crate::rings::name(self.other()),
             user: None,
             codec: self.codec.clone().unwrap_or_default(),
             score: rounded(report.mos * 100.0),

@@ -66,7 +66,7 @@ impl Owner {
                 id: own.id.clone(),
                 revision: 1,
                 direction: own.direction,
-                caller: own.with.clone(),
+                caller: own.other().clone(),
                 state: own.live_state(shown),
                 state_since: own.started_at,
                 agent: own.answered_at.map(|_| own.me.clone()),

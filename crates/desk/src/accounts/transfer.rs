@@ -110,7 +110,7 @@ impl Owner {
     pub(crate) fn own_progress(&mut self, id: PhoneCallId, status: u16) {
         let now = self.clock.now();
         let Some(own) = self.own.get_mut(&id) else { return };
-        let caller = name(&own.with);
+        let caller = name(own.other());
         let mut left = None;
         let (transfer, to) = match &mut own.moving {
             Moving::Blind { rings, .. } if status < 200 => {
@@ -138,7 +138,7 @@ impl Owner {
         let now = self.clock.now();
         let gone = self.own.get(&id).and_then(OwnCall::consult).is_some_and(|c| !self.own.contains_key(&c.other));
         let Some(own) = self.own.get_mut(&id) else { return false };
-        let caller = name(&own.with);
+        let caller = name(own.other());
         let (transfer, to) = match &mut own.moving {
             Moving::Consult(consult) if !gone => {
                 consult.joining = false;
