@@ -145,6 +145,46 @@ async fn hears_itself(tom: &mut Phone, mina: &Phone, calls: usize) -> Result<()>
     tom.event("ended").await.map(drop)
 }
 
+/// Mina speaks with both and would connect them. baresip knows no Replaces and calls an address that is none: Mina has it back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_phone_has_baresip_back_when_it_cannot_be_connected_after_asking() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let lena = phone(dir.path(), "lena", &["--auto-answer"]).await?;
+    let (mut mina, tom) = (phone(dir.path(), "mina", &[]).await?, baresip(dir.path(), &[])?);
+    mina.say(&format!("call sip:tom@{}", tom.listen)).await?;
+    mina.event("answered").await?;
+    mina.say(&format!("call sip:lena@{}", lena.listen)).await?;
+    mina.event("answered").await?;
+    mina.say("refer-replaces 1 2").await?;
+    assert_eq!(mina.event("transfer_failed").await?["status"], 400);
+    assert_eq!(mina.event("resumed").await?["call"], 1);
+    for _ in 0..2 {
+        mina.say("hangup").await?;
+        mina.event("ended").await?;
+    }
+    lena.event("ended").await?;
+    tom.leave().await.map(drop)
+}
+
+/// As the one with whom somebody is connected it takes them as a new caller.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_phone_connects_another_with_baresip_after_asking() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut lena = phone(dir.path(), "lena", &["--auto-answer"]).await?;
+    let (mut mina, tom) = (phone(dir.path(), "mina", &[]).await?, baresip(dir.path(), &[])?);
+    mina.say(&format!("call sip:lena@{}", lena.listen)).await?;
+    mina.event("answered").await?;
+    mina.say(&format!("call sip:tom@{}", tom.listen)).await?;
+    mina.event("answered").await?;
+    mina.hears(sounds(), "tom").await?;
+    mina.say("refer-replaces 1 2").await?;
+    mina.event("ended").await?;
+    mina.event("ended").await?;
+    lena.hears(sounds(), "tom").await?;
+    lena.say("hangup").await?;
+    tom.leave().await.map(drop)
+}
+
 async fn takes_over(dir: &Path, tom: SocketAddr, [call, ours, theirs]: [&str; 3], status: &str) -> Result<Lane> {
     let bye = std::fs::read_to_string(flows::sound::repository().join("tests/flows/sipp/says-bye.part"))?;
     let end = if status == "200" { bye.as_str() } else { "" };

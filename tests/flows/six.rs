@@ -35,7 +35,7 @@ async fn calls_and_transfers_over_ipv6() -> Result<()> {
     ensure!(office.exchange.sip.is_ipv6(), "{}", office.exchange.sip);
     let mut mina = colleague(&office, "mina", &[]).await?;
     let mut ravi = colleague(&office, "ravi", &["--auto-answer"]).await?;
-    let tom = colleague(&office, "tom", &["--auto-answer"]).await?;
+    let mut tom = colleague(&office, "tom", &["--auto-answer"]).await?;
     mina.say("call 103").await?;
     ravi.event("answered").await?;
     mina.hears(sounds(), "ravi").await?;
@@ -43,8 +43,15 @@ async fn calls_and_transfers_over_ipv6() -> Result<()> {
     tom.event("answered").await?;
     mina.hears(sounds(), "tom").await?;
     ravi.event("ended").await?;
-    mina.say("hangup").await?;
+    let lena = colleague(&office, "lena", &["--auto-answer"]).await?;
+    tom.say(&format!("call {}", office.number("lena"))).await?;
+    lena.hears(sounds(), "tom").await?;
+    tom.say("refer-replaces 1 2").await?;
     tom.event("ended").await?;
+    tom.event("ended").await?;
+    tokio::try_join!(mina.hears(sounds(), "lena"), lena.hears(sounds(), "mina"))?;
+    mina.say("hangup").await?;
+    lena.event("ended").await?;
 
     let mut caller = sipp(office.dir(), "u1");
     caller.args(["-sn", "uac", "-m", "1", "-d", "300", "-i", "::1", "-p", &trunk.to_string(), "-s", SUPPORT]);
