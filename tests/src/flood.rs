@@ -23,7 +23,7 @@ const BATCHES_OF_ONE: u64 = 4;
 const MAY_GROW_KB: u64 = 2048;
 /// How long after the flood the last transactions, and the calls that it made, may take to end: those wait for an agent
 /// and then leave a message.
-const SETTLES: Duration = Duration::from_secs(330);
+const SETTLES: Duration = Duration::from_secs(180);
 
 /// Sends `messages`, three quarters of them at the exchange and the rest at a phone that is registered there, and makes
 /// a call right after that. `measured`: also waits until both have put everything away, and compares their memory.

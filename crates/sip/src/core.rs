@@ -333,13 +333,21 @@ impl Core {
                 io.timer(Net::close_strangers_every(), Timer::Strangers);
             }
             Timer::Memory => {
+                self.slim();
                 memory::give_back();
-                if let Some(at) = self.ebb.next(io.now) {
-                    io.timers.at(at, Timer::Memory);
+                if let Some(at) = self.ebb.next(self.io.now) {
+                    self.io.timers.at(at, Timer::Memory);
                 }
             }
             Timer::ShutDown => {}
         }
+    }
+
+    fn slim(&mut self) {
+        memory::slim(&mut self.legs);
+        memory::slim(&mut self.dialogs);
+        memory::slim(&mut self.callers);
+        memory::slim(&mut self.registers);
     }
 
     fn net_event(&mut self, event: NetEvent) {

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     ContactBinding, EndpointConfig, Error, Event, Invite, LegKey, Notice, ReasonHeader, RegisterKey, Registration,
-    RegistrationKey, Subscription, SubscriptionKey, Transport, Uri, WatcherKey, core::Core, net::Net, netwatch,
+    RegistrationKey, Subscription, SubscriptionKey, Transport, Uri, WatcherKey, core::Core, memory, net::Net, netwatch,
 };
 
 /// A cheap handle on one endpoint; one task owns its sockets and all its state. Every method but [`Self::bind`] and
@@ -67,6 +67,7 @@ impl Endpoint {
     /// # Errors
     /// If an address cannot be listened on, or TLS has no certificate.
     pub async fn bind(config: EndpointConfig) -> Result<(Self, mpsc::UnboundedReceiver<Event>), Error> {
+        memory::keep_little();
         let (net, inbox, from_net) = Net::bind(&config).await?;
         let (orders, ordered) = mpsc::unbounded_channel();
         let watching = config.watch_network.then(|| tokio::spawn(netwatch::watch(orders.downgrade())));

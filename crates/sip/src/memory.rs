@@ -1,6 +1,6 @@
-//! After a flood: what the allocator keeps for the next one goes back to the system.
+//! After a flood: what tables and the allocator keep for the next one goes back to the system.
 
-use std::time::Duration;
+use std::{collections::HashMap, hash::Hash, sync::Once, time::Duration};
 
 use tokio::time::Instant;
 
@@ -10,6 +10,10 @@ const MANY: usize = 2_000;
 const EVERY: Duration = Duration::from_secs(60);
 /// How long after the flood: its transactions end within 32 s, the calls that it made within minutes.
 const AFTER: Duration = Duration::from_secs(300);
+
+/// The limits with which glibc begins, bytes.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const LARGE: i32 = 128 * 1024;
 
 /// When memory is to be given back: never, as long as nothing floods us.
 #[derive(Debug, Default)]
@@ -32,6 +36,28 @@ impl Ebb {
     pub fn next(&mut self, now: Instant) -> Option<Instant> {
         self.until = self.until.filter(|until| now < *until);
         self.until.map(|_| now + EVERY)
+    }
+}
+
+/// A table that a flood has made large becomes small again.
+pub(crate) fn slim<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
+    if map.capacity() > 1024 && map.len() < map.capacity() / 8 {
+        map.shrink_to(map.len() * 2);
+    }
+}
+
+/// Has glibc give back large blocks as soon as they are free, also at the end of a thread's arena. By itself it raises these
+/// limits with the largest block that was ever freed, as a flood's tables are (mallopt(3), M_MMAP_THRESHOLD).
+pub(crate) fn keep_little() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        static ONCE: Once = Once::new();
+        // SAFETY: both only take numbers, and may be called from any thread (mallopt(3)).
+        #[expect(unsafe_code, reason = "no crate wraps it")]
+        ONCE.call_once(|| unsafe {
+            nix::libc::mallopt(nix::libc::M_MMAP_THRESHOLD, LARGE);
+            nix::libc::mallopt(nix::libc::M_TRIM_THRESHOLD, LARGE);
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! Transactions (RFC 3261 section 17, with RFC 6026 for accepted INVITEs): retransmission and matching, nothing of calls.
 
-use std::{collections::HashMap, hash::Hash, net::SocketAddr, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use rsipstack::sip::{Header, Method};
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::{
     Flow, LegKey, RegistrationKey, SubscriptionKey, Transport, WatcherKey,
     io::SILENCE,
+    memory::slim,
     message::{Message, Start},
     net::Net,
     timer::{GIVE_UP, T1, T2, T4, Timer, Timers},
@@ -478,13 +479,6 @@ impl Transactions {
             slim(&mut self.server_keys);
             slim(&mut self.calls);
         }
-    }
-}
-
-/// Gives back what a flood has made a map take.
-fn slim<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
-    if map.capacity() > 1024 && map.len() < map.capacity() / 8 {
-        map.shrink_to(map.len() * 2);
     }
 }
 
