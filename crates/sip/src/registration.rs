@@ -32,7 +32,7 @@ const UNREACHED: [Duration; 2] = [Duration::from_millis(250), Duration::from_sec
 /// How often the registrar is asked whether it is there and still the same. Keeps a NAT's door open too (RFC 5626
 /// section 4.4.2 asks for less than 29 s with UDP).
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How long it may take to answer that.
+/// How long it may take to answer that, or a REGISTER over a connection.
 const PING: Duration = Duration::from_secs(6);
 /// Longest Min-Expires that we follow, seconds.
 const MAX_EXPIRES: u32 = 86_400;
@@ -373,6 +373,9 @@ impl Client {
         let tx = io.send(Owner::Registration(self.key), flow, m);
         if !self.servers.is_empty() && self.state == State::Asking {
             io.hurry(tx);
+        } else if flow.transport.is_stream() {
+            // It is sent once: a registrar that has just begun to listen may swallow it.
+            io.txs.limit(&mut io.timers, io.now, (tx, PING));
         }
     }
 

@@ -206,3 +206,18 @@ async fn a_call_that_rings_when_the_connection_is_cut_stops_ringing_at_both_ends
     cable.cut();
     assert_eq!((a.ended(out).await.by, b.ended(call).await.by), (EndedBy::Network, EndedBy::Network));
 }
+
+/// As Asterisk does for a moment while it starts.
+#[tokio::test]
+async fn a_registrar_that_swallows_what_comes_while_it_starts_is_asked_again_soon() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut phone = Peer::open(Transport::Tcp).await;
+    let mut registration = phone.registration(&phone, "right");
+    registration.registrar = sip::Uri::at("", listener.local_addr().unwrap(), Transport::Tcp);
+    let _ = phone.endpoint.register(registration);
+    assert_eq!(phone.registration_state().await, RegistrationState::Registering);
+    // Taken, and never answered. Less than the 32 s of a transaction is what `next` waits.
+    let _taken = listener.accept().await.unwrap();
+    assert!(matches!(phone.registration_state().await, RegistrationState::Failed { status: 408, .. }));
+    assert_eq!(phone.registration_state().await, RegistrationState::Registering);
+}
