@@ -154,9 +154,15 @@ impl Program {
 
     /// Waits until `name` has been said at all, read or not, and gives the first such line.
     pub async fn said(&self, name: &str) -> Result<Value> {
-        let look = || self.all().into_iter().find(|line| line["event"] == name);
+        self.said_times(name, 1).await
+    }
+
+    /// Waits until `name` has been said so many times, read or not, and gives the last of them: for what comes in no certain
+    /// order.
+    pub async fn said_times(&self, name: &str, times: usize) -> Result<Value> {
+        let look = || self.all().into_iter().filter(|line| line["event"] == name).nth(times - 1);
         let said = tokio::time::timeout(PATIENCE, look_at_each(&self.lines.more, look)).await;
-        said.with_context(|| format!("{} never said {name}\n{}", self.name, self.transcript()))
+        said.with_context(|| format!("{} did not say {name} {times} times\n{}", self.name, self.transcript()))
     }
 
     /// Everything said so far.
