@@ -173,6 +173,7 @@ fn meaning(file: &Path, dir: &Path, mut root: Section<'_, '_>, found: &mut Found
     };
     let (api, sip, rtp) = (api?, sip?, rtp?);
     network::port_clashes(&api, &sip, &rtp, found);
+    network::families(&sip, &rtp, found);
     Some(Config {
         file: file.to_owned(),
         account,

@@ -127,6 +127,19 @@ pub(super) fn rtp(mut section: Section<'_, '_>, found: &mut Found) -> Option<Spa
     Some(Spanned::new(ports.span(), Rtp { bind: bind.into_inner(), ports: first..=last }))
 }
 
+/// Sound is offered at one address: phones of the other family would hear nothing.
+pub(super) fn families(sip: &Spanned<Sip>, rtp: &Spanned<Rtp>, found: &mut Found) {
+    let (Sip { udp, tcp, tls, .. }, sound) = (sip.get_ref(), rtp.get_ref().bind);
+    let mut addresses = [udp, tcp, tls].into_iter().flatten();
+    if let Some(address) = addresses.clone().next()
+        && addresses.all(|a| a.is_ipv4() != sound.is_ipv4() && !a.ip().is_unspecified())
+    {
+        let what = format!("[rtp] `bind` is {sound}, but [sip] listens on {address}: no call would have sound");
+        let remedy = format!("add to [rtp] an address of the same kind: bind = \"{}\"", address.ip());
+        found.say(&rtp.span(), what, remedy);
+    }
+}
+
 /// A fixed port inside the RTP range would sooner or later be taken by a call. TCP ports do not clash with UDP ones.
 pub(super) fn port_clashes(api: &Spanned<Api>, sip: &Spanned<Sip>, rtp: &Spanned<Rtp>, found: &mut Found) {
     let ports = &rtp.get_ref().ports;

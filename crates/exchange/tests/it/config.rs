@@ -145,6 +145,12 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "[sip]",
         "with `tcp` and with `tls`; give `tls` a port of its own",
     ),
+    (
+        "127.0.0.1:0\"]",
+        "[::1]:0\"]",
+        "ports",
+        "no call would have sound; add to [rtp] an address of the same kind: bind = \"::1\"",
+    ),
     // Limits.
     (
         "[data]",
