@@ -348,6 +348,7 @@ impl Core {
         memory::slim(&mut self.dialogs);
         memory::slim(&mut self.callers);
         memory::slim(&mut self.registers);
+        self.io.net.door.forget_old(self.io.now);
     }
 
     fn net_event(&mut self, event: NetEvent) {

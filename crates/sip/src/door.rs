@@ -68,6 +68,10 @@ impl Door {
         self.guard().forget(flow);
     }
 
+    pub fn forget_old(&self, now: Instant) {
+        self.guard().forget_old(self.since(now));
+    }
+
     fn trusts(&self, source: SocketAddr) -> bool {
         self.0.secrets.as_ref().is_some_and(|secrets| secrets.trusted(source))
     }

@@ -11,6 +11,7 @@ use std::{
 use crate::{
     Flow, Transport,
     limit::{Buckets, Limit, make_room},
+    memory::slim,
 };
 
 /// What one address, one device and one user may ask of an endpoint.
@@ -203,6 +204,17 @@ impl Guard {
         self.known.remove(&peer(flow));
     }
 
+    /// Forgets whoever may do everything again anyway.
+    pub fn forget_old(&mut self, now: Duration) {
+        self.strangers.forget_full(now);
+        self.of_known.forget_full(now);
+        self.wrong.forget_full(now);
+        self.ignored.retain(|_, until| *until > now);
+        slim(&mut self.ignored);
+        self.tallies.retain(|_, tally| now < tally.since + COUNTED);
+        slim(&mut self.tallies);
+    }
+
     fn line(&mut self, now: Duration, say: impl FnOnce() -> String) -> Option<String> {
         if self.lines.take((), now).is_err() {
             self.untold += 1;
@@ -392,5 +404,9 @@ mod tests {
         assert!(lines <= LINES.spare);
         assert!(guard.known.len() <= MAX_KNOWN);
         assert!(guard.ignored.len() <= Buckets::<IpAddr>::MAX && guard.tallies.len() <= Buckets::<IpAddr>::MAX);
+        let (known, later) = (guard.known.len(), NOW + Duration::from_secs(3600));
+        guard.forget_old(later);
+        assert!(guard.ignored.capacity() <= 1024 && guard.tallies.capacity() <= 1024);
+        assert_eq!((guard.known.len(), guard.strangers.kept()), (known, 0), "who has signed in stays known");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
 
+use crate::memory::slim;
+
 /// So many at once, and one more after each `refill`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
@@ -53,6 +55,17 @@ impl<K: Eq + Hash> Buckets<K> {
         }
         self.spend(key, now);
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn kept(&self) -> usize {
+        self.full_at.len()
+    }
+
+    /// Keys that have all their tokens need no place.
+    pub(crate) fn forget_full(&mut self, now: Duration) {
+        self.full_at.retain(|_, at| *at > now);
+        slim(&mut self.full_at);
     }
 
     /// Gives tokens back.
