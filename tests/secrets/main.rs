@@ -194,7 +194,7 @@ async fn speaks_over_tls(logs: &Path) -> Result<()> {
     let (mut ravi, tom) = (encrypted.colleague("ravi").await?, encrypted.colleague("tom").await?);
     ravi.say("call tom").await?;
     for phone in [&ravi, &tom] {
-        assert_eq!(phone.event("secured").await?["secured"], true);
+        assert_eq!(phone.event("security").await?["security"], "pinned");
     }
     ravi.say("hangup").await?;
     tom.event("ended").await?;

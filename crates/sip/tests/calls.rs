@@ -4,7 +4,7 @@
 mod common;
 
 use common::{ANSWER, OFFER, Peer, both, talk};
-use sip::{CallHeaders, EndCause, EndedBy, LegEvent, NameAddr, ReasonHeader, Transport};
+use sip::{CallHeaders, EndCause, EndedBy, LegEvent, NameAddr, ReasonHeader, Transport, Uri};
 
 const EACH: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
@@ -241,10 +241,11 @@ async fn no_header_value_smuggles_in_a_line() {
 #[tokio::test]
 async fn a_target_that_cannot_be_reached_ends_the_call() {
     let mut a = Peer::open(Transport::Tcp).await;
-    let gone = Peer::open(Transport::Tcp).await;
-    let invite = a.invite(&gone);
-    gone.endpoint.shut_down().await;
-    let out = a.endpoint.invite(invite);
+    // Bound, but it does not listen: nobody else gets the port, not even our own connection to it.
+    let gone = tokio::net::TcpSocket::new_v4().unwrap();
+    gone.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let to = Uri::at("bob", gone.local_addr().unwrap(), Transport::Tcp);
+    let out = a.endpoint.invite(sip::Invite { to, ..a.invite(&a) });
     assert_eq!(a.ended(out).await, EndCause::new(EndedBy::Network, Some(503), None));
 }
 
