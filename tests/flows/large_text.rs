@@ -2,9 +2,11 @@
 //! `PATCHCORD_LOOK=folder` keeps pictures of it, for eyes.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use flows::office::{Office, SUPPORT};
+use flows::program::PATIENCE;
 use flows::rig::Rig;
 use flows::window::{App, live_row};
 use protocol::Target;
@@ -41,25 +43,28 @@ if (document.documentElement.scrollWidth > innerWidth) faults.push('the page is 
 return faults;
 "#;
 
+/// How often it is looked again: a window that nobody sees does not paint, so there is no event to wait for.
+const GLANCE: Duration = Duration::from_millis(20);
+
 pub async fn text_size(app: &App, percent: &str) -> Result<()> {
     app.click("nav-settings").await?;
     app.find("text-size").await?.select_by_value(percent).await?;
     app.click("nav-logs").await
 }
 
-/// Waits until what is beneath the first element that the selector names is whole, as long as a window may take to follow its page.
+/// Waits until what is beneath the first element that the selector names is whole: a window follows its page.
 pub async fn is_whole(app: &App, root: &str) -> Result<()> {
     let size = "return getComputedStyle(document.documentElement).fontSize";
     ensure!(app.script(size, Vec::new()).await? == "32px", "the text has another size");
-    let mut faults = Vec::new();
-    for _ in 0..50 {
-        app.settled().await?;
-        faults = serde_json::from_value::<Vec<String>>(app.script(CRAMPED, vec![json!(root)]).await?)?;
+    let begun = Instant::now();
+    loop {
+        let faults: Vec<String> = serde_json::from_value(app.script(CRAMPED, vec![json!(root)]).await?)?;
         if faults.is_empty() {
             return Ok(());
         }
+        ensure!(begun.elapsed() < PATIENCE, "{root}: {faults:#?}");
+        tokio::time::sleep(GLANCE).await;
     }
-    bail!("{root}: {faults:#?}")
 }
 
 /// Keeps a picture if somebody wants to look at it.
