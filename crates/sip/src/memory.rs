@@ -1,6 +1,6 @@
 //! After a flood: what tables and the allocator keep for the next one goes back to the system.
 
-use std::{collections::HashMap, hash::Hash, sync::Once, time::Duration};
+use std::{collections::HashMap, hash::Hash, time::Duration};
 
 use tokio::time::Instant;
 
@@ -51,7 +51,7 @@ pub(crate) fn slim<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
 pub(crate) fn keep_little() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        static ONCE: Once = Once::new();
+        static ONCE: std::sync::Once = std::sync::Once::new();
         // SAFETY: both only take numbers, and may be called from any thread (mallopt(3)).
         #[expect(unsafe_code, reason = "no crate wraps it")]
         ONCE.call_once(|| unsafe {

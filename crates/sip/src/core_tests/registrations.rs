@@ -12,7 +12,7 @@ fn register(world: &mut World) -> RegistrationKey {
     key
 }
 
-fn registration(world: &World) -> Registration {
+pub(super) fn registration(world: &World) -> Registration {
     let registrar = Uri::at("", world.nodes[1].address, Transport::Udp);
     let aor = NameAddr::new(None, Uri::at("ravi", world.nodes[1].address, Transport::Udp));
     Registration {

@@ -1,7 +1,7 @@
 //! What ICMP says of datagrams that did not arrive.
 
 use super::*;
-use crate::{EndedBy, Registration, RegistrationState, net::Hop};
+use crate::{EndedBy, RegistrationState, net::Hop};
 
 impl World {
     /// ICMP tells node 0 that a datagram to `to` did not arrive, and quotes so much of it.
@@ -26,18 +26,7 @@ impl World {
 }
 
 fn register(world: &mut World) -> RegistrationKey {
-    let registrar = Uri::at("", world.nodes[1].address, Transport::Udp);
-    let aor = NameAddr::new(None, registrar.clone());
-    let wish = Registration {
-        registrar,
-        aor,
-        credentials: None,
-        expires: 300,
-        outbound_proxy: None,
-        instance: None,
-        insists: false,
-    };
-    let key = world.endpoint(0).register(wish);
+    let key = world.endpoint(0).register(registrations::registration(world));
     assert_eq!(state(world), RegistrationState::Registering);
     key
 }
