@@ -185,6 +185,60 @@ async fn our_phone_connects_another_with_baresip_after_asking() -> Result<()> {
     tom.leave().await.map(drop)
 }
 
+/// SIPp speaks with Lena, then sends Tom to her in its place: one phone of ours follows, the other is reached.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sipp_connects_our_phone_with_another_after_asking() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut tom = phone(dir.path(), "tom", &["--auto-answer"]).await?;
+    let lena = phone(dir.path(), "lena", &["--auto-answer"]).await?;
+    let asks = plays(dir.path(), "asks", &[("to", "lena")], lena.listen).await?;
+    lena.event("answered").await?;
+    let [call, ours, theirs] = dialog(&lena)?;
+    let target = format!("sip:lena@{}", lena.listen);
+    let words = &[("to", "tom"), ("target", &target), ("call", &call), ("ours", &ours), ("theirs", &theirs)];
+    let connects = plays(dir.path(), "connects", words, tom.listen).await?;
+    assert_eq!(tom.event("following").await?["to"]["number"], "lena");
+    lena.event("replaced").await?;
+    tom.hears(sounds(), "lena").await?;
+    let sipp = [asks.finished().await?, connects.finished().await?];
+    tom.say("hangup").await?;
+    lena.event("ended").await?;
+    let [asks, connects] = sipp.map(|lane| Lane { with: "us", ..lane });
+    let [tom, lena] =
+        [Lane { with: "sipp or lena", ..Lane::of(tom).await? }, Lane { with: "sipp or tom", ..Lane::of(lena).await? }];
+    compare("direct-attended-transferee", &[tom, lena, asks, connects])
+}
+
+/// Mina speaks with SIPp and with Lena and connects the two; SIPp sends back what it hears, so Lena hears herself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_phone_connects_sipp_with_another_after_asking() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut lena = phone(dir.path(), "lena", &["--auto-answer"]).await?;
+    let mut mina = phone(dir.path(), "mina", &[]).await?;
+    let port = free_port(Ipv4Addr::LOCALHOST.into())?;
+    let follows = Scenario { file: "is-connected.xml", words: &[] };
+    let tom = Sipp::play(dir.path(), "tom", ("127.0.0.1", port), follows, &mina.listen.to_string()).await?;
+    mina.say(&format!("call sip:tom@127.0.0.1:{port}")).await?;
+    mina.event("answered").await?;
+    mina.say(&format!("call sip:lena@{}", lena.listen)).await?;
+    mina.event("answered").await?;
+    mina.say("refer-replaces 1 2").await?;
+    mina.event("ended").await?;
+    mina.event("ended").await?;
+    lena.hears(sounds(), "lena").await?;
+    lena.say("hangup").await?;
+    let tom = Lane { with: "mina or lena", ..tom.finished().await? };
+    let [mina, lena] =
+        [Lane { with: "tom or lena", ..Lane::of(mina).await? }, Lane { with: "tom or mina", ..Lane::of(lena).await? }];
+    compare("direct-attended-transferor", &[mina, lena, tom])
+}
+
+async fn plays(dir: &Path, name: &str, words: &[(&str, &str)], remote: SocketAddr) -> Result<Sipp> {
+    let file = format!("{name}.xml");
+    let at = ("127.0.0.1", free_port(Ipv4Addr::LOCALHOST.into())?);
+    Sipp::play(dir, name, at, Scenario { file: &file, words }, &remote.to_string()).await
+}
+
 async fn takes_over(dir: &Path, tom: SocketAddr, [call, ours, theirs]: [&str; 3], status: &str) -> Result<Lane> {
     let bye = std::fs::read_to_string(flows::sound::repository().join("tests/flows/sipp/says-bye.part"))?;
     let end = if status == "200" { bye.as_str() } else { "" };

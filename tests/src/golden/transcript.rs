@@ -188,7 +188,7 @@ fn replaced(m: &Message, known: &[String]) -> String {
     let id = headers.split(['%', ';', '>']).next().unwrap_or_default();
     match known.iter().position(|known| known == id) {
         Some(at) => format!(" replacing call {}", at + 1),
-        None => " replacing a call that is not there".to_owned(),
+        None => " replacing a call of others".to_owned(),
     }
 }
 
