@@ -163,6 +163,13 @@ impl Uri {
     pub fn port_or_default(&self) -> u16 {
         self.port.unwrap_or_else(|| self.transport().default_port())
     }
+
+    /// Whether both name the same user at the same host and port; other parameters may change with a refresh (RFC 3261
+    /// section 19.1.4).
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        self.user == other.user && self.host == other.host && self.port == other.port
+    }
 }
 
 fn find_param<'a>(params: &'a [(String, Option<String>)], name: &str) -> Option<&'a str> {

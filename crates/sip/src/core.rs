@@ -213,6 +213,7 @@ impl Core {
             }
             Order::Notify(watcher, notice) => self.with_watcher(watcher, |w, io| w.notify(notice, io)),
             Order::RefuseWatcher(watcher, status) => self.with_watcher(watcher, |w, io| w.refuse(status, io)),
+            Order::EndWatchers { user, contacts } => self.end_watchers_at(&user, &contacts),
             Order::ShutDown(tell) => self.shut_down(Some(tell)),
         }
     }

@@ -42,6 +42,7 @@ pub(crate) enum Order {
     RefuseRegister { request: RegisterKey, status: u16, min_expires: Option<u32> },
     Notify(WatcherKey, Notice),
     RefuseWatcher(WatcherKey, u16),
+    EndWatchers { user: String, contacts: Vec<Uri> },
     ShutDown(oneshot::Sender<()>),
 }
 
@@ -258,6 +259,11 @@ impl Endpoint {
     /// Refuses an [`Event::Watch`]: 403, 404 …
     pub fn refuse_watcher(&self, watcher: WatcherKey, status: u16) {
         self.post(Order::RefuseWatcher(watcher, status));
+    }
+
+    /// Ends what this digest user watches from these contacts: its devices are there no more.
+    pub fn end_watchers(&self, user: String, contacts: Vec<Uri>) {
+        self.post(Order::EndWatchers { user, contacts });
     }
 
     /// Ends what lives (BYE, CANCEL, unregister) and closes the sockets; waits for the peers at most 2 s.

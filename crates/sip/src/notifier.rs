@@ -7,7 +7,7 @@ use rsipstack::sip::Method;
 use tokio::time::Instant;
 
 use crate::{
-    Event, Flow, Notice, Package, Watch, WatcherKey, dialog_info,
+    Event, Flow, Notice, Package, Uri, Watch, WatcherKey, dialog_info,
     io::{Io, random_tag},
     message::{Message, split_list},
     message_summary,
@@ -20,6 +20,8 @@ use crate::{
 const DEFAULT_EXPIRES: u32 = 3600;
 const MIN_EXPIRES: u32 = 60;
 const MAX_EXPIRES: u32 = 7200;
+/// A telephone that has two keys for one colleague asks for both as it starts; who asks again later has been started anew.
+const SETTLED: Duration = Duration::from_secs(60);
 
 pub(crate) struct Watcher {
     key: WatcherKey,
@@ -32,7 +34,10 @@ pub(crate) struct Watcher {
     local: String,
     remote: String,
     local_user: String,
-    target: String,
+    target: Uri,
+    /// Which device it is, if it says so (RFC 5626 section 4.1).
+    instance: Option<String>,
+    since: Instant,
     routes: Vec<String>,
     flow: Flow,
     local_cseq: u32,
@@ -100,23 +105,18 @@ pub(crate) fn refuse(tx: u64, status: u16, io: &mut Io) {
 }
 
 impl Watcher {
-    /// Asks the owner about a first SUBSCRIBE.
+    /// Of a first SUBSCRIBE.
     ///
     /// # Errors
     /// The status that refuses it.
-    pub fn ask(
-        key: WatcherKey,
-        (tx, flow): (u64, Flow),
-        request: &Message,
-        authenticated_as: String,
-        io: &mut Io,
-    ) -> Result<Self, u16> {
+    pub fn read(key: WatcherKey, (tx, flow): (u64, Flow), request: &Message, now: Instant) -> Result<Self, u16> {
         let package = package_of(request)?;
         let seconds = seconds(request)?;
-        let read = (request.name_addr("From"), request.name_addr("To"), request.contact(), request.uri().parse());
-        let (Some(mut from), Some(to), Some(contact), Ok::<crate::Uri, _>(resource)) = read else { return Err(400) };
+        let read = (request.name_addr("From"), request.name_addr("To"), request.name_addr("Contact"));
+        let (Some(mut from), Some(to), Some(contact)) = read else { return Err(400) };
+        let resource: Uri = request.uri().parse().map_err(|_| 400_u16)?;
         from.params.retain(|(name, _)| name != "tag");
-        let watcher = Self {
+        Ok(Self {
             key,
             package,
             entity: to.uri.to_string(),
@@ -126,7 +126,9 @@ impl Watcher {
             local: to.to_string(),
             remote: from.to_string(),
             local_user: resource.user().to_owned(),
-            target: contact.to_string(),
+            instance: contact.param("+sip.instance").map(str::to_owned),
+            target: contact.uri,
+            since: now,
             routes: record_routes(request),
             flow,
             local_cseq: 0,
@@ -136,10 +138,37 @@ impl Watcher {
             state: State::Asked { tx, seconds },
             out: None,
             stale: false,
+        })
+    }
+
+    /// Asks the owner about it.
+    pub fn ask(&self, authenticated_as: String, io: &Io) {
+        let (watcher, package, user) = (self.key, self.package, self.local_user.clone());
+        let _ = io.events.send(Event::Watch(Box::new(Watch { watcher, package, user, authenticated_as })));
+    }
+
+    /// Whether it wants what `other` wants, and comes from the same device.
+    pub fn repeats(&self, other: &Self) -> bool {
+        let same_device = match (&self.instance, &other.instance) {
+            (Some(this), Some(that)) => this == that,
+            // Two houses may both have a 192.168.0.10.
+            (None, None) => self.flow.remote.ip() == other.flow.remote.ip() && other.is_at(&self.target),
+            (Some(_), None) | (None, Some(_)) => false,
         };
-        let user = resource.user().to_owned();
-        let _ = io.events.send(Event::Watch(Box::new(Watch { watcher: key, package, user, authenticated_as })));
-        Ok(watcher)
+        same_device && self.package == other.package && self.local_user == other.local_user
+    }
+
+    pub fn is_at(&self, contact: &Uri) -> bool {
+        self.target.is_same_place(contact)
+    }
+
+    /// Only looks, and is over as soon as it has seen.
+    pub fn is_glance(&self) -> bool {
+        matches!(self.state, State::Asked { seconds: 0, .. })
+    }
+
+    pub fn is_settled(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) >= SETTLED
     }
 
     pub fn is_over(&self) -> bool {
@@ -200,7 +229,7 @@ impl Watcher {
         };
         self.flow = flow;
         if let Some(contact) = request.contact() {
-            self.target = contact.to_string();
+            self.target = contact;
         }
         self.accept(tx, seconds, io);
         if seconds == 0 {
@@ -239,7 +268,7 @@ impl Watcher {
 
     fn send(&mut self, subscription_state: &str, io: &mut Io) {
         self.local_cseq += 1;
-        let mut m = Message::request(Method::Notify, self.target.clone());
+        let mut m = Message::request(Method::Notify, self.target.to_string());
         for route in &self.routes {
             m.add("Route", route.clone());
         }

@@ -2,8 +2,10 @@
 
 use std::{collections::HashMap, sync::atomic::Ordering};
 
+use tokio::time::Instant;
+
 use super::Core;
-use crate::{Flow, WatcherKey, io::Io, message::Message, notifier, notifier::Watcher};
+use crate::{Flow, Uri, WatcherKey, io::Io, message::Message, notifier, notifier::Watcher};
 
 /// At once, of all and of one device: a receptionist's telephone has a hundred lamps. One more is refused; none that is lit
 /// goes out for it, since a device whose oldest lamp were ended would ask for it again and end another one.
@@ -21,6 +23,27 @@ pub(super) struct Watchers {
 impl Watchers {
     pub fn new(notifies: bool) -> Self {
         Self { notifies, all: HashMap::new(), dialogs: HashMap::new() }
+    }
+
+    fn of(&self, user: &str) -> impl Iterator<Item = (WatcherKey, &Watcher)> {
+        self.all.iter().filter(move |(_, (_, of))| of == user).map(|(key, (watcher, _))| (*key, watcher))
+    }
+
+    /// What `newer` stands for from now on, since its device has been started anew. If that was wrong, the device asks again at
+    /// once and is then left alone: what is not yet settled only goes if there is no room otherwise.
+    fn repeated_by(&self, newer: &Watcher, user: &str, is_full: bool, now: Instant) -> Vec<WatcherKey> {
+        let goes = |older: &Watcher| !newer.is_glance() && newer.repeats(older) && (is_full || older.is_settled(now));
+        self.of(user).filter(|(_, older)| goes(older)).map(|(key, _)| key).collect()
+    }
+
+    #[cfg(test)]
+    pub fn has(&self, key: WatcherKey) -> bool {
+        self.all.contains_key(&key)
+    }
+
+    #[cfg(test)]
+    pub fn count(&self) -> usize {
+        self.all.len()
     }
 
     #[cfg(test)]
@@ -48,16 +71,33 @@ impl Core {
             return self.io.refuse(tx, 503);
         }
         let Some(user) = self.authenticate(tx, flow, request) else { return };
-        if self.watchers.all.values().filter(|(_, of)| *of == user).count() >= MOST_OF_ONE {
+        let key = WatcherKey(self.keys.fetch_add(1, Ordering::Relaxed));
+        let watcher = match Watcher::read(key, (tx, flow), request, self.io.now) {
+            Ok(watcher) => watcher,
+            Err(status) => return notifier::refuse(tx, status, &mut self.io),
+        };
+        let is_full = self.watchers.of(&user).count() >= MOST_OF_ONE;
+        let older = self.watchers.repeated_by(&watcher, &user, is_full, self.io.now);
+        if is_full && older.is_empty() {
             return self.io.refuse(tx, 480);
         }
-        let key = WatcherKey(self.keys.fetch_add(1, Ordering::Relaxed));
-        match Watcher::ask(key, (tx, flow), request, user.clone(), &mut self.io) {
-            Ok(watcher) => {
-                self.watchers.dialogs.insert(watcher.dialog(), key);
-                self.watchers.all.insert(key, (watcher, user));
-            }
-            Err(status) => notifier::refuse(tx, status, &mut self.io),
+        self.end(&older);
+        watcher.ask(user.clone(), &self.io);
+        self.watchers.dialogs.insert(watcher.dialog(), key);
+        self.watchers.all.insert(key, (watcher, user));
+    }
+
+    /// The devices that were reached there are gone.
+    pub(super) fn end_watchers_at(&mut self, user: &str, contacts: &[Uri]) {
+        let at_one = |watcher: &Watcher| contacts.iter().any(|contact| watcher.is_at(contact));
+        let gone: Vec<_> = self.watchers.of(user).filter(|(_, w)| at_one(w)).map(|(key, _)| key).collect();
+        self.end(&gone);
+    }
+
+    /// Whoever is still there is told to ask again (RFC 6665 section 4.1.3).
+    fn end(&mut self, watchers: &[WatcherKey]) {
+        for key in watchers {
+            self.with_watcher(*key, |watcher, io| watcher.stop("deactivated", io));
         }
     }
 
@@ -73,9 +113,7 @@ impl Core {
     }
 
     pub(super) fn end_watchers(&mut self) {
-        for key in self.watchers.all.keys().copied().collect::<Vec<_>>() {
-            // It is told to ask again: we may be back in a moment.
-            self.with_watcher(key, |watcher, io| watcher.stop("deactivated", io));
-        }
+        // We may be back in a moment.
+        self.end(&self.watchers.all.keys().copied().collect::<Vec<_>>());
     }
 }

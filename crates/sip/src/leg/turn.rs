@@ -182,8 +182,7 @@ impl Leg {
 
     /// The peer has a new way to it: it registered again from the same Contact.
     pub fn adopt(&mut self, contact: &Uri, flow: Flow, io: &mut Io) {
-        let at = |uri: &Uri| (uri.user.clone(), uri.host.clone(), uri.port);
-        if self.target.parse().is_ok_and(|target: Uri| at(&target) == at(contact)) && !self.opens(&flow) {
+        if self.target.parse().is_ok_and(|target: Uri| target.is_same_place(contact)) && !self.opens(&flow) {
             self.flow = Some(flow);
             self.reached(io);
         }

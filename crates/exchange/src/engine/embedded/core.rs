@@ -242,7 +242,10 @@ impl Core {
         };
         let (answer, change) = self.registrar.register(Instant::now(), request, &device, &user);
         match answer {
-            Answer::Accept(bindings) => self.endpoint.accept_register(request.request, bindings),
+            Answer::Accept { bindings, left } => {
+                self.endpoint.accept_register(request.request, bindings);
+                self.endpoint.end_watchers(request.auth_user.clone(), left);
+            }
             Answer::Refuse { status, min_expires } => {
                 tracing::info!(%device, aor = ?request.user, status, "registration refused");
                 self.endpoint.refuse_register(request.request, status, min_expires);

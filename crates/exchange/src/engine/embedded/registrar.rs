@@ -48,8 +48,15 @@ pub enum Change {
 /// What to answer to a REGISTER.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    Accept(Vec<ContactBinding>),
-    Refuse { status: u16, min_expires: Option<u32> },
+    /// All bindings that it has now, and the Contacts that it had until now.
+    Accept {
+        bindings: Vec<ContactBinding>,
+        left: Vec<Uri>,
+    },
+    Refuse {
+        status: u16,
+        min_expires: Option<u32>,
+    },
 }
 
 impl Registrar {
@@ -70,13 +77,16 @@ impl Registrar {
         let known = self.devices.contains_key(device);
         let entry =
             self.devices.entry(device.clone()).or_insert_with(|| Device { user: owner.clone(), bindings: vec![] });
+        let before: Vec<Uri> = entry.bindings.iter().map(|b| b.contact.clone()).collect();
         if request.remove_all {
             entry.bindings.clear();
         }
         for contact in &request.contacts {
             entry.bind(now, contact, request);
         }
-        let answer = Answer::Accept(entry.contacts(now));
+        let is_bound = |contact: &Uri| entry.bindings.iter().any(|b| same_contact(&b.contact, contact));
+        let left = before.into_iter().filter(|contact| !is_bound(contact)).collect();
+        let answer = Answer::Accept { bindings: entry.contacts(now), left };
         let (user, device) = (owner.clone(), device.clone());
         let change = match (known, entry.bindings.is_empty()) {
             (false, false) => Some(Change::Registered { user, device }),
@@ -152,9 +162,8 @@ impl Device {
     }
 }
 
-/// The parts that name a place; other parameters may change with a refresh (RFC 3261 section 19.1.4).
 fn same_contact(a: &Uri, b: &Uri) -> bool {
-    a.user == b.user && a.host == b.host && a.port == b.port && a.transport() == b.transport()
+    a.is_same_place(b) && a.transport() == b.transport()
 }
 
 #[cfg(test)]
@@ -192,7 +201,7 @@ mod tests {
         let (device, user) = ids();
         let (mut registrar, start) = (Registrar::default(), Instant::now());
         let (answer, change) = registrar.register(start, &request("ravi", vec![contact(5060, 60)]), &device, &user);
-        assert_eq!(answer, Answer::Accept(vec![contact(5060, 60)]));
+        assert_eq!(answer, Answer::Accept { bindings: vec![contact(5060, 60)], left: vec![] });
         assert_eq!(change, Some(Change::Registered { user: user.clone(), device: device.clone() }));
 
         let later = start + Duration::from_secs(40);
@@ -215,10 +224,12 @@ mod tests {
         let two = vec![contact(5060, 60), contact(5070, 60)];
         registrar.register(now, &request("ravi", two), &device, &user);
         let (answer, change) = registrar.register(now, &request("ravi", vec![contact(5060, 0)]), &device, &user);
-        assert_eq!((answer, change), (Answer::Accept(vec![contact(5070, 60)]), None));
+        let left = vec![contact(5060, 0).uri];
+        assert_eq!((answer, change), (Answer::Accept { bindings: vec![contact(5070, 60)], left }, None));
         let all = Register { remove_all: true, ..request("ravi", vec![]) };
         let (answer, change) = registrar.register(now, &all, &device, &user);
-        assert_eq!((answer, change), (Answer::Accept(vec![]), Some(Change::Gone { user, device })));
+        let answered = Answer::Accept { bindings: vec![], left: vec![contact(5070, 0).uri] };
+        assert_eq!((answer, change), (answered, Some(Change::Gone { user, device })));
     }
 
     #[test]
@@ -241,17 +252,18 @@ mod tests {
             .register(now, &request("ravi", vec![binding]), &device, &user)
             .0
         {
-            Answer::Accept(kept) => kept,
+            Answer::Accept { bindings, left } => (bindings, left.iter().filter_map(|uri| uri.port).collect::<Vec<_>>()),
             Answer::Refuse { status, .. } => panic!("{status}"),
         };
         bind(contact(5050, 60));
         bind(of("desk", 5060));
-        bind(of("home", 5070));
+        assert!(bind(of("home", 5070)).1.is_empty());
         let moved = vec![contact(5050, 60), of("home", 5070), of("desk", 5080)];
-        assert_eq!(bind(of("desk", 5080)), moved);
+        assert_eq!(bind(of("desk", 5080)), (moved.clone(), vec![5060]));
         // The phone that it was leaves late, and does not take its successor with it.
-        assert_eq!(bind(contact(5060, 0)), moved);
-        assert_eq!(bind(ContactBinding { expires: 0, ..of("home", 5090) }), vec![moved[0].clone(), moved[2].clone()]);
+        assert_eq!(bind(contact(5060, 0)), (moved.clone(), vec![]));
+        let left = bind(ContactBinding { expires: 0, ..of("home", 5090) });
+        assert_eq!(left, (vec![moved[0].clone(), moved[2].clone()], vec![5070]));
     }
 
     #[test]
@@ -274,7 +286,7 @@ mod tests {
         let (mut registrar, now) = (Registrar::default(), Instant::now());
         let many = (0..100).map(|i| contact(6000 + i, 60)).collect();
         let (answer, _) = registrar.register(now, &request("ravi", many), &device, &user);
-        let Answer::Accept(kept) = answer else { panic!("{answer:?}") };
+        let Answer::Accept { bindings: kept, .. } = answer else { panic!("{answer:?}") };
         assert_eq!(kept.len(), MAX_CONTACTS);
         assert_eq!(registrar.locate(now, &device).unwrap().contact.port, Some(6099));
     }
