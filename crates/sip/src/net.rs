@@ -209,6 +209,11 @@ impl Net {
         (net, inbox)
     }
 
+    #[cfg(test)]
+    pub fn advertise(&mut self, ip: IpAddr) {
+        self.advertised = Some(ip);
+    }
+
     fn ear(&self) -> Ear {
         Ear { inbox: self.inbox.clone(), door: self.door.clone(), trace: self.trace.clone() }
     }

@@ -85,7 +85,10 @@ enum Pings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// A REGISTER, or the look-up of its registrar's name, is on its way.
-    Asking,
+    Asking {
+        /// Somebody has asked for another one meanwhile: only one may be out (RFC 3261 section 10.2).
+        again: bool,
+    },
     Registered {
         refresh_at: Instant,
         keep_alive_at: Instant,
@@ -98,6 +101,11 @@ enum State {
     /// A REGISTER with Expires 0 is on its way.
     Leaving,
     Over,
+}
+
+/// Whether this status says that nobody answered, or nobody who could serve.
+fn is_unreached(status: u16) -> bool {
+    matches!(status, 408 | 503)
 }
 
 /// A Route header for a loose router (RFC 3261 section 16.12).
@@ -126,7 +134,7 @@ impl Client {
             tried_realm: None,
             realm: None,
             service_route: Vec::new(),
-            state: State::Asking,
+            state: State::Asking { again: false },
             failures: 0,
             was_welcome: false,
             refusals: 0,
@@ -145,6 +153,10 @@ impl Client {
         self.state == State::Over
     }
 
+    fn is_asking(&self) -> bool {
+        matches!(self.state, State::Asking { .. })
+    }
+
     /// Whether a request from `source` may come from our registrar.
     pub fn is_from(&self, source: IpAddr) -> bool {
         self.flow.is_some_and(|f| f.remote.ip() == source)
@@ -154,11 +166,11 @@ impl Client {
     pub fn stop(&mut self, io: &mut Io) {
         match (self.state, self.flow) {
             (State::Leaving | State::Over, _) => {}
-            (State::Registered { .. } | State::Asking, Some(flow)) => {
+            (State::Registered { .. } | State::Asking { .. }, Some(flow)) => {
                 self.state = State::Leaving;
                 self.send(flow, 0, io);
             }
-            (State::Registered { .. } | State::Asking, None) | (State::Pausing { .. } | State::Refused, _) => {
+            (State::Registered { .. } | State::Asking { .. }, None) | (State::Pausing { .. } | State::Refused, _) => {
                 self.end(io);
             }
         }
@@ -173,7 +185,7 @@ impl Client {
                 let keep_alive_at = io.timer(KEEP_ALIVE, Timer::Registration(self.key));
                 self.state = State::Registered { refresh_at, keep_alive_at };
             }
-            State::Asking
+            State::Asking { .. }
             | State::Registered { .. }
             | State::Pausing { .. }
             | State::Refused
@@ -219,12 +231,13 @@ impl Client {
         io.ways.insert(self.key, Way { flow: self.flow, routes, proxy, others, server, password });
     }
 
-    /// Registers anew at once.
+    /// Registers anew at once, or as soon as what is just asked has come to nothing.
     pub fn refresh(&mut self, io: &mut Io) {
         match self.state {
             State::Registered { .. } => self.ask_again(io),
             State::Pausing { .. } | State::Refused => self.begin_anew(io),
-            State::Asking | State::Leaving | State::Over => {}
+            State::Asking { .. } => self.state = State::Asking { again: true },
+            State::Leaving | State::Over => {}
         }
     }
 
@@ -232,10 +245,10 @@ impl Client {
     /// whether it still hears us.
     pub fn network_changed(&mut self, moved: &HashMap<SocketAddr, SocketAddr>, io: &mut Io) {
         let stays = self.flow.is_some_and(|flow| io.net.is_open(&flow) && !moved.contains_key(&flow.local));
-        let same = stays && self.contact == self.flow.map(|flow| io.contact(self.registration.aor.uri.user(), &flow));
+        let same = stays && self.contact == self.contact_now(io);
         match self.state {
             State::Registered { .. } if same => self.ping(io),
-            State::Registered { .. } | State::Asking => {
+            State::Registered { .. } | State::Asking { .. } => {
                 if let Some(flow) = self.flow.take().filter(|f| f.transport.is_stream()) {
                     io.net.abandon(&flow);
                 }
@@ -250,8 +263,12 @@ impl Client {
         }
     }
 
+    fn contact_now(&self, io: &mut Io) -> Option<String> {
+        self.flow.map(|flow| io.contact(self.registration.aor.uri.user(), &flow))
+    }
+
     fn ask_again(&mut self, io: &mut Io) {
-        self.state = State::Asking;
+        self.state = State::Asking { again: false };
         self.ask(io);
     }
 
@@ -307,7 +324,7 @@ impl Client {
 
     /// The registrar's servers are known.
     pub fn resolved(&mut self, hops: Vec<Hop>, io: &mut Io) {
-        if self.state == State::Asking {
+        if self.is_asking() {
             self.preferred = hops.first().cloned();
             self.servers = io.in_order(hops);
             self.ask_next_server(503, io);
@@ -371,7 +388,7 @@ impl Client {
         m.add("Supported", if instance.is_some() { "path, outbound" } else { "path" });
         self.number(&mut m);
         let tx = io.send(Owner::Registration(self.key), flow, m);
-        if !self.servers.is_empty() && self.state == State::Asking {
+        if !self.servers.is_empty() && self.is_asking() {
             io.hurry(tx);
         } else if flow.transport.is_stream() {
             // It is sent once: a registrar that has just begun to listen may swallow it.
@@ -400,11 +417,11 @@ impl Client {
         match (self.state, status) {
             (_, 401 | 407) if self.answered(outcome, io) => {}
             (State::Leaving, _) => self.end(io),
-            (State::Asking, 200..300) => self.registered(response, io),
-            (State::Asking, 423) => self.too_brief(response, io),
-            (State::Asking, 439) if self.registration.instance.is_some() => self.without_outbound(io),
-            (State::Asking, _) if outcome.is_no_service() => self.no_service(response, io),
-            (State::Asking, _) => self.fail(status, io),
+            (State::Asking { .. }, 200..300) => self.registered(response, io),
+            (State::Asking { .. }, 423) => self.too_brief(response, io),
+            (State::Asking { .. }, 439) if self.registration.instance.is_some() => self.without_outbound(io),
+            (State::Asking { .. }, _) if outcome.is_no_service() => self.no_service(response, io),
+            (State::Asking { .. }, _) => self.fail(status, io),
             (State::Registered { .. } | State::Pausing { .. } | State::Refused | State::Over, _) => {}
         }
     }
@@ -441,6 +458,9 @@ impl Client {
         self.realm = self.tried_realm.take().or(self.realm.take());
         self.note_way(io);
         self.run = response.get(RUN).map(str::to_owned);
+        if self.state == (State::Asking { again: true }) && self.contact != self.contact_now(io) {
+            return self.ask_again(io);
+        }
         let expires = self.granted(response, io).clamp(1, MAX_EXPIRES);
         let refresh = Duration::from_secs(u64::from(expires)) / 2;
         let refresh_at = io.timer(refresh, Timer::Registration(self.key));
@@ -452,7 +472,7 @@ impl Client {
 
     /// The lifetime that the registrar gave our Contact, seconds.
     fn granted(&self, response: &Message, io: &mut Io) -> u32 {
-        let ours = self.flow.map(|f| io.contact(self.registration.aor.uri.user(), &f));
+        let ours = self.contact_now(io);
         let of_contact = response
             .all("Contact")
             .flat_map(split_list)
@@ -486,6 +506,10 @@ impl Client {
 
     fn fail(&mut self, status: u16, io: &mut Io) {
         let why = self.unconnected.take().filter(|_| status == 503);
+        if self.state == (State::Asking { again: true }) && is_unreached(status) {
+            self.failures = 0;
+            return self.begin_anew(io);
+        }
         let pause = self.pause_after(status);
         self.failures = self.failures.saturating_add(1);
         self.state = match pause {
@@ -506,7 +530,7 @@ impl Client {
                 }
                 REFUSED_AGAIN
             }
-            408 | 503 => UNREACHED,
+            _ if is_unreached(status) => UNREACHED,
             _ => REFUSED,
         };
         // Half of the pause is left to chance, so that a thousand phones do not come back at once.

@@ -99,6 +99,43 @@ fn whoever_knows_better_has_it_register_at_once() {
 }
 
 #[test]
+fn whoever_knows_better_while_it_is_being_asked_is_heard_when_that_has_come_to_nothing() {
+    let mut world = World::perfect(2);
+    let key = register(&mut world);
+    world.loses = Box::new(|p| p.to == 1);
+    world.pass(Duration::from_secs(600));
+    while world.nodes[0].events.try_recv().is_ok() {}
+    while state(&mut world) != RegistrationState::Registering {}
+    let asked = world.now;
+    world.pass(Duration::from_secs(20));
+    world.endpoint(0).refresh(key);
+    // Nothing of it is sent again after this.
+    world.pass(Duration::from_millis(11_600));
+    world.loses = Box::new(|_| false);
+    grant(&mut world);
+    assert_eq!(world.now - asked, Duration::from_secs(32) + LATENCY, "without the pause that it had come to");
+}
+
+#[test]
+fn a_wish_that_crosses_the_answer_costs_another_request_only_if_that_told_the_old_address() {
+    for moves in [false, true] {
+        let mut world = World::perfect(2);
+        let key = register(&mut world);
+        let before = world.times(0, "REGISTER").len();
+        world.endpoint(0).refresh(key);
+        let Event::Register(asked) = world.event(1) else { panic!("not a REGISTER") };
+        if moves {
+            world.nodes[0].core.io.net.advertise([10, 0, 0, 77].into());
+        }
+        world.endpoint(0).refresh(key);
+        world.settle();
+        world.endpoint(1).accept_register(asked.request, asked.contacts);
+        world.pass(Duration::from_millis(100));
+        assert_eq!(world.times(0, "REGISTER").len() - before, 1 + usize::from(moves));
+    }
+}
+
+#[test]
 fn refusals_are_retried_ever_more_rarely() {
     let mut world = World::perfect(2);
     let key = register(&mut world);
