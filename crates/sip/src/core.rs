@@ -186,7 +186,7 @@ impl Core {
                     client.refresh(&mut self.io);
                 }
             }
-            Order::NetworkChanged => self.network_changed(),
+            Order::NetworkChanged { slept } => self.network_changed(slept),
             Order::Unregister(key) => {
                 if let Some(client) = self.registrations.get_mut(&key) {
                     client.stop(&mut self.io);
@@ -218,12 +218,17 @@ impl Core {
         }
     }
 
-    fn network_changed(&mut self) {
+    fn network_changed(&mut self, slept: bool) {
         let moved = self.io.net.network_changed();
         self.io.forgive();
         self.legs.values_mut().for_each(|leg| leg.rebound(&moved));
         for client in self.registrations.values_mut() {
-            client.network_changed(&moved, &mut self.io);
+            client.network_changed(slept, &moved, &mut self.io);
+        }
+        if slept {
+            for key in self.subscriptions.keys().copied().collect::<Vec<_>>() {
+                self.with_subscription(key, Subscriber::refresh);
+            }
         }
         let _ = self.io.events.send(Event::NetworkChanged);
     }

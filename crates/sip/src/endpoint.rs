@@ -34,7 +34,7 @@ pub(crate) enum Order {
     Register(RegistrationKey, Box<Registration>),
     Refresh(RegistrationKey),
     Unregister(RegistrationKey),
-    NetworkChanged,
+    NetworkChanged { slept: bool },
     Subscribe(SubscriptionKey, Box<Subscription>),
     RefreshSubscription(SubscriptionKey),
     Unsubscribe(SubscriptionKey),
@@ -212,10 +212,16 @@ impl Endpoint {
         self.post(Order::Refresh(registration));
     }
 
-    /// The machine's network has changed, or it has slept: what is bound to an address that is gone is bound anew, and
-    /// registrations are made again at once where their way has changed. [`Event::NetworkChanged`] follows.
+    /// The machine's network has changed: what is bound to an address that is gone is bound anew, and registrations are made
+    /// again at once where their way has changed. [`Event::NetworkChanged`] follows.
     pub fn network_changed(&self) {
-        self.post(Order::NetworkChanged);
+        self.post(Order::NetworkChanged { slept: false });
+    }
+
+    /// The machine has slept, and the clock that we count by with it: whatever the network is like, registrations may have run out
+    /// and are made again at once, over new connections, and subscriptions are asked for anew. [`Event::NetworkChanged`] follows.
+    pub fn woken(&self) {
+        self.post(Order::NetworkChanged { slept: true });
     }
 
     /// Ends a registration; [`crate::RegistrationState::Unregistered`] follows.

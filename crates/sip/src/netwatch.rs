@@ -40,8 +40,8 @@ pub(crate) async fn watch(endpoint: mpsc::WeakUnboundedSender<Order>) {
         let slept = clock.jumped(Instant::now(), SystemTime::now());
         let Some(endpoint) = endpoint.upgrade() else { return };
         if changed || slept {
-            tracing::debug!(slept, "the network has changed");
-            let _gone = endpoint.send(Order::NetworkChanged);
+            tracing::debug!(slept, "the network has changed, or we have slept");
+            let _gone = endpoint.send(Order::NetworkChanged { slept });
         }
     }
 }

@@ -241,13 +241,13 @@ impl Client {
         }
     }
 
-    /// Registers anew at once if the way to the registrar has changed or we are not registered; otherwise only asks
-    /// whether it still hears us.
-    pub fn network_changed(&mut self, moved: &HashMap<SocketAddr, SocketAddr>, io: &mut Io) {
+    /// Registers anew at once if the way to the registrar has changed, if we are not registered, or if we have `slept`: then our
+    /// time may have run out while no timer went on. Otherwise only asks whether the registrar still hears us.
+    pub fn network_changed(&mut self, slept: bool, moved: &HashMap<SocketAddr, SocketAddr>, io: &mut Io) {
         let stays = self.flow.is_some_and(|flow| io.net.is_open(&flow) && !moved.contains_key(&flow.local));
         let same = stays && self.contact == self.contact_now(io);
         match self.state {
-            State::Registered { .. } if same => self.ping(io),
+            State::Registered { .. } if same && !slept => self.ping(io),
             State::Registered { .. } | State::Asking { .. } => {
                 if let Some(flow) = self.flow.take().filter(|f| f.transport.is_stream()) {
                     io.net.abandon(&flow);

@@ -239,6 +239,20 @@ fn a_change_of_network_is_one_question_if_the_way_stays_the_same() {
     assert_eq!(after, (before.0, before.1 + 1));
 }
 
+/// The clock that timers go by stands still meanwhile, the registrar's does not, and it answers whatever it is asked.
+#[test]
+fn who_has_slept_registers_anew_at_once_whatever_the_registrar_remembers() {
+    let mut world = World::perfect(2);
+    register(&mut world);
+    world.pass(Duration::from_secs(5));
+    let before = world.now;
+    world.endpoint(0).woken();
+    grant(&mut world);
+    assert_eq!(world.now - before, LATENCY);
+    while state(&mut world) != (RegistrationState::Registered { expires: 300, secure: false }) {}
+    assert_eq!(world.times(0, "REGISTER").len(), 2, "once");
+}
+
 #[test]
 fn a_change_of_network_ends_a_pause() {
     let mut world = World::perfect(2);

@@ -122,6 +122,24 @@ fn a_lost_document_is_asked_for_again() {
 }
 
 #[test]
+fn who_has_slept_asks_anew_and_begins_afresh_if_the_notifier_has_forgotten() {
+    let (mut world, _) = subscribed(Package::Dialog);
+    let first = world.last();
+    world.says(&answer(&first, "200 OK", "Expires: 600\n"));
+    world.says(&notify(&first, 1, "active", &info(0, "early")));
+    told(&mut world);
+    world.endpoint(0).network_changed();
+    assert!(matches!(world.event(0), Event::NetworkChanged));
+    assert_eq!(world.times(0, "SUBSCRIBE").len(), 1, "another network is no reason");
+    world.endpoint(0).woken();
+    let refresh = world.last();
+    assert!(refresh.starts_with("SUBSCRIBE ") && header(&refresh, "Call-ID") == header(&first, "Call-ID"), "{refresh}");
+    world.says(&answer(&refresh, "481 Subscription does not exist", ""));
+    let again = world.last();
+    assert!(again.starts_with("SUBSCRIBE ") && header(&again, "Call-ID") != header(&first, "Call-ID"), "{again}");
+}
+
+#[test]
 fn what_a_system_does_not_offer_is_not_asked_for_again() {
     for status in ["489 Bad Event", "405 Method Not Allowed", "404 Not Found", "403 Forbidden"] {
         let (mut world, _) = subscribed(Package::Dialog);
