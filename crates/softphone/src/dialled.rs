@@ -28,11 +28,11 @@ pub(crate) fn target(typed: &str, registrar: Option<&Uri>) -> Result<Uri, String
     uri.map(only_whom).ok_or_else(not_callable)
 }
 
-/// Whether a call there, asked for by somebody else than the person at this phone, could cost money: a number of the
-/// world, at the registrar that connects us with it.
-pub(crate) fn may_cost_money(to: &Uri, registrar: Option<&Uri>) -> bool {
+/// Whether a call there, asked for by somebody else than the person at this phone, could cost the account's money: a number of
+/// the world. At whatever host: it may be another name of our registrar, and an outbound proxy takes calls to all of them.
+pub(crate) fn may_cost_money(to: &Uri) -> bool {
     let digits = number(to.user()).map_or(0, |number| number.chars().filter(char::is_ascii_digit).count());
-    digits > LONGEST_EXTENSION && registrar.is_some_and(|registrar| registrar.host == to.host)
+    digits > LONGEST_EXTENSION
 }
 
 fn only_whom(mut uri: Uri) -> Uri {
@@ -135,11 +135,11 @@ mod tests {
     }
 
     #[test]
-    fn only_numbers_of_the_world_at_our_own_registrar_cost_money() {
-        let costs = |to: &str| may_cost_money(&to.parse().unwrap(), Some(&registrar()));
+    fn only_numbers_of_the_world_cost_money_by_whatever_name_the_registrar_goes() {
+        let costs = |to: &str| may_cost_money(&to.parse().unwrap());
         assert!(costs("sip:09001234567@pbx.example") && costs("sip:+4490012@pbx.example:5070"));
         assert!(costs("sip:0900-1234567@pbx.example"), "however it is written");
         assert!(!costs("sip:200@pbx.example") && !costs("sip:ravi1234567@pbx.example"));
-        assert!(!costs("sip:09001234567@192.0.2.7"), "we have no account there");
+        assert!(costs("sip:09001234567@192.0.2.7") && costs("sip:%30900%31234567@pbx.example."));
     }
 }

@@ -131,18 +131,21 @@ async fn a_number_of_the_world_is_not_called_because_the_other_side_asks() {
     let more = format!("Contact: <sip:200@{us}>\r\nContent-Type: application/sdp\r\n\r\n{sdp}");
     system.answer(&invite, "200 OK", &more).await;
     desk.answered(call).await;
-    let refer = format!(
-        "REFER sip:ravi@{} SIP/2.0\r\nVia: SIP/2.0/UDP {us};branch=z9hG4bKr\r\nFrom: {};tag=system\r\nTo: {}\r\n\
-         Call-ID: {}\r\nCSeq: 1 REFER\r\nContact: <sip:200@{us}>\r\nr: <sip:09001234567@{us}>\r\n\r\n",
-        system.phone,
-        header(&invite, "To"),
-        header(&invite, "From"),
-        header(&invite, "Call-ID")
-    );
-    system.socket.send_to(refer.as_bytes(), system.phone).await.unwrap();
-    let trouble = desk.call(call, "a warning", |e| matches!(e, CallEvent::Trouble { .. })).await;
-    assert!(matches!(&trouble, CallEvent::Trouble { sentence } if sentence.contains("09001234567")), "{trouble:?}");
-    system.asked("SIP/2.0 603").await;
+    // By its address, and by what may be another name of it.
+    for (number, host) in [(1, us.to_string()), (2, format!("localhost:{}", us.port()))] {
+        let refer = format!(
+            "REFER sip:ravi@{} SIP/2.0\r\nVia: SIP/2.0/UDP {us};branch=z9hG4bKr{number}\r\nFrom: {};tag=system\r\nTo: {}\r\n\
+             Call-ID: {}\r\nCSeq: {number} REFER\r\nContact: <sip:200@{us}>\r\nr: <sip:09001234567@{host}>\r\n\r\n",
+            system.phone,
+            header(&invite, "To"),
+            header(&invite, "From"),
+            header(&invite, "Call-ID")
+        );
+        system.socket.send_to(refer.as_bytes(), system.phone).await.unwrap();
+        let trouble = desk.call(call, "a warning", |e| matches!(e, CallEvent::Trouble { .. })).await;
+        assert!(matches!(&trouble, CallEvent::Trouble { sentence } if sentence.contains("09001234567")), "{trouble:?}");
+        system.asked("SIP/2.0 603").await;
+    }
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ impl Owner {
             LegEvent::OfferAnswered { sdp } => self.offer_answered(call, &sdp),
             LegEvent::OfferFailed { status } => self.input(call, Input::OfferFailed { status }),
             LegEvent::Refer { to, referred_by, replaces } => {
-                let dear = !self.follows_outside && dialled::may_cost_money(&to.uri, self.registrar());
+                let dear = !self.follows_outside && self.account.is_some() && dialled::may_cost_money(&to.uri);
                 if dear {
                     let number = cleaned(to.uri.user(), 80);
                     let sentence = format!(
