@@ -1,5 +1,6 @@
 //! The one task of an endpoint: takes orders, packets and timers, and hands each to whom it concerns.
 
+mod moved;
 mod replace;
 mod requests;
 mod watchers;
@@ -16,15 +17,14 @@ use tokio::{
 };
 
 use crate::{
-    EndpointConfig, Event, Flow, LegKey, Limits, NameAddr, RegisterKey, RegistrationKey, Replaces, SubscriptionKey,
-    Uri,
+    EndpointConfig, Event, Flow, LegKey, Limits, RegisterKey, RegistrationKey, Replaces, SubscriptionKey,
     auth::Challenger,
     dns,
     endpoint::{LegOrder, Order},
     io::{Io, random_tag},
     leg::Leg,
     memory::{self, Ebb},
-    message::{Message, split_list},
+    message::Message,
     net::{Net, NetEvent},
     registrar,
     registration::Client,
@@ -216,45 +216,6 @@ impl Core {
             Order::EndWatchers { user, contacts } => self.end_watchers_at(&user, &contacts),
             Order::ShutDown(tell) => self.shut_down(Some(tell)),
         }
-    }
-
-    fn network_changed(&mut self, slept: bool) {
-        let moved = self.io.net.network_changed();
-        self.io.forgive();
-        self.legs.values_mut().for_each(|leg| leg.rebound(&moved));
-        for client in self.registrations.values_mut() {
-            client.network_changed(slept, &moved, &mut self.io);
-        }
-        if slept {
-            for key in self.subscriptions.keys().copied().collect::<Vec<_>>() {
-                self.with_subscription(key, Subscriber::refresh);
-            }
-        }
-        let _ = self.io.events.send(Event::NetworkChanged);
-    }
-
-    fn connection_lost(&mut self, connection: u64) {
-        let users = self.legs.iter().filter(|(_, leg)| leg.uses(connection)).map(|(key, _)| *key);
-        for key in users.collect::<Vec<_>>() {
-            self.with_leg(key, Leg::connection_lost);
-            if self.legs.get(&key).is_some_and(|leg| leg.is_orphan(&self.io)) {
-                self.orphans.insert(key);
-            }
-        }
-    }
-
-    /// A device whose connection was lost has registered over a new one: its calls go on over that.
-    fn adopt_orphans(&mut self, register: u64) {
-        if self.orphans.is_empty() {
-            return;
-        }
-        let Some((request, flow)) = self.io.txs.pending(register) else { return };
-        let contacts: Vec<Uri> = request.all("Contact").flat_map(split_list).filter_map(uri_of).collect();
-        for key in self.orphans.clone() {
-            self.with_leg(key, |leg, io| contacts.iter().for_each(|contact| leg.adopt(contact, flow, io)));
-        }
-        let (legs, io) = (&self.legs, &self.io);
-        self.orphans.retain(|key| legs.get(key).is_some_and(|leg| leg.is_orphan(io)));
     }
 
     fn shut_down(&mut self, tell: Option<oneshot::Sender<()>>) {
@@ -452,8 +413,9 @@ impl Core {
             Owner::Leg(key) => self.with_leg(key, |leg, io| leg.outcome(outcome, io)),
             Owner::Registration(key) => {
                 if let Some(client) = self.registrations.get_mut(&key) {
-                    client.outcome(outcome, &mut self.io);
+                    let moved = client.outcome(outcome, &mut self.io).then(|| client.flow()).flatten();
                     self.reap_registration(key);
+                    moved.into_iter().for_each(|flow| self.seen_elsewhere(flow));
                 }
             }
             Owner::Subscription(key) => self.with_subscription(key, |s, io| s.outcome(outcome, io)),
@@ -483,10 +445,6 @@ impl Core {
         let to = request.name_addr("Refer-To")?;
         self.meant_by(&replaces::of_uri(&to.uri).ok()??)
     }
-}
-
-fn uri_of(name_addr: &str) -> Option<Uri> {
-    name_addr.parse::<NameAddr>().ok().map(|n| n.uri)
 }
 
 #[cfg(feature = "fuzzing")]

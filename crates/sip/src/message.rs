@@ -203,6 +203,13 @@ impl Message {
         self.headers[at] = make_header("Via", via);
     }
 
+    /// Of a response: where its sender saw our request come from (RFC 3581).
+    pub fn seen_from(&self) -> Option<SocketAddr> {
+        let via = self.top_via();
+        let ip = param_of(via, "received")?.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+        Some(SocketAddr::new(ip, param_of(via, "rport")?.parse().ok()?))
+    }
+
     /// The Reason header (RFC 3326); the one of protocol SIP if there are several.
     pub fn reason(&self) -> Option<ReasonHeader> {
         let mut found = None;
@@ -332,6 +339,7 @@ mod tests {
             Some("SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKa;rport=4000;received=192.0.2.1, SIP/2.0/UDP b;branch=c")
         );
         assert_eq!((m.branch(), m.sent_by()), ("z9hG4bKa", "10.0.0.1:5060"));
+        assert_eq!(m.seen_from(), Some("192.0.2.1:4000".parse().unwrap()));
     }
 
     #[test]

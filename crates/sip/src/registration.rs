@@ -1,16 +1,18 @@
 //! A registration that we keep (RFC 3261 section 10.2): refreshed at half its time, tried again with growing pauses.
 
+mod ping;
+
 use std::{
     collections::{HashMap, VecDeque},
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
-use bytes::Bytes;
 use rand::Rng;
 use rsipstack::sip::Method;
 use tokio::time::Instant;
 
+use self::ping::{KEEP_ALIVE, PING, Pings, Seen};
 use crate::{
     ConnectError, Event, Flow, Registration, RegistrationKey, RegistrationState, Transport, Uri,
     auth::{answer_challenge, realm_answered},
@@ -29,11 +31,6 @@ const REFUSED_AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_sec
 const BORNE: u32 = 20;
 /// … and after it could not be reached: most often it is just being started anew.
 const UNREACHED: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(30)];
-/// How often the registrar is asked whether it is there and still the same. Keeps a NAT's door open too (RFC 5626
-/// section 4.4.2 asks for less than 29 s with UDP).
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How long it may take to answer that, or a REGISTER over a connection.
-const PING: Duration = Duration::from_secs(6);
 /// Longest Min-Expires that we follow, seconds.
 const MAX_EXPIRES: u32 = 86_400;
 /// Longest Service-Route that we follow.
@@ -69,17 +66,9 @@ pub(crate) struct Client {
     /// What we ask for: at first as ordered, after a 423 as the registrar wants.
     expires: u32,
     pings: Pings,
+    seen: Seen,
     /// Which run of the registrar has our binding, if it says so.
     run: Option<String>,
-}
-
-/// Whether the registrar answers OPTIONS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pings {
-    Untried,
-    Answered,
-    /// It never did: then silence says nothing, and only the NAT is kept open.
-    Ignored,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +130,7 @@ impl Client {
             unconnected: None,
             expires,
             pings: Pings::Untried,
+            seen: Seen::default(),
             run: None,
         };
         client.tell(io, RegistrationState::Registering);
@@ -214,6 +204,10 @@ impl Client {
         }
     }
 
+    pub fn flow(&self) -> Option<Flow> {
+        self.flow
+    }
+
     fn uses(&self, connection: u64) -> bool {
         self.flow.is_some_and(|f| f.transport.is_stream() && f.connection == connection)
     }
@@ -270,48 +264,6 @@ impl Client {
     fn ask_again(&mut self, io: &mut Io) {
         self.state = State::Asking { again: false };
         self.ask(io);
-    }
-
-    /// OPTIONS to the registrar; to one that ignores it, an empty packet.
-    fn ping(&mut self, io: &mut Io) {
-        let Some(flow) = self.flow else { return };
-        if self.pings == Pings::Ignored {
-            let _lost = io.net.send(&flow, &Bytes::from_static(b"\r\n\r\n"));
-            return;
-        }
-        let aor = &self.registration.aor;
-        let mut m = Message::request(Method::Options, self.request_uri());
-        m.add("Max-Forwards", "70");
-        m.add("From", format!("{aor};tag={}", random_tag()));
-        m.add("To", format!("<{}>", self.request_uri()));
-        m.add("Call-ID", random_tag());
-        m.add("CSeq", "1 OPTIONS");
-        let tx = io.send(Owner::Registration(self.key), flow, m);
-        io.txs.limit(&mut io.timers, io.now, (tx, PING));
-    }
-
-    fn pinged(&mut self, outcome: &Outcome, io: &mut Io) {
-        if !outcome.from_network {
-            self.pings = Pings::Answered;
-            let run = outcome.response.get(RUN);
-            if matches!(self.state, State::Registered { .. }) && run.is_some() && run != self.run.as_deref() {
-                self.ask_again(io);
-            }
-            return;
-        }
-        let undelivered = outcome.response.status() == 503;
-        match self.pings {
-            Pings::Untried if !undelivered => self.pings = Pings::Ignored,
-            Pings::Untried | Pings::Answered if matches!(self.state, State::Registered { .. }) => {
-                self.server.iter().for_each(|server| io.is_down(server, &outcome.response));
-                if let Some(flow) = self.flow.take() {
-                    io.net.abandon(&flow);
-                }
-                self.tell(io, RegistrationState::Registering);
-                self.ask_again(io);
-            }
-            Pings::Untried | Pings::Answered | Pings::Ignored => {}
-        }
     }
 
     /// The registrar, as REGISTER and OPTIONS address it.
@@ -401,19 +353,23 @@ impl Client {
         m.set("CSeq", format!("{} REGISTER", self.cseq));
     }
 
-    pub fn outcome(&mut self, outcome: &Outcome, io: &mut Io) {
+    /// Whether a NAT has us elsewhere than before: whoever talks with us over this flow has to hear from us.
+    pub fn outcome(&mut self, outcome: &Outcome, io: &mut Io) -> bool {
+        let response = &outcome.response;
+        let moves = self.seen.moves(self.flow, response, io.now);
+        match response.cseq() {
+            _ if response.status() < 200 => {}
+            (_, "OPTIONS") => self.pinged(outcome, moves, io),
+            // Otherwise it is a late answer to a request that was overtaken.
+            (number, _) if number == self.cseq => self.asked(outcome, io),
+            _ => {}
+        }
+        moves
+    }
+
+    fn asked(&mut self, outcome: &Outcome, io: &mut Io) {
         let response = &outcome.response;
         let status = response.status();
-        if response.cseq().1 == "OPTIONS" {
-            if status >= 200 {
-                self.pinged(outcome, io);
-            }
-            return;
-        }
-        // A late answer to a request that was overtaken.
-        if status < 200 || response.cseq().0 != self.cseq {
-            return;
-        }
         match (self.state, status) {
             (_, 401 | 407) if self.answered(outcome, io) => {}
             (State::Leaving, _) => self.end(io),

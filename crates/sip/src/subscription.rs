@@ -107,6 +107,10 @@ impl Subscriber {
         self.state == State::Over
     }
 
+    pub fn goes_over(&self, flow: &Flow) -> bool {
+        self.flow.as_ref() == Some(flow)
+    }
+
     /// Call-ID and our tag: a NOTIFY names them.
     pub fn dialog(&self) -> (&str, &str) {
         (&self.dialog.call_id, &self.dialog.local_tag)

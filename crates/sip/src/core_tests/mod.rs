@@ -4,6 +4,7 @@
 mod calls;
 mod floods;
 mod lamps;
+mod nat;
 mod registrations;
 mod reliable;
 mod ringing;
@@ -17,7 +18,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use super::*;
 use crate::{
-    CallHeaders, EndCause, Endpoint, Impairment, Incoming, Invite, LegEvent, NameAddr, Transport, guard::Kind,
+    CallHeaders, EndCause, Endpoint, Impairment, Incoming, Invite, LegEvent, NameAddr, Transport, Uri, guard::Kind,
     impair::Impaired, wire,
 };
 
@@ -70,6 +71,8 @@ struct World {
     under_way: BTreeMap<(Instant, u64), Packet>,
     sent: Vec<Packet>,
     network: Impaired,
+    /// Where the others see node 0, if it is behind a NAT.
+    outside: Option<SocketAddr>,
     loses: Loses,
     count: u64,
 }
@@ -84,6 +87,7 @@ impl World {
             under_way: BTreeMap::new(),
             sent: Vec::new(),
             network: Impaired::new(how, 0),
+            outside: None,
             loses: Box::new(|_| false),
             count: 0,
         }
@@ -129,7 +133,8 @@ impl World {
     }
 
     fn send(&mut self, from: usize, remote: SocketAddr, bytes: &[u8]) {
-        let Some(to) = self.nodes.iter().position(|n| n.address == remote) else { return };
+        let seen = |at: usize| self.outside.filter(|_| at == 0).unwrap_or(self.nodes[at].address);
+        let Some(to) = (0..self.nodes.len()).find(|at| seen(*at) == remote) else { return };
         let Ok(text) = String::from_utf8(bytes.to_vec()) else { return };
         let packet = Packet { at: self.now - self.begin, from, to, text };
         if packet.text.trim().is_empty() {
@@ -168,7 +173,7 @@ impl World {
     }
 
     fn arrive(&mut self, packet: &Packet) {
-        let remote = self.nodes[packet.from].address;
+        let remote = self.outside.filter(|_| packet.from == 0).unwrap_or(self.nodes[packet.from].address);
         let node = &mut self.nodes[packet.to];
         node.core.io.now = self.now;
         let flow = Flow { transport: Transport::Udp, local: node.address, remote, connection: 0 };
