@@ -63,9 +63,14 @@ async fn look(alarm: &io::Result<system::Alarm>) {
 }
 
 /// Waits for the end of a burst.
-async fn settle(ear: &mut system::Ear) {
+async fn settle(changes: &mut impl Changes) {
     let over = Instant::now() + PATIENCE;
-    while Instant::now() < over && timeout(QUIET, ear.changed()).await.is_ok() {}
+    while Instant::now() < over && timeout(QUIET, changes.changed()).await.is_ok() {}
+}
+
+/// What one change after the other is heard from.
+trait Changes {
+    fn changed(&mut self) -> impl Future<Output = ()> + Send;
 }
 
 /// Two clocks, of which one stands still while the machine sleeps.
@@ -116,8 +121,10 @@ mod system {
             socket.socket_mut().bind(&SocketAddr::new(0, GROUPS))?;
             Ok(Self(socket))
         }
+    }
 
-        pub async fn changed(&mut self) {
+    impl super::Changes for Ear {
+        async fn changed(&mut self) {
             // An overrun (ENOBUFS) is news too: there was more than fits.
             let _news = self.0.recv_from_full().await;
         }
@@ -167,8 +174,10 @@ mod system {
         pub fn open() -> io::Result<Self> {
             Ok(Self(ways_out()))
         }
+    }
 
-        pub async fn changed(&mut self) {
+    impl super::Changes for Ear {
+        async fn changed(&mut self) {
             loop {
                 tokio::time::sleep(super::LOOK / 2).await;
                 let now = ways_out();
@@ -219,6 +228,39 @@ mod tests {
             () = quiet.clock_set() => panic!("nobody has set the clock"),
             () = past.clock_set() => {}
         }
+    }
+
+    impl Changes for mpsc::UnboundedReceiver<()> {
+        async fn changed(&mut self) {
+            let _news = self.recv().await;
+        }
+    }
+
+    /// When one is told of changes that come then, milliseconds.
+    async fn told(changes: impl Iterator<Item = u64> + Send + 'static) -> Vec<u64> {
+        let (begun, (news, mut heard)) = (Instant::now(), mpsc::unbounded_channel());
+        tokio::spawn(async move {
+            for at in changes {
+                tokio::time::sleep_until(begun + Duration::from_millis(at)).await;
+                news.send(()).unwrap();
+            }
+            pending::<()>().await;
+        });
+        let mut told = Vec::new();
+        while timeout(Duration::from_secs(60), heard.recv()).await.is_ok() {
+            settle(&mut heard).await;
+            told.push(u64::try_from(begun.elapsed().as_millis()).unwrap());
+        }
+        told
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_of_changes_is_told_once_soon_after_its_end_and_a_long_one_once_a_second() {
+        assert_eq!(told(std::iter::once(0)).await, [250]);
+        assert_eq!(told((0..20).map(|n| n * 10)).await, [190 + 250]);
+        let long = told((0..1000).map(|n| n * 10)).await;
+        assert!(long.windows(2).all(|two| two[1] - two[0] >= 900) && long.len() <= 11, "{long:?}");
+        assert!((9_990..=10_240).contains(long.last().unwrap()), "{long:?}");
     }
 
     #[test]
