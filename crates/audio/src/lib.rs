@@ -7,6 +7,8 @@
 mod device;
 mod drift;
 mod fake;
+#[cfg(test)]
+mod led;
 mod microphone;
 mod pulse;
 mod ringer;

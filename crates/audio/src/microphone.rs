@@ -183,6 +183,7 @@ impl Tap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::led::Led;
     use media::tones;
     use proptest::prelude::*;
     use proptest::test_runner::TestCaseError;
@@ -220,6 +221,34 @@ mod tests {
                 most <= MUCH + FRAME && holes == 0 && tap.splices == 0,
                 "{rate} Hz {ppm} ppm: {most}, {holes} holes"
             );
+        }
+    }
+
+    /// Who pulls goes by a clock that is led by the far end's.
+    #[test]
+    fn a_led_clock_and_a_drifting_device_together_leave_no_hole() {
+        for (rate, far_ppm, device_ppm) in [(48_000_u32, 200.0, -200.0), (44_100, -200.0, 200.0)] {
+            let (mut producer, consumer) = RingBuffer::new(rate as usize / 5);
+            let (mut tap, mut call) = (Tap::new(consumer, rate), Led::new(far_ppm));
+            let tone = tones::sine(200.0, 1000, -6.0);
+            let (mut given, mut holes, mut most) = (0, 0, 0);
+            for i in 0..1200 * 50 {
+                let (now, _) = call.tick();
+                let due = now.as_secs_f64() * f64::from(rate) * (1.0 + device_ppm * 1e-6);
+                // A device gives 10 ms at a time.
+                while ((given + rate as usize / 100) as f64) < due {
+                    for _ in 0..rate / 100 {
+                        let _ = producer.push(tone[given * 48_000 / rate as usize % 48_000]);
+                        given += 1;
+                    }
+                }
+                let mut out = [0; FRAME];
+                holes += usize::from(tap.pull(&mut out) == 0 && i > 5);
+                most = most.max(tap.waiting.len());
+            }
+            println!("{rate} Hz, {far_ppm} and {device_ppm} ppm: at most {} ms wait", most / 48);
+            assert!(call.paces[0] > call.paces[1], "the clock is not led");
+            assert!(most <= MUCH + FRAME && (holes, tap.splices) == (0, 0), "{most}, {holes}, {}", tap.splices);
         }
     }
 

@@ -219,6 +219,7 @@ impl Queue {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::led::Led;
     use media::{FRAME, tones};
     use proptest::prelude::*;
     use proptest::test_runner::TestCaseError;
@@ -275,6 +276,48 @@ mod tests {
             println!("{rate} Hz {ppm} ppm: {waiting} ms wait, {splices} splices, {dry} missing, roughness {rough:.2}");
             assert!((10..=65).contains(&waiting) && dry == 0 && splices == 0, "{rate} Hz {ppm} ppm");
             assert!(rough < 1.3, "{rate} Hz {ppm} ppm: {rough}");
+        }
+    }
+
+    /// Three clocks: the far end's, ours, which is led by it, and the device's. 200 ppm are 720 ms in an hour.
+    #[test]
+    fn an_hour_of_a_led_clock_and_a_drifting_device_makes_no_click() {
+        for (rate, far_ppm, device_ppm) in [(48_000_u32, 200.0, -200.0), (44_100, -200.0, 200.0)] {
+            let (producer, mut consumer) = RingBuffer::new(rate as usize * CAPACITY_MS / 1000);
+            let (mut queue, mut call) = (Queue::new(producer, rate), Led::new(far_ppm));
+            let (mut taken, mut dry, mut last) = (0_u64, 0, [0; 2]);
+            // The sharpest bend of the sound: in the first settled minute, and ever after it.
+            let mut sharpest = [0; 2];
+            for i in 0..3600 * 50 {
+                let (now, heard) = call.tick();
+                queue.push(&heard);
+                let settled = i > 30 * 50;
+                if i == 30 * 50 {
+                    queue.splices = 0;
+                }
+                let due = now.as_secs_f64() * f64::from(rate) * (1.0 + device_ppm * 1e-6);
+                // A device takes 10 ms at a time.
+                while ((taken + u64::from(rate / 100)) as f64) < due {
+                    taken += u64::from(rate / 100);
+                    for _ in 0..rate / 100 {
+                        let sample = consumer.pop();
+                        dry += u32::from(sample.is_err() && settled);
+                        let sample = i32::from(sample.unwrap_or(0));
+                        let bend = (sample - 2 * last[1] + last[0]).abs();
+                        last = [last[1], sample];
+                        let worst = &mut sharpest[usize::from(i > 90 * 50)];
+                        *worst = (*worst).max(bend * i32::from(settled));
+                    }
+                }
+            }
+            let (waiting, splices, late) = (queue.queued_ms(), queue.splices, call.late());
+            println!(
+                "{rate} Hz, {far_ppm} and {device_ppm} ppm: {waiting} ms wait, {sharpest:?}, paces {:?}",
+                call.paces
+            );
+            assert!(call.paces[0] > call.paces[1], "the clock is not led");
+            assert!((10..=65).contains(&waiting) && (dry, splices, late) == (0, 0, 0), "{dry} {splices} {late}");
+            assert!(sharpest[1] <= 2 * sharpest[0], "a click of {} in a tone of {}", sharpest[1], sharpest[0]);
         }
     }
 
