@@ -109,6 +109,32 @@ test("with large text, the live calls lie on nothing: least of all on what the p
   await expect(page.getByTestId("log-row").first()).toBeInViewport({ ratio: 1 });
 });
 
+const inReach: Record<string, { view: View; width: number; height: number; large?: boolean; steps?: string[] }> = {
+  "large text and long names": { view: office.plainLong(), width: 1280, height: 800, large: true },
+  "large text in the smallest window": { view: office.plainLong(), width: 640, height: 400, large: true },
+  "large text, open details": { view: { ...office.plainLong(), details: office.ready() }, width: 1280, height: 800, large: true },
+  "two calls under the settings": { view: office.several(), width: 1280, height: 500, steps: ["nav-settings"] },
+  "open details in a small window": { view: { ...office.plainLong(), details: office.ready() }, width: 900, height: 600 },
+  "live calls in a low window": { view: { ...office.consultView("with_colleague"), live: { as_of: office.at, calls: office.many(20) } }, width: 1280, height: 400 },
+};
+for (const [name, { view, width, height, large, steps = [] }] of Object.entries(inReach)) {
+  test(`what a call needs is in reach and never scrolled away: ${name}`, async ({ desk, page }) => {
+    await page.setViewportSize({ width, height });
+    if (large) await desk.largeText();
+    await desk.open(view);
+    await page.getByTestId("hang-up").first().waitFor();
+    for (const step of steps) await page.getByTestId(step).click();
+    const hidden = () => page.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>("[data-testid=own-call] button")].filter((button) => {
+        const { x, y, width, height } = button.getBoundingClientRect();
+        return ![[x + 1, y + height / 2], [x + width - 1, y + height / 2], [x + width / 2, y + height - 1]].every(([x, y]) => button.contains(document.elementFromPoint(x!, y!)));
+      }).map((button) => button.dataset.testid));
+    expect(await hidden()).toEqual([]);
+    await page.evaluate(() => document.querySelectorAll("*").forEach((each) => each.closest("[data-testid=calls]") ?? each.scrollTo(0, each.scrollHeight)));
+    expect(await hidden()).toEqual([]);
+  });
+}
+
 test("a long name is cut, and whole in its title", async ({ desk, page }) => {
   await desk.open(office.long());
   const cell = page.getByTestId("live-row").first().getByRole("gridcell").nth(1);
