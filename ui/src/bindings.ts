@@ -304,7 +304,9 @@ unsent: Unsent | null;
 /**  Why the exchange does not take that. */
 refused: string | null; 
 /**  What this person had begun to write when the app was last ended. */
-draft: Draft | null } | { kind: "missing"; call: CallId; sentence: string };
+draft: Draft | null; 
+/**  A plain account's call: nobody else has it, or sees what is written about it. */
+only_here: boolean } | { kind: "missing"; call: CallId; sentence: string };
 
 export type DialogBody = { kind: "loading" } | { kind: "ready"; targets: TransferTarget[]; 
 /**  Whether this user may transfer this call to an outside number. */

@@ -114,6 +114,15 @@ test("one of several accounts is chosen to call from, and a refused one says wha
   expect((await desk.wishes()).at(-1)).toEqual({ kind: "remove_account", account: "k2" });
 });
 
+test("what is written about a plain account's call beside an exchange is nobody else's", async ({ desk, page }) => {
+  await desk.open({ ...office.several(), details: office.ready({ ...office.full, remarks: null, audit: [] }, null, { only_here: true }) });
+  await expect(page.getByTestId("remarks-note")).toHaveAttribute("placeholder", "A note for yourself");
+  await expect(page.getByTestId("audit")).toContainText("Only an exchange keeps one");
+  await expect(page.getByTestId("identifiers")).toContainText("ExchangeNone");
+  await desk.push({ details: { open: office.ready() } });
+  await expect(page.getByTestId("remarks-note")).toHaveAttribute("placeholder", "A note for everyone who may see this call");
+});
+
 test("an unknown certificate is compared before it is accepted", async ({ desk, page }) => {
   await desk.open(office.unknownCertificate());
   await page.getByTestId("nav-settings").click();

@@ -148,8 +148,8 @@ export const full: CallRecord = {
     { party: "+442079460812", user: null, codec: "PCMA", score: 254, lost_permille: 91, jitter_ms: 60, round_trip_ms: null, trouble: { cause: { kind: "loss", percent: 9 }, way: "to" }, encrypted: null },
   ],
 };
-export const ready = (record: CallRecord = full, unsent: Unsent | null = null, rest: { refused?: string; draft?: Draft } = {}): DetailsView =>
-  ({ kind: "ready", record, unsent, refused: null, draft: null, ...rest });
+export const ready = (record: CallRecord = full, unsent: Unsent | null = null, rest: { refused?: string; draft?: Draft; only_here?: boolean } = {}): DetailsView =>
+  ({ kind: "ready", record, unsent, refused: null, draft: null, only_here: false, ...rest });
 /** What Maya wrote on the call while the exchange was away. */
 export const unsent: Unsent = { call: full.id, base: 2, note: "She will send the receipt.", disposition: "resolved", at: at + 300_000, theirs: null };
 export const conflict: Unsent = {

@@ -88,7 +88,9 @@ impl Owner {
     fn show_record(&mut self, record: CallRecord, Mine { unsent, draft }: Mine) {
         let call = record.id.clone();
         let refused = self.logs().and_then(|logs| logs.refused.get(&call).cloned());
-        self.show_details(&call, DetailsView::Ready { record: Box::new(record), unsent, refused, draft });
+        let only_here = is_own_id(&call);
+        let details = DetailsView::Ready { record: Box::new(record), unsent, refused, draft, only_here };
+        self.show_details(&call, details);
     }
 
     /// Only if the person has not gone on to another call; and never an older record over a newer one.
@@ -98,11 +100,14 @@ impl Owner {
             return;
         }
         match (&mut *shown, details) {
-            (DetailsView::Ready { record: old, .. }, DetailsView::Ready { mut record, unsent, refused, draft }) => {
+            (
+                DetailsView::Ready { record: old, .. },
+                DetailsView::Ready { mut record, unsent, refused, draft, only_here },
+            ) => {
                 if record.seq < old.seq {
                     record = old.clone();
                 }
-                *shown = DetailsView::Ready { record, unsent, refused, draft };
+                *shown = DetailsView::Ready { record, unsent, refused, draft, only_here };
             }
             (DetailsView::Ready { .. }, DetailsView::Loading { .. } | DetailsView::Missing { .. }) => {}
             (DetailsView::Loading { .. } | DetailsView::Missing { .. }, details) => *shown = details,

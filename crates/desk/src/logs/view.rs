@@ -145,6 +145,8 @@ pub enum DetailsView {
         refused: Option<String>,
         /// What this person had begun to write when the app was last ended.
         draft: Option<Draft>,
+        /// A plain account's call: nobody else has it, or sees what is written about it.
+        only_here: bool,
     },
     Missing {
         call: CallId,

@@ -507,6 +507,12 @@ async fn at_an_exchange_there_is_one_list_of_all_calls() {
     rig.up().await;
     let view = rig.screen.until("both", |view| view.logs.rows.len() == 2).await;
     assert!(view.logs.rows.iter().any(|row| row.id.as_str() == "theirs"));
+    for row in view.logs.rows {
+        rig.desk.wish(Wish::OpenDetails { call: row.id.clone() });
+        let theirs = row.id.as_str() == "theirs";
+        let shown = |view: &View| matches!(&view.details, Some(DetailsView::Ready { record, only_here, .. }) if record.id == row.id && *only_here != theirs);
+        rig.screen.until("whose it is", shown).await;
+    }
     rig.phones.report_to("ana", PhoneEvent::Incoming(incoming(2))).await;
     rig.screen.until("ringing", |view| view.rings.len() == 1).await;
     on(&rig, "ana", 2, ended(None, None)).await;
