@@ -29,8 +29,11 @@ const REFUSED: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(120)
 const REFUSED_AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(3600)];
 /// … and how often that is borne, about ten hours in all: a server that is in trouble refuses everybody.
 const BORNE: u32 = 20;
-/// … and after it could not be reached: most often it is just being started anew.
-const UNREACHED: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(30)];
+/// … if it said that it has too much to do …
+const BUSY: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(30)];
+/// … and after it could not be reached: most often it is just being started anew. No longer than between two packets of a REGISTER
+/// that has no answer (RFC 3261 section 17.1.2.2, T2), so that whoever comes back has all phones within seconds.
+const UNREACHED: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(4)];
 /// Longest Min-Expires that we follow, seconds.
 const MAX_EXPIRES: u32 = 86_400;
 /// Longest Service-Route that we follow.
@@ -63,6 +66,8 @@ pub(crate) struct Client {
     refusals: u32,
     /// What kept us from connecting last.
     unconnected: Option<ConnectError>,
+    /// The server that was given up last said itself that it cannot serve.
+    busy: bool,
     /// What we ask for: at first as ordered, after a 423 as the registrar wants.
     expires: u32,
     pings: Pings,
@@ -128,6 +133,7 @@ impl Client {
             was_welcome: false,
             refusals: 0,
             unconnected: None,
+            busy: false,
             expires,
             pings: Pings::Untried,
             seen: Seen::default(),
@@ -296,7 +302,9 @@ impl Client {
     }
 
     /// The server does not answer or cannot serve: the next one is asked (RFC 3263 section 4.3).
-    fn no_service(&mut self, response: &Message, io: &mut Io) {
+    fn no_service(&mut self, outcome: &Outcome, io: &mut Io) {
+        let response = &outcome.response;
+        self.busy = !outcome.from_network;
         if let Some(server) = &self.server {
             io.is_down(server, response);
         }
@@ -376,7 +384,7 @@ impl Client {
             (State::Asking { .. }, 200..300) => self.registered(response, io),
             (State::Asking { .. }, 423) => self.too_brief(response, io),
             (State::Asking { .. }, 439) if self.registration.instance.is_some() => self.without_outbound(io),
-            (State::Asking { .. }, _) if outcome.is_no_service() => self.no_service(response, io),
+            (State::Asking { .. }, _) if outcome.is_no_service() => self.no_service(outcome, io),
             (State::Asking { .. }, _) => self.fail(status, io),
             (State::Registered { .. } | State::Pausing { .. } | State::Refused | State::Over, _) => {}
         }
@@ -466,7 +474,8 @@ impl Client {
             self.failures = 0;
             return self.begin_anew(io);
         }
-        let pause = self.pause_after(status);
+        let busy = std::mem::take(&mut self.busy);
+        let pause = self.pause_after(status, busy);
         self.failures = self.failures.saturating_add(1);
         self.state = match pause {
             Some(pause) => State::Pausing { until: io.timer(pause, Timer::Registration(self.key)) },
@@ -477,7 +486,7 @@ impl Client {
     }
 
     /// When to ask again; `None`: not by ourselves.
-    fn pause_after(&mut self, status: u16) -> Option<Duration> {
+    fn pause_after(&mut self, status: u16, busy: bool) -> Option<Duration> {
         let [least, most] = match status {
             401 | 403 | 407 if !self.registration.insists => {
                 self.refusals += 1;
@@ -486,6 +495,7 @@ impl Client {
                 }
                 REFUSED_AGAIN
             }
+            _ if is_unreached(status) && busy => BUSY,
             _ if is_unreached(status) => UNREACHED,
             _ => REFUSED,
         };

@@ -71,7 +71,7 @@ fn a_registrar_that_was_away_has_us_again_soon_after_it_is_back() {
     world.restart(1);
     let back = world.seconds();
     grant(&mut world);
-    assert!(world.seconds() - back <= 30, "{}", world.seconds() - back);
+    assert!(world.seconds() - back <= 4, "{}", world.seconds() - back);
 }
 
 #[test]
@@ -135,18 +135,18 @@ fn a_wish_that_crosses_the_answer_costs_another_request_only_if_that_told_the_ol
     }
 }
 
-#[test]
-fn refusals_are_retried_ever_more_rarely() {
+/// The pauses after so many refusals with the same status, seconds.
+fn pauses(refusal: u16, count: usize) -> Vec<u32> {
     let mut world = World::perfect(2);
     let key = register(&mut world);
     world.endpoint(0).refresh(key);
     let mut pauses = Vec::new();
-    for _ in 0..9 {
+    for _ in 0..count {
         let Event::Register(asked) = world.event(1) else { panic!("not a REGISTER") };
-        world.endpoint(1).refuse_register(asked.request, 500, None);
+        world.endpoint(1).refuse_register(asked.request, refusal, None);
         loop {
             match state(&mut world) {
-                RegistrationState::Failed { status: 500, retry_in_seconds: Some(seconds), .. } => {
+                RegistrationState::Failed { status, retry_in_seconds: Some(seconds), .. } if status == refusal => {
                     break pauses.push(seconds);
                 }
                 RegistrationState::Registered { .. } | RegistrationState::Registering => {}
@@ -154,7 +154,15 @@ fn refusals_are_retried_ever_more_rarely() {
             }
         }
     }
-    assert!(pauses[0] <= 2 && (60..=120).contains(&pauses[8]), "{pauses:?}");
+    pauses
+}
+
+#[test]
+fn refusals_are_retried_ever_more_rarely() {
+    let refused = pauses(500, 9);
+    assert!(refused[0] <= 2 && (60..=120).contains(&refused[8]), "{refused:?}");
+    let busy = pauses(503, 9);
+    assert!(busy[0] <= 1 && (15..=30).contains(&busy[8]), "a server that is there and cannot serve: {busy:?}");
 }
 
 /// The registrar refuses the password of the next REGISTER; when it is asked again.
@@ -223,8 +231,8 @@ fn a_thousand_phones_do_not_stampede_after_an_outage_of_an_hour() {
     let mut seconds = [0; 64];
     comebacks.iter().for_each(|at| seconds[usize::try_from(at / 1000).unwrap()] += 1);
     println!("REGISTERs heard in each second after the outage: {seconds:?}");
-    assert!(seconds.iter().all(|n| *n <= 250), "{seconds:?}");
-    assert!(comebacks.iter().all(|at| *at <= 31_000), "all are back within the longest pause: {seconds:?}");
+    assert!(seconds.iter().all(|n| *n <= 450), "{seconds:?}");
+    assert!(comebacks.iter().all(|at| *at <= 4_500), "all are back within the longest pause: {seconds:?}");
 }
 
 #[test]
