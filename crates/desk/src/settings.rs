@@ -62,13 +62,16 @@ pub(crate) fn file(data_dir: &Path) -> PathBuf {
 }
 
 impl Settings {
-    /// What is kept; with a sentence if the file was unreadable and put aside.
+    /// What is kept; with a sentence if the file was unreadable and put aside, or asks for more than there can be.
     pub(crate) fn load(data_dir: &Path) -> (Self, Option<String>) {
         let file = file(data_dir);
         let fault = match read_bounded(&file, MAX_FILE) {
             Ok(None) => return (Self::default(), None),
-            Ok(Some(text)) => match serde_json::from_str(&text) {
-                Ok(settings) => return (settings, None),
+            Ok(Some(text)) => match serde_json::from_str::<Self>(&text) {
+                Ok(settings) => {
+                    let excess = settings.accounts.iter().find_map(SipAccountSettings::watches_too_many);
+                    return (settings, excess);
+                }
                 Err(error) => error.to_string(),
             },
             Err(error) => error.to_string(),
@@ -92,6 +95,21 @@ impl Settings {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_lines_than_can_be_watched_are_kept_and_said() {
+        let dir = tempfile::tempdir().unwrap();
+        for (lines, told) in [(200, false), (201, true)] {
+            let line = |n: usize| crate::WatchedLine { number: n.to_string(), name: String::new() };
+            let watched = (0..lines).map(line).collect();
+            let account = SipAccountSettings { address: "ana@example.com".into(), watched, ..Default::default() };
+            Settings { accounts: vec![account], ..Settings::default() }.save(dir.path()).unwrap();
+            let (settings, sentence) = Settings::load(dir.path());
+            assert_eq!(settings.accounts[0].watched.len(), lines);
+            assert_eq!(sentence.is_some(), told, "{sentence:?}");
+            assert!(sentence.is_none_or(|s| s.contains("ana@example.com") && s.contains("201") && s.contains("200")));
+        }
+    }
 
     #[test]
     fn settings_come_back_and_damaged_ones_are_put_aside() {

@@ -187,6 +187,15 @@ impl SipAccountSettings {
         Ok(self)
     }
 
+    /// Somebody has written more into the file than the phone watches: those beyond are kept, and shown as unknown.
+    pub(crate) fn watches_too_many(&self) -> Option<String> {
+        let watched = self.watched.len();
+        (watched > MAX_WATCHED).then(|| {
+            let name = self.shown_name();
+            format!("{name} has {watched} lines to watch, and no more than {MAX_WATCHED} can be: remove those that you need no more.")
+        })
+    }
+
     /// Whether a phone that was started with the one is right for the other too.
     pub(crate) fn same_phone(&self, other: &Self) -> bool {
         let phone_only = |account: &Self| Self {
