@@ -7,7 +7,8 @@ use anyhow::{Context, Result, ensure};
 use flows::baresip::Baresip;
 use flows::golden::{Lane, compare};
 use flows::phone::{Phone, PhoneSpec};
-use flows::sipp::{Scenario, Sipp, answers, finished, free_port, said};
+use flows::ports::free_port;
+use flows::sipp::{Scenario, Sipp, answers, finished, said};
 use flows::sound::voice;
 
 use crate::scene::sounds;
@@ -114,7 +115,7 @@ async fn sipp_takes_the_place_of_our_phones_far_end() -> Result<()> {
 async fn our_phone_connects_another_with_sipp_by_both_families() -> Result<()> {
     for host in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
         let dir = tempfile::tempdir()?;
-        let at = SocketAddr::new(host, free_port(host)?);
+        let at = SocketAddr::new(host, free_port(&[host])?);
         let echo = tokio::spawn(finished(answers(dir.path(), at, 3)?));
         let mut tom = phone_on(host, dir.path(), "tom", &["--auto-answer"]).await?;
         let mut mina = phone_on(host, dir.path(), "mina", &[]).await?;
@@ -215,7 +216,7 @@ async fn our_phone_connects_sipp_with_another_after_asking() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut lena = phone(dir.path(), "lena", &["--auto-answer"]).await?;
     let mut mina = phone(dir.path(), "mina", &[]).await?;
-    let port = free_port(Ipv4Addr::LOCALHOST.into())?;
+    let port = free_port(&[Ipv4Addr::LOCALHOST])?;
     let follows = Scenario { file: "is-connected.xml", words: &[] };
     let tom = Sipp::play(dir.path(), "tom", ("127.0.0.1", port), follows, &mina.listen.to_string()).await?;
     mina.say(&format!("call sip:tom@127.0.0.1:{port}")).await?;
@@ -235,7 +236,7 @@ async fn our_phone_connects_sipp_with_another_after_asking() -> Result<()> {
 
 async fn plays(dir: &Path, name: &str, words: &[(&str, &str)], remote: SocketAddr) -> Result<Sipp> {
     let file = format!("{name}.xml");
-    let at = ("127.0.0.1", free_port(Ipv4Addr::LOCALHOST.into())?);
+    let at = ("127.0.0.1", free_port(&[Ipv4Addr::LOCALHOST])?);
     Sipp::play(dir, name, at, Scenario { file: &file, words }, &remote.to_string()).await
 }
 
@@ -244,7 +245,7 @@ async fn takes_over(dir: &Path, tom: SocketAddr, [call, ours, theirs]: [&str; 3]
     let end = if status == "200" { bye.as_str() } else { "" };
     let words = &[("call", call), ("ours", ours), ("theirs", theirs), ("status", status), ("end", end)];
     let scenario = Scenario { file: "takes-over.xml", words };
-    let port = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
+    let port = free_port(&[Ipv4Addr::LOCALHOST])?;
     let name = format!("sipp-{status}");
     Sipp::play(dir, &name, ("127.0.0.1", port), scenario, &tom.to_string()).await?.finished().await
 }

@@ -1,10 +1,13 @@
 //! SIPp and baresip, from Debian, as the far side of each role.
 
+use std::net::{IpAddr, SocketAddr};
+
 use anyhow::{Result, ensure};
 use flows::baresip::Baresip;
 use flows::golden::{Lane, compare};
 use flows::office::{Office, SUPPORT, TRUNK};
 use flows::phone::{Phone, PhoneSpec};
+use flows::ports::free_port;
 use flows::sipp::{finished, said, sipp};
 use flows::sound::voice;
 use protocol::{AuditOutcome, Reason};
@@ -30,7 +33,8 @@ async fn sipp_calls_a_department_through_the_trunk() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agent_calls_an_outside_number_that_sipp_answers() -> Result<()> {
-    let gateway = std::net::UdpSocket::bind((TRUNK, 0))?.local_addr()?;
+    let host: IpAddr = TRUNK.parse()?;
+    let gateway = SocketAddr::new(host, free_port(&[host])?);
     let office = Office::open_with(|config| {
         config["trunk"].as_table_mut().unwrap().insert("dial".into(), gateway.to_string().into());
     })

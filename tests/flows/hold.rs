@@ -1,8 +1,11 @@
 //! Holding, by whom and when it is awkward; and servers that answer REFER badly.
 
+use std::net::Ipv4Addr;
+
 use anyhow::Result;
 use flows::golden::{Lane, compare};
 use flows::phone::{Phone, PhoneSpec};
+use flows::ports::free_port;
 use flows::sipp::{Scenario, Sipp};
 use flows::sound::voice;
 
@@ -85,7 +88,7 @@ async fn called_by(scenario: Scenario<'_>) -> Result<(tempfile::TempDir, Phone, 
     let spec = PhoneSpec::new("mina").playing(voice("mina")).recording(dir.path()).tracing(dir.path());
     let mut mina = spec.with(&["--auto-answer"]).start(dir.path()).await?;
     let remote = mina.listen.to_string();
-    let port = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
+    let port = free_port(&[Ipv4Addr::LOCALHOST])?;
     let peer = Sipp::play(dir.path(), "peer", ("127.0.0.1", port), scenario, &remote).await?;
     mina.event("answered").await?;
     hears_mina(&mina).await?;

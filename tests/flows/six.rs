@@ -1,8 +1,11 @@
 //! An office whose exchange, telephones and callers speak IPv6.
 
+use std::net::Ipv6Addr;
+
 use anyhow::{Result, ensure};
 use flows::office::{Office, SUPPORT};
 use flows::phone::{Phone, PhoneSpec};
+use flows::ports::free_port;
 use flows::sipp::{finished, said, sipp};
 use flows::sound::voice;
 
@@ -30,7 +33,7 @@ async fn colleague(office: &Office, user: &str, more: &[&str]) -> Result<Phone> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_and_transfers_over_ipv6() -> Result<()> {
-    let trunk = std::net::UdpSocket::bind("[::1]:0")?.local_addr()?.port();
+    let trunk = free_port(&[Ipv6Addr::LOCALHOST])?;
     let office = office(trunk).await?;
     ensure!(office.exchange.sip.is_ipv6(), "{}", office.exchange.sip);
     let mut mina = colleague(&office, "mina", &[]).await?;

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -14,6 +14,7 @@ use tokio::net::UnixDatagram;
 use tokio::process::{Child, Command};
 
 use crate::phone::{Phone, PhoneSpec};
+use crate::ports::free_port;
 use crate::program::{PATIENCE, bound_to_us};
 use crate::sound::{Heard, repository, voice};
 
@@ -74,7 +75,8 @@ fn skip() -> Result<()> {
 impl Asterisk {
     async fn start() -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("patchcord-asterisk-").tempdir()?;
-        let (sip, tls) = (free_port()?, free_port()?);
+        let both = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+        let (sip, tls) = (free_port(&both)?, free_port(&both)?);
         furnish(dir.path(), sip, tls)?;
         let fingerprint = certify(&dir.path().join("lib"))?;
         let child = boot(dir.path()).await?;
@@ -253,16 +255,4 @@ async fn boot(dir: &Path) -> Result<Child> {
     let said = || std::fs::read_to_string(dir.join("log/said")).unwrap_or_default();
     ensure!(ended.is_none(), "Asterisk did not start: {}", said());
     Ok(child)
-}
-
-/// A port that is free for UDP and TCP, of both families.
-fn free_port() -> Result<u16> {
-    for _ in 0..100 {
-        let port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
-        let free = |host: &str| UdpSocket::bind((host, port)).is_ok() && TcpListener::bind((host, port)).is_ok();
-        if free("127.0.0.1") && free("::1") {
-            return Ok(port);
-        }
-    }
-    anyhow::bail!("no free port")
 }

@@ -1,7 +1,7 @@
 //! baresip, from Debian, as a phone of somebody else's making that answers by itself.
 
 use std::fs::File;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 
 use crate::golden::Lane;
 use crate::office::Office;
+use crate::ports::free_port;
 use crate::program::{PATIENCE, bound_to_us};
 use crate::sound::{Heard, voice};
 
@@ -42,7 +43,7 @@ impl Baresip {
     /// With a line of its `accounts` file, and commands that it carries out first.
     pub fn start(dir: &Path, speaker: &str, account: &str, commands: &[&str]) -> Result<Self> {
         let dir = dir.join(format!("baresip-{speaker}"));
-        let listen = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port(&[Ipv4Addr::LOCALHOST])?));
         let control = configure(&dir, speaker, account, listen)?;
         let trace = dir.join("trace");
         let mut command = bound_to_us("baresip");
@@ -90,7 +91,7 @@ fn configure(dir: &Path, speaker: &str, account: &str, listen: SocketAddr) -> Re
     // Said again and again: baresip hangs up when the file ends. G.711 carries 8 kHz.
     let sentence = Heard::read(Path::new(&voice(speaker)), 0)?.samples.repeat(12);
     std::fs::write(&wav, media::wav::write(&sentence, 8_000))?;
-    let control = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let control = free_port(&[Ipv4Addr::LOCALHOST])?;
     let mut config = "poll_method epoll\nmodule_path /usr/lib/baresip/modules\n\
          module g711.so\nmodule aufile.so\nmodule_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\n\
          module_app ctrl_tcp.so\n"

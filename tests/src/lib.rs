@@ -10,6 +10,7 @@ pub mod golden;
 pub mod line;
 pub mod office;
 pub mod phone;
+pub mod ports;
 pub mod program;
 pub mod rig;
 pub mod seat;

@@ -10,6 +10,7 @@ use tokio::process::{Child, Command};
 
 use crate::golden::Lane;
 use crate::office::Office;
+use crate::ports::free_port;
 use crate::program::{PATIENCE, bound_to_us};
 use crate::sound::repository;
 
@@ -46,7 +47,9 @@ impl Sipp {
         let mut command = sipp(dir, "u1");
         command.arg("-sf").arg(scenario.written(&dir.join(format!("{name}.xml")))?);
         command.args(["-m", "1", "-i", at.0, "-p", &at.1.to_string(), "-rtp_echo", "-mi", at.0]);
-        command.args(["-mp", &media_port(at.0.parse()?)?.to_string(), "-trace_msg", "-message_file"]).arg(&messages);
+        command
+            .args(["-mp", &free_port(&[at.0.parse::<IpAddr>()?])?.to_string(), "-trace_msg", "-message_file"])
+            .arg(&messages);
         command.arg(remote).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("starting SIPp")?;
         let listening = async {
@@ -65,7 +68,7 @@ impl Sipp {
         let fields = office.dir().join(format!("{user}.csv"));
         let digest = format!("[authentication username={} password={}]", account.auth_user, account.password);
         std::fs::write(&fields, format!("SEQUENTIAL\n{user};{digest}\n"))?;
-        let port = free_port(Ipv4Addr::LOCALHOST.into())?;
+        let port = free_port(&[Ipv4Addr::LOCALHOST])?;
         let mut register = sipp(office.dir(), "u1");
         register.arg("-sf").arg(repository().join("tests/flows/sipp/register.xml")).arg("-inf").arg(&fields);
         register.args(["-m", "1", "-i", "127.0.0.1", "-p", &port.to_string(), &office.exchange.sip.to_string()]);
@@ -97,7 +100,7 @@ pub fn answers(dir: &Path, at: SocketAddr, calls: usize) -> Result<Command> {
     let host = at.ip().to_string();
     let mut command = sipp(dir, "u1");
     command.args(["-sn", "uas", "-m", &calls.to_string(), "-i", &host, "-p", &at.port().to_string()]);
-    command.args(["-rtp_echo", "-mi", &host, "-mp", &media_port(at.ip())?.to_string()]);
+    command.args(["-rtp_echo", "-mi", &host, "-mp", &free_port(&[at.ip()])?.to_string()]);
     Ok(command)
 }
 
@@ -109,19 +112,4 @@ pub async fn finished(mut command: Command) -> Result<Output> {
 pub fn said(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     format!("{}\n{}", text(&output.stderr), text(&output.stdout))
-}
-
-pub fn free_port(host: IpAddr) -> Result<u16> {
-    Ok(UdpSocket::bind((host, 0))?.local_addr()?.port())
-}
-
-/// An even port with the next but one free too: SIPp echoes on both.
-fn media_port(host: IpAddr) -> Result<u16> {
-    for _ in 0..100 {
-        let port = free_port(host)? & !1;
-        if port < u16::MAX - 2 && UdpSocket::bind((host, port)).is_ok() && UdpSocket::bind((host, port + 2)).is_ok() {
-            return Ok(port);
-        }
-    }
-    anyhow::bail!("no free ports for sound")
 }

@@ -1,5 +1,6 @@
 //! The real app in a real window, driven by WebDriver.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use protocol::CallId;
 use serde_json::{Value, json};
 use tokio::process::Child;
 
+use crate::ports::free_port;
 use crate::program::{PATIENCE, built, family, is_running, memory_mb};
 use crate::rig::Rig;
 
@@ -40,7 +42,7 @@ impl App {
     }
 
     async fn start(rig: &Rig, data: &Path, arguments: &[&str]) -> Result<Self> {
-        let port = free_port()?;
+        let port = free_port(&[Ipv4Addr::LOCALHOST])?;
         let mut driver = rig.command("WebKitWebDriver");
         driver.arg(format!("--port={port}")).arg("--host=127.0.0.1");
         driver.env("TAURI_AUTOMATION", "true").env("TAURI_WEBVIEW_AUTOMATION", "true").env("PATCHCORD_NO_KEYRING", "1");
@@ -242,10 +244,6 @@ async fn connect(port: u16, data: &Path, arguments: &[&str]) -> Result<Client> {
     let address = format!("http://127.0.0.1:{port}");
     let opened = tokio::time::timeout(PATIENCE, builder.connect(&address)).await.context("no window opens")?;
     opened.context("opening the app's window")
-}
-
-fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 async fn wait_for_port(port: u16) -> Result<()> {

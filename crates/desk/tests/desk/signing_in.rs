@@ -47,9 +47,10 @@ async fn a_wrong_password_is_told_in_the_exchanges_words() {
 #[tokio::test]
 async fn an_exchange_that_is_not_there_is_said_to_be_so() {
     let rig = Rig::start();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", free.local_addr().unwrap());
-    drop(free);
+    // Bound, but it does not listen: nobody else gets the port.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = format!("http://{}", nobody.local_addr().unwrap());
     rig.desk.sign_in(address.clone(), "maya".into(), "right".into());
     let view = rig.screen.until("an error", |view| error(&view.session).is_some()).await;
     let sentence = error(&view.session).unwrap();

@@ -22,11 +22,17 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// A socket whose own address is known before it is connected, so that the first request can name it. Peers that send
 /// their requests to our Contact find this connection by it (RFC 5923 section 5).
 pub(super) fn socket_to(remote: SocketAddr) -> io::Result<(TcpSocket, SocketAddr)> {
-    let socket = if remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     let from = route_to(remote).ok_or(io::ErrorKind::NetworkUnreachable)?;
-    socket.bind(SocketAddr::new(from, 0))?;
+    socket_from(SocketAddr::new(from, 0), remote)
+}
+
+/// Whoever is given the very port that it wants to reach would find nobody there but itself (RFC 9293 section 3.5,
+/// simultaneous open).
+fn socket_from(local: SocketAddr, remote: SocketAddr) -> io::Result<(TcpSocket, SocketAddr)> {
+    let socket = if remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.bind(local)?;
     let local = socket.local_addr()?;
-    Ok((socket, local))
+    if local == remote { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok((socket, local)) }
 }
 
 /// Connects, then reads and writes until either side ends; what kept it from connecting is told.
@@ -63,5 +69,19 @@ async fn connect(socket: io::Result<TcpSocket>, hop: &Hop, tls: &TlsClient) -> R
             let name = hop.name.as_deref();
             Ok(Stream::Tls(Box::new(tls.connect(stream, name, hop.address).await?)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_does_not_meet_itself() {
+        let to_itself =
+            |port| socket_from(([127, 0, 0, 1], port).into(), ([127, 0, 0, 1], port).into()).map(|(_, at)| at);
+        let mut told = (9_000..9_100).map(to_itself).map(|socket| socket.map_err(|e| e.kind()));
+        let told = told.find(|socket| *socket != Err(io::ErrorKind::AddrInUse));
+        assert_eq!(told, Some(Err(io::ErrorKind::ConnectionRefused)));
     }
 }

@@ -1,10 +1,11 @@
 //! The programs that are measured, as direct peers without a sound device.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
+use flows::ports::free_port;
 use flows::program::{PATIENCE, Program, bound_to_us, built};
 use media::Codec;
 use tokio::process::{Child, Command};
@@ -47,7 +48,7 @@ impl Measured {
     pub fn baresip(dir: &Path, name: &str, codec: Codec, ear: Ear) -> Result<Self> {
         let dir = dir.join(name);
         std::fs::create_dir_all(&dir)?;
-        let address = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port(&[Ipv4Addr::LOCALHOST])?));
         // Its aufile can't record; sndfile writes what goes to the player.
         let (bridge, tap) = match ear {
             Ear::Echoes => ("loop", ""),
