@@ -67,6 +67,22 @@ fn pure_rooms_have_no_clock_socket_file_or_thread() {
     }
 }
 
+/// The system's sound callbacks wait for nobody: besides that they don't allocate, which their own tests count, there is no lock
+/// and no log in their room at all. The made-up devices have no callback.
+#[test]
+fn no_lock_and_no_log_is_near_a_sound_callback() {
+    let names = dependencies("crates/audio/Cargo.toml");
+    assert!(!names.iter().any(|name| ["tracing", "log", "parking_lot"].contains(&name.as_str())), "{names:?}");
+    let files = sources(&repository().join("crates/audio/src"));
+    assert!(files.iter().any(|(file, _)| file.ends_with("speaker.rs")));
+    for (file, text) in files.iter().filter(|(file, _)| !file.ends_with("fake.rs")) {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for word in ["Mutex", "RwLock", "Condvar", "println!", "eprintln!"] {
+            assert!(!code.contains(word), "{file}: {word}");
+        }
+    }
+}
+
 #[test]
 fn only_the_seams_name_what_they_hide() {
     let mut rooms = sources(&repository().join("crates"));

@@ -125,7 +125,7 @@ fn build<S: SizedSample + FromSample<i16>>(
 }
 
 /// What the system calls for each buffer, of whatever size: no lock, no allocation, no log.
-fn filler<S: SizedSample + FromSample<i16>>(
+pub(crate) fn filler<S: SizedSample + FromSample<i16>>(
     channels: u16,
     mut next: impl FnMut() -> Option<i16> + Send + 'static,
     dry: Arc<Health>,
