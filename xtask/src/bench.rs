@@ -23,7 +23,8 @@ enum What {
     /// From Go to the INVITE on the wire, beside a bare request to the same API.
     Transfer,
     /// The phone's engine beside an ideal receiver and baresip, on the same packets in the same minute: PESQ, STOI, delay and
-    /// lost clicks under seeded loss and jitter; CPU, syscalls, memory; registering, ringing, a failed transfer. About 10 minutes.
+    /// lost clicks under seeded loss and jitter; CPU, syscalls, memory; registering, ringing, a failed transfer; a headset that is
+    /// pulled out in mid-call. About 10 minutes.
     Softphone,
     /// 50 desks that watch 1,000 calls with 50 changes a second.
     Feed,

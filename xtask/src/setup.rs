@@ -72,7 +72,7 @@ pub fn for_demo(rig: bool, yes: bool) -> Result<()> {
 }
 
 pub fn for_scores(yes: bool) -> Result<()> {
-    packages(&[SCORES, PEERS], yes)
+    packages(&[SCORES, PEERS, RIG], yes)
 }
 
 pub fn for_tests(yes: bool) -> Result<()> {

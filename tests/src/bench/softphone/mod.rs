@@ -1,6 +1,7 @@
 //! The phone's engine beside an ideal receiver and beside baresip, in the same minute, on the same packets.
 
 mod cost;
+mod devices;
 mod peer;
 mod phones;
 mod quality;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 pub async fn run() -> Result<Value> {
     let (dir, before) = (tempfile::tempdir()?, load()?);
     let mut rows = signalling::rows(dir.path()).await?;
+    rows.extend(devices::rows(dir.path()).await?);
     rows.extend(cost::rows(dir.path()).await?);
     rows.extend(quality::rows(dir.path()).await?);
     Ok(json!({ "load_average": { "before": before, "after": load()? }, "rows": rows }))
