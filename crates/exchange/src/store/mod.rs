@@ -107,6 +107,8 @@ impl Store {
         let path = dir.join("exchange.db");
         private_file(&path)?;
         let mut connection = connect(&path)?;
+        // Writing appends: 256 KiB of pages are enough, and SQLite never gives back what it once took (2 MiB by default).
+        connection.pragma_update(None, "cache_size", -256)?;
         Migrations::from_slice(MIGRATIONS).to_latest(&mut connection)?;
         let id = meta::store_id(&connection)?.into();
         let reader = Arc::new(Mutex::new(connect(&path)?));
