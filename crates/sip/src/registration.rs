@@ -470,11 +470,11 @@ impl Client {
 
     fn fail(&mut self, status: u16, io: &mut Io) {
         let why = self.unconnected.take().filter(|_| status == 503);
-        if self.state == (State::Asking { again: true }) && is_unreached(status) {
+        let busy = std::mem::take(&mut self.busy);
+        if self.state == (State::Asking { again: true }) && is_unreached(status) && !busy {
             self.failures = 0;
             return self.begin_anew(io);
         }
-        let busy = std::mem::take(&mut self.busy);
         let pause = self.pause_after(status, busy);
         self.failures = self.failures.saturating_add(1);
         self.state = match pause {

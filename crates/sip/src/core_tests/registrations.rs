@@ -158,6 +158,21 @@ fn pauses(refusal: u16, count: usize) -> Vec<u32> {
 }
 
 #[test]
+fn a_wish_does_not_hurry_a_registrar_that_says_that_it_is_busy() {
+    let mut world = World::perfect(2);
+    let key = register(&mut world);
+    world.endpoint(0).refresh(key);
+    let Event::Register(asked) = world.event(1) else { panic!("not a REGISTER") };
+    world.endpoint(0).refresh(key);
+    world.settle();
+    let before = world.times(0, "REGISTER").len();
+    world.endpoint(1).refuse_register(asked.request, 503, None);
+    world.pass(Duration::from_millis(100));
+    assert_eq!(world.times(0, "REGISTER").len(), before);
+    grant(&mut world);
+}
+
+#[test]
 fn refusals_are_retried_ever_more_rarely() {
     let refused = pauses(500, 9);
     assert!(refused[0] <= 2 && (60..=120).contains(&refused[8]), "{refused:?}");

@@ -10,22 +10,20 @@ mod refresh;
 mod reliable;
 mod ring;
 mod turn;
+mod way;
 
-use std::{
-    collections::{HashMap, VecDeque},
-    net::SocketAddr,
-};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
-use rsipstack::sip::{Header, Method};
+use rsipstack::sip::Method;
 use tokio::time::Instant;
 
 use crate::{
-    Credentials, EndCause, Flow, Invite, LegEvent, LegKey, NameAddr, ReasonHeader, Replaces, Transport, Uri,
+    Credentials, EndCause, Flow, Invite, LegEvent, LegKey, ReasonHeader, Replaces, Uri,
     auth::answer_challenge,
     endpoint::LegOrder,
-    io::{Io, unreachable_from},
-    message::{Message, split_list},
+    io::Io,
+    message::Message,
     net::Hop,
     session_id::SessionId,
     timer::{GIVE_UP, T1, T2, Timer},
@@ -158,11 +156,6 @@ impl Leg {
         if self.opens(flow) { Err(403) } else { Ok(()) }
     }
 
-    /// Whether this flow would bring the call out of TLS into the open, where the keys to its sound would lie.
-    fn opens(&self, flow: &Flow) -> bool {
-        self.flow.is_some_and(|f| f.transport == Transport::Tls) && flow.transport != Transport::Tls
-    }
-
     /// Whether the dialog is not answered yet; `None` if it is none, or none any more.
     pub fn is_early(&self) -> Option<bool> {
         match &self.state {
@@ -250,15 +243,6 @@ impl Leg {
             Method::Ack | Method::Cancel | Method::Message | Method::Publish | Method::Register | Method::Subscribe => {
                 self.reply(tx, 405, io);
             }
-        }
-    }
-
-    /// Sockets were bound anew: by old address.
-    pub fn rebound(&mut self, moved: &HashMap<SocketAddr, SocketAddr>) {
-        if let Some(flow) = &mut self.flow
-            && let Some(now) = moved.get(&flow.local)
-        {
-            flow.local = *now;
         }
     }
 
@@ -397,21 +381,6 @@ impl Leg {
         Some(io.send(Owner::Leg(self.key), flow, request))
     }
 
-    /// The leg's flow; a TCP connection that closed is opened anew.
-    fn open_flow(&mut self, io: &mut Io) -> Option<Flow> {
-        let flow = self.flow?;
-        if io.net.is_open(&flow) {
-            return Some(flow);
-        }
-        if let Some(hop) = &self.reconnect_to {
-            self.flow = io.net.flow_to(hop);
-        } else if !self.stay_on_flow {
-            let at = next_hop(self.routes.first().map(String::as_str), &self.target).unwrap_or(flow.remote);
-            self.flow = io.net.flow_to(&Hop::new(flow.transport, at));
-        }
-        self.flow
-    }
-
     /// Sends a refused request again with an answer to its challenge, once.
     fn retry_with_credentials(&mut self, outcome: &Outcome, io: &mut Io) -> Option<u64> {
         if matches!(self.state, State::Cancelling { .. } | State::Over) {
@@ -438,42 +407,6 @@ impl Leg {
         }
         self.modify.replaced(old, new);
         self.turns.replaced(old, new);
-    }
-
-    /// Takes the remote target and, once, the route set from the message that made or refreshed the dialog.
-    fn learn_target(&mut self, m: &Message, io: &mut Io) {
-        let Some(contact) = m.contact() else { return };
-        self.target = contact.to_string();
-        let Some(flow) = self.flow else { return };
-        if self.stay_on_flow || flow.transport.is_stream() || !self.routes.is_empty() {
-            return;
-        }
-        if let crate::Host::Ip(ip) = contact.host
-            && !unreachable_from(ip, flow.remote.ip())
-        {
-            let at = std::net::SocketAddr::new(ip, contact.port_or_default());
-            self.flow = io.net.flow_to(&Hop::new(contact.transport(), at)).or(self.flow);
-        }
-    }
-
-    /// Record-Route, as the side that called (reversed) or was called sees it (RFC 3261 section 12.1).
-    fn learn_routes(&mut self, m: &Message, io: &mut Io) {
-        let record: Vec<&str> =
-            m.headers.iter().filter(|h| matches!(h, Header::RecordRoute(_))).map(Header::value).collect();
-        let mut routes: Vec<String> = record.iter().flat_map(|v| split_list(v)).take(32).map(str::to_owned).collect();
-        if self.we_called {
-            routes.reverse();
-        }
-        self.routes = routes;
-        let first = self.routes.first().and_then(|r| r.parse::<crate::NameAddr>().ok());
-        if let Some(crate::NameAddr { uri, .. }) = first
-            && let crate::Host::Ip(ip) = uri.host
-            && self.flow.is_some_and(|f| !f.transport.is_stream() && !unreachable_from(ip, f.remote.ip()))
-            && !self.stay_on_flow
-        {
-            let at = std::net::SocketAddr::new(ip, uri.port_or_default());
-            self.flow = io.net.flow_to(&Hop::new(uri.transport(), at)).or(self.flow);
-        }
     }
 
     fn info_received(&mut self, tx: u64, request: &Message, io: &mut Io) {
@@ -518,19 +451,6 @@ impl Leg {
     }
 }
 
-/// Where the far end, or the first proxy on the way to it, hears us; `None` if a name says so.
-fn next_hop(route: Option<&str>, target: &str) -> Option<SocketAddr> {
-    // A Route is a name-addr, in brackets.
-    let uri = match route {
-        Some(route) => route.parse::<NameAddr>().ok()?.uri,
-        None => target.parse::<Uri>().ok()?,
-    };
-    match uri.host {
-        crate::Host::Ip(ip) => Some(SocketAddr::new(ip, uri.port_or_default())),
-        crate::Host::Name(_) => None,
-    }
-}
-
 /// The key that an INFO means: its character, or the number of its RFC 4733 event.
 fn key(text: &str) -> Option<char> {
     let mut characters = text.chars();
@@ -540,27 +460,5 @@ fn key(text: &str) -> Option<char> {
         ('1', Some('1')) => Some('#'),
         ('1', Some(c @ '2'..='5')) => char::from_digit(c.to_digit(10)? + 8, 16).map(|c| c.to_ascii_uppercase()),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn the_next_hop_is_the_first_route_else_the_target() {
-        let target = "sip:bob@10.0.0.2:5070";
-        for (route, hop) in [
-            (None, Some("10.0.0.2:5070")),
-            (Some("<sip:[2001:db8::1]:5062;lr>"), Some("[2001:db8::1]:5062")),
-            (Some("<sip:[2001:db8::1];lr>"), Some("[2001:db8::1]:5060")),
-            (Some("\"Edge\" <sip:10.0.0.9;lr>"), Some("10.0.0.9:5060")),
-            (Some("<sip:edge.example;lr>"), None),
-            (Some("<sip:["), None),
-        ] {
-            assert_eq!(next_hop(route, target), hop.map(|hop| hop.parse().unwrap()), "{route:?}");
-        }
-        assert_eq!(next_hop(None, "sip:bob@[2001:db8::2]:5070"), Some("[2001:db8::2]:5070".parse().unwrap()));
     }
 }

@@ -163,10 +163,6 @@ impl Leg {
         self.reconnect_to.is_none() && self.stay_on_flow && self.flow.is_some_and(|f| !io.net.is_open(&f))
     }
 
-    pub fn goes_over(&self, flow: &Flow) -> bool {
-        self.flow.as_ref() == Some(flow)
-    }
-
     pub fn uses(&self, connection: u64) -> bool {
         connection != 0 && self.flow.is_some_and(|f| f.connection == connection)
     }
