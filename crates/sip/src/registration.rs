@@ -1,5 +1,6 @@
 //! A registration that we keep (RFC 3261 section 10.2): refreshed at half its time, tried again with growing pauses.
 
+mod pause;
 mod ping;
 
 use std::{
@@ -8,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-use rand::Rng;
 use rsipstack::sip::Method;
 use tokio::time::Instant;
 
+use self::pause::is_unreached;
 use self::ping::{KEEP_ALIVE, PING, Pings, Seen};
 use crate::{
     ConnectError, Event, Flow, Registration, RegistrationKey, RegistrationState, Transport, Uri,
@@ -23,17 +24,6 @@ use crate::{
     transaction::{Outcome, Owner},
 };
 
-/// First and longest pause after the registrar refused …
-const REFUSED: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(120)];
-/// … if it was for a password that has been right …
-const REFUSED_AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(3600)];
-/// … and how often that is borne, about ten hours in all: a server that is in trouble refuses everybody.
-const BORNE: u32 = 20;
-/// … if it said that it has too much to do …
-const BUSY: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(30)];
-/// … and after it could not be reached: most often it is just being started anew. No longer than between two packets of a REGISTER
-/// that has no answer (RFC 3261 section 17.1.2.2, T2), so that whoever comes back has all phones within seconds.
-const UNREACHED: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(4)];
 /// Longest Min-Expires that we follow, seconds.
 const MAX_EXPIRES: u32 = 86_400;
 /// Longest Service-Route that we follow.
@@ -95,11 +85,6 @@ enum State {
     /// A REGISTER with Expires 0 is on its way.
     Leaving,
     Over,
-}
-
-/// Whether this status says that nobody answered, or nobody who could serve.
-fn is_unreached(status: u16) -> bool {
-    matches!(status, 408 | 503)
 }
 
 /// A Route header for a loose router (RFC 3261 section 16.12).
@@ -483,25 +468,6 @@ impl Client {
         };
         let retry_in_seconds = pause.map(|pause| pause.as_secs_f64().ceil() as u32);
         self.tell(io, RegistrationState::Failed { status, retry_in_seconds, why });
-    }
-
-    /// When to ask again; `None`: not by ourselves.
-    fn pause_after(&mut self, status: u16, busy: bool) -> Option<Duration> {
-        let [least, most] = match status {
-            401 | 403 | 407 if !self.registration.insists => {
-                self.refusals += 1;
-                if !self.was_welcome || self.refusals > BORNE {
-                    return None;
-                }
-                REFUSED_AGAIN
-            }
-            _ if is_unreached(status) && busy => BUSY,
-            _ if is_unreached(status) => UNREACHED,
-            _ => REFUSED,
-        };
-        // Half of the pause is left to chance, so that a thousand phones do not come back at once.
-        let pause = least.saturating_mul(1 << self.failures.min(12)).min(most);
-        Some(pause.mul_f64(rand::rng().random_range(0.5..1.0)))
     }
 
     fn end(&mut self, io: &mut Io) {
