@@ -346,7 +346,8 @@ impl Transactions {
         {
             if method != Method::Ack {
                 if let Some(last) = &server.last {
-                    let _ = net.send(&server.flow, last);
+                    // A NAT may have moved it since.
+                    let _ = net.send(&flow, last);
                 }
                 return Arrived::Again;
             }

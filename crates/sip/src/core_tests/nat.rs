@@ -78,6 +78,20 @@ fn what_the_office_says_in_a_call_finds_the_phone_behind_its_new_address() {
 }
 
 #[test]
+fn what_is_asked_again_from_the_new_address_is_answered_there() {
+    let mut world = World::perfect(2);
+    world.outside = Some(BEFORE.parse().unwrap());
+    let _ = world.endpoint(0).register(registrations::registration(&world));
+    let Event::Register(asked) = world.event(1) else { panic!("not a REGISTER") };
+    world.outside = Some(AFTER.parse().unwrap());
+    world.endpoint(1).accept_register(asked.request, asked.contacts);
+    world.pass(Duration::from_secs(1));
+    assert!(matches!(states(&mut world)[..], [RegistrationState::Registering, RegistrationState::Registered { .. }]));
+    assert_eq!(granted(&mut world).remote.to_string(), AFTER, "as soon as that is known");
+    assert!(world.seconds() <= 17, "{}", world.seconds());
+}
+
+#[test]
 fn a_lamp_burns_on_behind_the_new_address() {
     let (mut world, _) = registered();
     world.nodes[1].core.watchers = super::watchers::Watchers::new(true);
