@@ -125,6 +125,7 @@ impl Owner {
         }
         account.refused = matches!(&state, RegistrationState::Down { retry_in: None, .. });
         account.state = phone::next_link(&account.state, now, state);
+        self.refresh_own_targets();
     }
 
     /// Ends all plain phones because the app ends.

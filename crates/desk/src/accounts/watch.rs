@@ -2,9 +2,9 @@
 
 use super::settings::{AccountKey, MAX_WATCHED, WatchedLine};
 use super::{MessagesView, PlainAccount, WatchedState, WatchedView};
-use crate::Tone;
 use crate::owner::Owner;
 use crate::phones::LineNo;
+use crate::{LinkState, Tone};
 
 const MAX_CHARS: usize = 80;
 
@@ -73,9 +73,13 @@ impl Owner {
 }
 
 impl PlainAccount {
+    /// What was heard of a line is not shown while nothing more can be heard.
     pub(super) fn watched_view(&self) -> Vec<WatchedView> {
+        let deaf = matches!(self.state, LinkState::Down { .. })
+            .then(|| (WatchedState::Unknown, Some(format!("{} is not registered.", self.settings.shown_name()))));
         let shown = |line: &WatchedLine| {
-            let (state, why) = self.watched.get(&line.number).cloned().unwrap_or((WatchedState::Unknown, None));
+            let heard = || self.watched.get(&line.number).cloned().unwrap_or((WatchedState::Unknown, None));
+            let (state, why) = deaf.clone().unwrap_or_else(heard);
             let name = if line.name.is_empty() { line.number.clone() } else { line.name.clone() };
             WatchedView { number: line.number.clone(), name, state, why }
         };

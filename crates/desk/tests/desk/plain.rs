@@ -466,6 +466,14 @@ async fn lines_and_messages_are_shown_as_far_as_the_system_tells() {
     assert_eq!((targets[0].name.as_str(), targets[0].extension.as_str()), ("Ravi", "204"));
     assert_eq!(targets[0].departments, ["on a call"]);
 
+    let lost = RegistrationState::Down { why: "127.0.0.1 does not answer".into(), retry_in: None, fingerprint: None };
+    rig.phones.report_to("ana", PhoneEvent::Registration(lost)).await;
+    let view = rig.screen.until("deaf", |v| v.accounts.list[0].watched[0].state == WatchedState::Unknown).await;
+    assert_eq!(view.accounts.list[0].watched[0].why.as_deref(), Some("Shop is not registered."));
+    let DialogBody::Ready { targets, .. } = view.dialog.unwrap().body else { panic!() };
+    assert!(targets[0].departments[0].contains("not known"), "{:?}", targets[0].departments);
+    rig.phones.report_to("ana", PhoneEvent::Registration(RegistrationState::Registered)).await;
+    rig.screen.until("busy again", |v| v.accounts.list[0].watched[0].state == WatchedState::OnCall).await;
     let refused = softphone::WatchedState::Unknown { why: "The system does not show who is talking.".into() };
     rig.phones.report_to("ana", PhoneEvent::Watched { number: number.clone(), state: refused }).await;
     rig.screen
