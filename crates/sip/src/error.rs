@@ -19,13 +19,13 @@ pub enum ConnectError {
     Connect { peer: String, why: String },
     /// SHA-256 of the certificate as `AB:CD:…`.
     #[error(
-        "nobody whom this machine trusts vouches for the certificate of {peer}; if whoever runs that server confirms \
-         this fingerprint, allow it: {fingerprint}"
+        "nobody whom this machine trusts vouches for the certificate of {peer}; allow it if whoever runs that server \
+         confirms its fingerprint"
     )]
     UnknownCertificate { peer: String, fingerprint: String },
     #[error(
         "{peer} shows another certificate than the one that was allowed; ask whoever runs that server before you allow \
-         the new one, whose fingerprint is {fingerprint}"
+         the new one"
     )]
     OtherCertificate { peer: String, fingerprint: String },
     #[error("the certificate of {peer} is not good: {why}; ask whoever runs that server to renew it")]

@@ -275,7 +275,7 @@ impl PlainAccount {
         }
         match self.state {
             LinkState::Down { .. } => Some(
-                "It is tried again by itself. If it stays so, press Change and check the server, the transport and the password."
+                "It is tried again by itself. If it stays so, press Change and check the address, and under More the registrar and the transport."
                     .into(),
             ),
             LinkState::Off | LinkState::Connecting | LinkState::Up => None,

@@ -60,7 +60,7 @@ enum Stream {
 }
 
 async fn connect(socket: io::Result<TcpSocket>, hop: &Hop, tls: &TlsClient) -> Result<Stream, ConnectError> {
-    let refused = |e: io::Error| ConnectError::Connect { peer: hop.to_string(), why: e.to_string() };
+    let refused = |e: io::Error| ConnectError::Connect { peer: hop.to_string(), why: e.kind().to_string() };
     let stream = socket.map_err(refused)?.connect(hop.address).await.map_err(refused)?;
     keep_alive(&stream);
     match hop.transport {
