@@ -123,6 +123,20 @@ test("what is written about a plain account's call beside an exchange is nobody 
   await expect(page.getByTestId("remarks-note")).toHaveAttribute("placeholder", "A note for everyone who may see this call");
 });
 
+test("what is wrong with an account leads to where it is put right, and is not said twice there", async ({ desk, page }) => {
+  await desk.open(office.several());
+  await page.getByTestId("account-put-right").click();
+  await expect(page.getByTestId("account-down")).toHaveCount(0);
+  await expect(page.getByTestId("account-form")).toHaveCount(1);
+  await expect(page.getByTestId("account").nth(1).getByTestId("account-address")).toBeFocused();
+  await expect(page.getByTestId("account").nth(1)).toBeInViewport();
+  await page.getByTestId("nav-logs").click();
+  await desk.push({ accounts: office.unknownCertificate().accounts });
+  await page.getByRole("button", { name: "Compare the certificate of Shop" }).click();
+  await expect(page.getByTestId("account-accept")).toBeFocused();
+  await expect(page.getByTestId("account-form")).toHaveCount(0);
+});
+
 test("an unknown certificate is compared before it is accepted", async ({ desk, page }) => {
   await desk.open(office.unknownCertificate());
   await page.getByTestId("nav-settings").click();
