@@ -135,6 +135,35 @@ for (const [name, { view, width, height, large, steps = [] }] of Object.entries(
   });
 }
 
+test("a name that is read from right to left is cut at its end, and a number stays one", async ({ desk, page }) => {
+  const view = office.plainBusy();
+  const caller = { name: "מרים בן־דוד מהמשרד הראשי של החברה הגדולה בתל אביב יפו", number: "+97221234567" };
+  await desk.open({ ...view, logs: { ...view.logs, rows: view.logs.rows.map((row) => ({ ...row, caller })) } });
+  const name = page.getByTestId("log-row").first().getByRole("gridcell").nth(1);
+  const first = await name.evaluate((cell) => {
+    const text = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    while (text.nextNode() && !text.currentNode.textContent?.includes("מרים"));
+    const range = document.createRange();
+    range.setStart(text.currentNode, 0);
+    range.setEnd(text.currentNode, 1);
+    const [letter, box] = [range.getBoundingClientRect(), cell.getBoundingClientRect()];
+    return letter.left >= box.left && letter.right <= box.right;
+  });
+  expect(first).toBe(true);
+});
+
+test("no button of a call moves because of what is said about it", async ({ desk, page }) => {
+  for (const width of [1280, 1000, 700]) {
+    await page.setViewportSize({ width, height: 800 });
+    await desk.open(office.plainBusy());
+    const at = async () => JSON.stringify(await page.getByTestId("own-call").getByRole("button").evaluateAll((all) => all.map((each) => each.getBoundingClientRect())));
+    const before = await at();
+    await desk.push({ phone: { ...office.view().phone, calls: [{ ...office.plainCall, quality: "bad: 19 % loss from you to Ravi Kumar, 400 ms round trip", with: { name: office.longName, number: "+919812345678901" } }] } });
+    await expect(page.getByTestId("own-quality")).toContainText("19 %");
+    expect(await at(), `${width}`).toBe(before);
+  }
+});
+
 test("a long name is cut, and whole in its title", async ({ desk, page }) => {
   await desk.open(office.long());
   const cell = page.getByTestId("live-row").first().getByRole("gridcell").nth(1);
