@@ -381,3 +381,25 @@ fn nothing_is_queued_for_a_peer_without_events() {
     let mut sender = RtpSender::new(SenderConfig { dtmf_payload_type: None, ..config(Codec::Pcmu, 1) }).unwrap();
     assert_eq!(sender.dtmf("123"), 0);
 }
+
+/// What is lost is said nowhere else: plain concealment goes on with the silence before.
+#[test]
+fn a_lost_opus_packet_is_heard_from_the_copy_in_the_next_one() {
+    let voice = media::wav::parse(include_bytes!("../../../tests/voices/priya.wav")).unwrap();
+    let loudest = voice.chunks_exact(FRAME).max_by(|a, b| level_dbfs(a).total_cmp(&level_dbfs(b))).unwrap();
+    let heard = |codec: Codec, lost: bool| {
+        let mut line = Line::new(codec);
+        let mut random = Seeded(5);
+        line.tone = vec![0; 40 * FRAME];
+        // Opus looks 6.5 ms ahead: the second half would be in the next packet, too.
+        line.tone[20 * FRAME..][..FRAME / 2].copy_from_slice(&loudest[..FRAME / 2]);
+        line.run(8, |i| (!lost || i % 40 != 20).then(|| ms(10 + random.below(60))));
+        assert_eq!(line.receiver.stats().lost, if lost { 10 } else { 0 });
+        let last = &line.heard[line.heard.len() - 4 * 50 * FRAME..];
+        last.chunks(FRAME).map(level_dbfs).fold(-100.0, f32::max)
+    };
+    let (whole, repaired) = (heard(Codec::Opus, false), heard(Codec::Opus, true));
+    println!("{whole} dBFS, of a lost packet {repaired}, without a copy {}", heard(Codec::Pcmu, true));
+    assert!(repaired > whole - 10.0, "{repaired} instead of {whole} dBFS");
+    assert!(heard(Codec::Pcmu, true) < whole - 15.0, "what carries no copy has no other way");
+}
