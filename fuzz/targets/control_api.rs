@@ -4,13 +4,20 @@
 
 use libfuzzer_sys::fuzz_target;
 use protocol::{
-    AuditEntry, CallRecord, FeedMessage, FeedRequest, RecordPage, RemarksConflict, SetPresence, SetRemarks, SignIn,
-    TransferRequest, TransferTargets,
+    ApiError, AuditEntry, CallRecord, FeedMessage, FeedRequest, RecordPage, RemarksConflict, Session, SetPresence,
+    SetRemarks, SignIn, TransferAccepted, TransferRequest, TransferTargets,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 fuzz_target!(|data: &[u8]| {
     let Some((which, json)) = data.split_first() else { return };
+    // Those that came later have numbers of their own, so that the corpus keeps its meaning.
+    match *which {
+        11 => return read::<Session>(json),
+        12 => return read::<ApiError>(json),
+        14 => return read::<TransferAccepted>(json),
+        _ => {}
+    }
     match which % 11 {
         0 => read::<FeedMessage>(json),
         1 => read::<FeedRequest>(json),
