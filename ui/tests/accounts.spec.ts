@@ -137,6 +137,17 @@ test("what is wrong with an account leads to where it is put right, and is not s
   await expect(page.getByTestId("account-form")).toHaveCount(0);
 });
 
+test("the phone says whether it waits or can't call", async ({ desk, page }) => {
+  const { accounts } = office.plain();
+  const stands = (state: (typeof accounts.list)[0]["state"]) => ({ accounts: { ...accounts, list: [{ ...accounts.list[0]!, state }] } });
+  await desk.open(office.plain(stands({ kind: "connecting" })));
+  await expect(page.getByTestId("phone")).toContainText("Shop is registering: it can call in a moment.");
+  await desk.push(stands({ kind: "up" }));
+  await expect(page.getByTestId("phone")).toContainText("Your phone is ready.");
+  await desk.push(stands({ kind: "down", since: office.at, why: "It does not answer.", retry_at: null }));
+  await expect(page.getByTestId("phone")).toContainText("Shop is not registered, so it can't call now.");
+});
+
 test("an unknown certificate is compared before it is accepted", async ({ desk, page }) => {
   await desk.open(office.unknownCertificate());
   await page.getByTestId("nav-settings").click();

@@ -11,8 +11,10 @@ export const accountOf = (view: View | null, key: AccountKey | null): AccountVie
 /** Why no number can be called now from where the person calls; `null` if it can. */
 export function noDial(view: View): string | null {
   const account = accountOf(view, view.accounts.from);
+  if (account?.state.kind === "connecting") return `${account.name} is registering: it can call in a moment.`;
   if (account) return account.state.kind === "up" ? null : `${account.name} is not registered, so it can't call now.`;
   if (view.session.kind !== "signed_in") return "There is no account to call from.";
+  if (view.link.registration.kind === "connecting") return "Your phone is registering: it can call in a moment.";
   return view.link.registration.kind === "up" ? null : "Your phone is not connected to the exchange, so it can't call now.";
 }
 
