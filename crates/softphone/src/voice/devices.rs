@@ -234,10 +234,9 @@ impl Devices {
     }
 
     pub(super) fn play(&mut self, heard: &Frame) {
-        if let Some(speaker) = &mut self.speaker {
-            speaker.push(heard);
-            self.played = *heard;
-        }
+        // What no speaker has taken has no echo: to look for one would eat the person's voice.
+        let taken = self.speaker.as_mut().is_some_and(|speaker| speaker.push(heard));
+        self.played = if taken { *heard } else { SILENCE };
     }
 
     /// Lets go of what was disconnected, and says what it was.
@@ -245,5 +244,32 @@ impl Devices {
         let microphone = self.microphone.take_if(|m| m.trouble().is_some()).map(|_| Kind::Microphone);
         let speaker = self.speaker.take_if(|s| s.trouble().is_some()).map(|_| Kind::Speaker);
         microphone.into_iter().chain(speaker)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn an_echo_is_looked_for_only_of_what_a_speaker_has_taken() {
+        let (sound, fake) = Sound::fake();
+        let mut devices = Devices::new(&SoundChoice::default());
+        let heard = [500; media::FRAME];
+        devices.play(&heard);
+        assert_eq!(devices.played, SILENCE, "there is no speaker");
+        devices.replace(Kind::Speaker, Some(Gear::Speaker(sound.speaker(None).unwrap())));
+        devices.play(&heard);
+        assert_eq!(devices.played, heard);
+        fake.unplug(true);
+        devices.play(&heard);
+        assert_eq!(devices.played, SILENCE, "it was pulled out");
+        fake.unplug(false);
+        devices.play(&heard);
+        devices.replace(Kind::Speaker, None);
+        devices.play(&heard);
+        assert_eq!(devices.played, SILENCE, "it was put away");
     }
 }
