@@ -439,7 +439,9 @@ export type Ineligible =
 /**  The exchange has no trunk to the outside. */
 { code: "no_trunk" };
 
-export type JourneyEvent = { event: "arrived"; dialled: string } | { event: "queued"; department: DepartmentRef } | { event: "rang"; users: UserRef[] } | { event: "answered"; by: UserRef } | { event: "held"; by: UserRef } | { event: "resumed"; by: UserRef } | { event: "transfer_started"; transfer: TransferId; by: UserRef; from: UserRef | null; to: TargetRef; kind?: TransferKind; note: string | null } | { event: "transfer_bounced"; transfer: TransferId; target: TargetRef; reason: Reason } | { event: "recalled"; transfer: TransferId; user: UserRef } | { event: "transfer_done"; transfer: TransferId; with: UserRef } | 
+export type JourneyEvent = { event: "arrived"; dialled: string } | { event: "queued"; department: DepartmentRef } | 
+/**  Another system sent the call on from somebody else's number (RFC 5806, RFC 7044); `from` is a name or a number. */
+{ event: "forwarded"; from: string; because: Reason | null } | { event: "rang"; users: UserRef[] } | { event: "answered"; by: UserRef } | { event: "held"; by: UserRef } | { event: "resumed"; by: UserRef } | { event: "transfer_started"; transfer: TransferId; by: UserRef; from: UserRef | null; to: TargetRef; kind?: TransferKind; note: string | null } | { event: "transfer_bounced"; transfer: TransferId; target: TargetRef; reason: Reason } | { event: "recalled"; transfer: TransferId; user: UserRef } | { event: "transfer_done"; transfer: TransferId; with: UserRef } | 
 /**  The target of a transfer, an outside number, has answered. */
 { event: "transfer_done_outside"; transfer: TransferId; number: string } | 
 /**  Whoever answered a transfer hung up at once: it goes on, under a new id. */

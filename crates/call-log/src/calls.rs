@@ -330,6 +330,7 @@ pub(crate) fn notes(record: &CallRecord) -> Notes {
         match &step.what {
             JourneyEvent::TransferStarted { note: Some(note), .. } => told.push(note),
             JourneyEvent::Joined { with, .. } => told.push(with),
+            JourneyEvent::Forwarded { from, .. } => told.push(from),
             JourneyEvent::TransferStarted { note: None, .. }
             | JourneyEvent::Rang { .. }
             | JourneyEvent::Queued { .. }
@@ -375,6 +376,7 @@ pub(crate) fn named(record: &CallRecord) -> (Vec<TargetRef>, Vec<&str>) {
             JourneyEvent::VoicemailLeft { mailbox, .. } => mailboxes.push(mailbox.as_str()),
             // Whom it merely rang would make every call of a department a call of each of its people.
             JourneyEvent::Rang { .. }
+            | JourneyEvent::Forwarded { .. }
             | JourneyEvent::Joined { .. }
             | JourneyEvent::Arrived { .. }
             | JourneyEvent::Answered { .. }

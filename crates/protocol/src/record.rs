@@ -175,6 +175,11 @@ pub enum JourneyEvent {
     Queued {
         department: DepartmentRef,
     },
+    /// Another system sent the call on from somebody else's number (RFC 5806, RFC 7044); `from` is a name or a number.
+    Forwarded {
+        from: String,
+        because: Option<Reason>,
+    },
     Rang {
         users: Vec<UserRef>,
     },

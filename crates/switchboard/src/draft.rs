@@ -88,6 +88,7 @@ fn counts(step: &JourneyEvent) -> bool {
         JourneyEvent::Held { .. } | JourneyEvent::Resumed { .. } | JourneyEvent::Ended { .. } => false,
         JourneyEvent::Arrived { .. }
         | JourneyEvent::Queued { .. }
+        | JourneyEvent::Forwarded { .. }
         | JourneyEvent::Rang { .. }
         | JourneyEvent::Answered { .. }
         | JourneyEvent::TransferStarted { .. }

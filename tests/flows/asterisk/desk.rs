@@ -1,10 +1,7 @@
 //! What a desk is told beside its calls: queues, messages, colleagues' lines.
 
-use anyhow::{Result, bail};
-use desk::{DetailsView, LinkState, SipAccountSettings, View, Wish};
-use flows::asterisk::{password, with_asterisk};
-use flows::seat::Seat;
-use protocol::{CallOutcome, JourneyEvent, JourneyStep, Reason};
+use anyhow::Result;
+use flows::asterisk::with_asterisk;
 
 use super::{answering, goodbye, hears, talk};
 
@@ -60,50 +57,4 @@ async fn asterisk_shows_what_a_colleagues_line_does() -> Result<()> {
         maya.program.next("idle again", state("idle")).await.map(drop)
     })
     .await
-}
-
-/// Mina, who called, hands Ravi on to Tom: Ravi's desk says whom he talks with, and its log, who called and who came.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn asterisk_tells_a_desk_whom_the_caller_has_handed_it_to() -> Result<()> {
-    for asks_first in [false, true] {
-        with_asterisk(async |office| {
-            let data = tempfile::tempdir()?;
-            let ravi = Seat::take(data.path())?;
-            let address = format!("201@{}", office.sip);
-            ravi.desk.save_account(SipAccountSettings { address, ..SipAccountSettings::default() }, password("201"));
-            ravi.until("registered", |view| view.accounts.list.iter().any(|a| a.state == LinkState::Up)).await?;
-            let (mut mina, mut tom) = (office.phone("203", "mina", &[]).await?, answering(office, "202", "tom").await?);
-            mina.say("call 201").await?;
-            ravi.answers().await?;
-            mina.event("answered").await?;
-            if asks_first {
-                talk(&mut mina, &tom, "202").await?;
-                mina.say("refer-replaces 1 2").await?;
-            } else {
-                mina.say("transfer 202").await?;
-            }
-            mina.event("ended").await?;
-            let tom_is_there = |view: &View| {
-                view.phone.calls.iter().any(|call| call.with.name == "Tom Okafor")
-                    && view.live.calls.iter().any(|row| row.call.caller.name == "Tom Okafor")
-            };
-            ravi.until("Tom at the other end", tom_is_there).await?;
-            tom.say("hangup").await?;
-            let logged = ravi.until("the record", |view| !view.logs.rows.is_empty()).await?;
-            let row = &logged.logs.rows[0];
-            assert_eq!((row.outcome, row.caller.name.as_str()), (CallOutcome::Answered, "Mina Park"));
-            ravi.desk.wish(Wish::OpenDetails { call: row.id.clone() });
-            let is_open = |view: &View| matches!(view.details, Some(DetailsView::Ready { .. }));
-            let opened = ravi.until("details", is_open).await?.details;
-            let Some(DetailsView::Ready { record, .. }) = opened else { bail!("no details") };
-            assert_eq!(record.ended_because, Reason::CallerGone, "{record:#?}");
-            let with =
-                |step: &JourneyStep| matches!(&step.what, JourneyEvent::Joined { with, .. } if with == "Tom Okafor");
-            assert_eq!(record.journey.iter().filter(|step| with(step)).count(), 1, "{record:#?}");
-            ravi.leave().await;
-            Ok(())
-        })
-        .await?;
-    }
-    Ok(())
 }

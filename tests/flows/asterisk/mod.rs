@@ -3,6 +3,7 @@
 mod calls;
 mod changes;
 mod desk;
+mod records;
 mod transfers;
 mod trunk;
 

@@ -70,6 +70,7 @@ function after(step: JourneyStep, before: Doing | null): Doing | null {
   switch (step.event) {
     case "arrived":
     case "queued":
+    case "forwarded":
     case "rang":
       return before?.mood === "held" ? holds : waits;
     case "answered":

@@ -212,6 +212,8 @@ export function journeyWords(event: JourneyEvent): Said & { note?: string } {
       return { words: `Called ${event.dialled}`, mood: "quiet" };
     case "queued":
       return { words: `Waited in ${event.department.name}`, mood: "ringing" };
+    case "forwarded":
+      return { words: `Forwarded from ${event.from}${event.because ? `: ${reasonWords[event.because]}` : ""}`, mood: "moving" };
     case "rang":
       return { words: `Rang ${people(event.users)}`, mood: "ringing" };
     case "answered":

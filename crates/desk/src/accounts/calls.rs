@@ -2,9 +2,10 @@
 //! rows of the live list and the records of the log are made from this.
 
 use protocol::{
-    CallId, Direction, JourneyEvent, JourneyStep, Party, TargetRef, Timestamp, TransferId, TransferKind, UserRef,
+    CallId, Direction, JourneyEvent, JourneyStep, Party, Reason, TargetRef, Timestamp, TransferId, TransferKind,
+    UserRef,
 };
-use softphone::{Ended, IncomingCall, QualityReport};
+use softphone::{Ended, IncomingCall, QualityReport, RingKind};
 
 use super::consult::Consult;
 use crate::PhoneCallId;
@@ -49,7 +50,13 @@ pub(crate) enum Moving {
         rings: bool,
     },
     Consult(Consult),
-    /// The far ends have been connected.
+    /// The other side has us call somebody else, by the call `next`, which is part of this one until that has answered.
+    Followed {
+        next: PhoneCallId,
+        id: TransferId,
+        to: Party,
+    },
+    /// The far ends have been connected, or the caller is on the way back by a call of its own.
     Done,
 }
 
@@ -64,8 +71,35 @@ impl Owner {
         let at = own.started_at;
         own.step(at, JourneyEvent::Arrived { dialled });
         let me = own.me.clone();
+        for what in self.came_by(line, call, &me) {
+            own.step(at, what);
+        }
         own.step(at, JourneyEvent::Rang { users: vec![me] });
         self.own.insert(line.id(call.key), own);
+    }
+
+    /// What the ring says of where the call has been. A recall ends the transfer that it comes from: that call's other side has
+    /// nothing left to tell but that *we* answered.
+    fn came_by(&mut self, line: LineNo, call: &IncomingCall, me: &UserRef) -> Vec<JourneyEvent> {
+        match (call.kind, &call.back, &call.transferred_by, &call.forwarded) {
+            (RingKind::Recall, Some(back), _, _) => {
+                let reason = back.because.unwrap_or(Reason::Failed);
+                let transfer = self.transfer_came_back(line, call, reason).unwrap_or_else(super::transfer::new_id);
+                let target = TargetRef::Outside { number: crate::rings::name(&back.from) };
+                let bounced = JourneyEvent::TransferBounced { transfer: transfer.clone(), target, reason };
+                vec![bounced, JourneyEvent::Recalled { transfer, user: me.clone() }]
+            }
+            (_, _, Some(by), _) => {
+                let (transfer, kind) = (super::transfer::new_id(), TransferKind::Blind);
+                let to = TargetRef::User(me.clone());
+                vec![JourneyEvent::TransferStarted { transfer, by: person(by), from: None, to, kind, note: None }]
+            }
+            (_, _, None, Some(forwarded)) => {
+                let (from, because) = (crate::rings::name(&forwarded.from), forwarded.because);
+                vec![JourneyEvent::Forwarded { from, because }]
+            }
+            (_, _, None, None) => Vec::new(),
+        }
     }
 
     /// Notes a call that we place, unless it is noted already.
@@ -83,19 +117,30 @@ impl Owner {
     pub(crate) fn own_identity(&mut self, id: PhoneCallId, party: &Party) {
         let at = self.clock.now();
         let Some(own) = self.own.get_mut(&id) else { return };
-        let before = own.other().number.clone();
-        if own.with.name.is_empty() || own.with.number == party.number {
-            (own.with, own.now) = (party.clone(), None);
-        } else {
-            own.now = Some(party.clone());
-        }
-        if own.now.is_some() && before != party.number && own.answered_at.is_some() {
-            own.step(at, JourneyEvent::Joined { call: own.id.clone(), with: crate::rings::name(party) });
+        match &mut own.moving {
+            Moving::Followed { next, to, .. } if *next == id => to.clone_from(party),
+            Moving::No | Moving::Blind { .. } | Moving::Consult(_) | Moving::Followed { .. } | Moving::Done => {
+                // A number that we dialled is called by the name of whoever it is.
+                if own.direction == Direction::Outbound && own.with.name.is_empty() && own.now.is_none() {
+                    own.with.clone_from(party);
+                } else {
+                    own.is_with(party, at);
+                }
+            }
         }
     }
 
+    /// Somebody else takes the place of the other side.
+    pub(crate) fn own_replaced(&mut self, id: PhoneCallId, by: PhoneCallId, with: &Party) {
+        let at = self.clock.now();
+        if let Some(own) = self.own.get_mut(&id) {
+            own.is_with(with, at);
+        }
+        self.own_goes_on_as(id, by);
+    }
+
     /// The call goes on under another name.
-    pub(crate) fn own_replaced(&mut self, id: PhoneCallId, by: PhoneCallId) {
+    pub(super) fn own_goes_on_as(&mut self, id: PhoneCallId, by: PhoneCallId) {
         let Some(own) = self.own.remove(&id) else { return };
         self.own.insert(by, own);
         for own in self.own.values_mut() {
@@ -143,6 +188,7 @@ impl Owner {
             own.step(now, JourneyEvent::Answered { by });
         }
         self.consult_answered(id);
+        self.follow_answered(id);
     }
 
     pub(crate) fn own_held(&mut self, id: PhoneCallId, held: bool) {
@@ -172,6 +218,10 @@ impl Owner {
 
     /// The call is over: its record goes into the log.
     pub(crate) fn own_ended(&mut self, id: PhoneCallId, ended: &Ended, by_us: bool) {
+        if self.goes_on_following(id) {
+            return;
+        }
+        self.follow_ended(id, ended);
         let Some(own) = self.own.remove(&id) else { return };
         let now = self.clock.now();
         self.consult_call_ended(&own, id, ended);
@@ -204,10 +254,35 @@ impl Owner {
     }
 }
 
+/// Somebody of a plain account's system: it has no ids, so their number is one.
+pub(super) fn person(party: &Party) -> UserRef {
+    UserRef { id: format!("own-{}", party.number).as_str().into(), name: crate::rings::name(party) }
+}
+
 impl OwnCall {
     /// Who is at the other end.
     pub(super) fn other(&self) -> &Party {
         self.now.as_ref().unwrap_or(&self.with)
+    }
+
+    /// The other side is this person from now on.
+    pub(super) fn is_with(&mut self, party: &Party, at: Timestamp) {
+        let before = self.other().number.clone();
+        if self.with.number == party.number {
+            (self.with, self.now) = (party.clone(), None);
+        } else {
+            self.now = Some(party.clone());
+        }
+        if self.now.is_none() || self.answered_at.is_none() {
+            return;
+        }
+        let named = crate::rings::name(party);
+        if before != party.number {
+            self.step(at, JourneyEvent::Joined { call: self.id.clone(), with: named });
+        } else if let Some(JourneyStep { what: JourneyEvent::Joined { with, .. }, .. }) = self.journey.last_mut() {
+            // Only the number was known when they came.
+            *with = named;
+        }
     }
 
     pub(super) fn step(&mut self, at: Timestamp, what: JourneyEvent) {

@@ -84,7 +84,7 @@ impl Owner {
             (Step::Cancel, _) => {
                 device.hang_up(other);
                 device.hold(key, false);
-                self.end_consult(id);
+                self.cancel_consult(id, consult);
             }
             (Step::Swap, ConsultStage::Ringing) => {}
             (Step::Swap, ConsultStage::WithColleague) => device.hold(key, false),
@@ -106,9 +106,12 @@ impl Owner {
         }
     }
 
-    /// The call with the colleague is none of its own any more to keep.
-    fn end_consult(&mut self, id: PhoneCallId) {
-        self.set_moving(id, Moving::No);
+    fn cancel_consult(&mut self, id: PhoneCallId, consult: Consult) {
+        let now = self.clock.now();
+        let Some(own) = self.own.get_mut(&id) else { return };
+        let (transfer, target) = (consult.id, TargetRef::Outside { number: consult.to });
+        own.step(now, JourneyEvent::TransferBounced { transfer, target, reason: Reason::Cancelled });
+        own.moving = Moving::No;
     }
 
     pub(super) fn set_moving(&mut self, id: PhoneCallId, moving: Moving) {
@@ -178,7 +181,8 @@ impl Owner {
     /// About whom the colleague on this call is asked.
     pub(super) fn consulted_about(&self, id: PhoneCallId) -> Option<Party> {
         let about = self.own.get(&id)?.about?;
-        Some(self.own.get(&about)?.with.clone())
+        let about = self.own.get(&about)?;
+        about.consult().map(|_| about.with.clone())
     }
 }
 
@@ -186,14 +190,14 @@ impl OwnCall {
     pub(super) fn consult(&self) -> Option<&Consult> {
         match &self.moving {
             Moving::Consult(consult) => Some(consult),
-            Moving::No | Moving::Blind { .. } | Moving::Done => None,
+            Moving::No | Moving::Blind { .. } | Moving::Followed { .. } | Moving::Done => None,
         }
     }
 
     pub(super) fn consult_mut(&mut self) -> Option<&mut Consult> {
         match &mut self.moving {
             Moving::Consult(consult) => Some(consult),
-            Moving::No | Moving::Blind { .. } | Moving::Done => None,
+            Moving::No | Moving::Blind { .. } | Moving::Followed { .. } | Moving::Done => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod abilities;
 mod calls;
 mod consult;
+mod following;
 mod journal;
 mod line;
 mod record;

@@ -100,7 +100,9 @@ impl OwnCall {
         let with = self.me.clone();
         match (&self.moving, shown) {
             (Moving::Consult(consult), _) if consult.stage == ConsultStage::WithCaller => CallState::Talking { with },
-            (Moving::Blind { .. } | Moving::Consult(_) | Moving::Done, _) => CallState::Transferring,
+            (Moving::Blind { .. } | Moving::Consult(_) | Moving::Followed { .. } | Moving::Done, _) => {
+                CallState::Transferring
+            }
             (Moving::No, None) => CallState::Ringing { towards: vec![with], until: self.started_at },
             (Moving::No, Some(call)) => match call.state {
                 PhoneCallState::Dialling | PhoneCallState::Ringing => {
@@ -114,7 +116,7 @@ impl OwnCall {
 
     fn progress(&self) -> Option<TransferProgress> {
         let (id, to, since, kind, stage) = match &self.moving {
-            Moving::No | Moving::Done => return None,
+            Moving::No | Moving::Followed { .. } | Moving::Done => return None,
             Moving::Blind { id, to, since, rings: false } => {
                 (id, to, *since, TransferKind::Blind, TransferStage::Holding)
             }
@@ -146,6 +148,10 @@ impl OwnCall {
             Moving::Done => return Err(Denied::Ended).into(),
             Moving::Blind { to, .. } => to.clone(),
             Moving::Consult(consult) => consult.to.clone(),
+            Moving::Followed { to, .. } => {
+                let (by, to) = (super::calls::person(self.other()), crate::rings::name(to));
+                return Err(Denied::AlreadyTransferring { by, to }).into();
+            }
         };
         Err(Denied::AlreadyTransferring { by: self.me.clone(), to }).into()
     }

@@ -6,6 +6,8 @@ use protocol::{
     TransferRight, TransferTarget, TransferWay,
 };
 
+use softphone::IncomingCall;
+
 use super::calls::{Moving, OwnCall};
 use super::record::refusal;
 use super::{WatchedState, WatchedView};
@@ -70,7 +72,7 @@ impl Owner {
         let refused = match (&own.moving, own.answered_at) {
             (Moving::No, Some(_)) => None,
             (Moving::No, None) => Some("Nobody has answered this call yet. Wait until somebody has."),
-            (Moving::Blind { .. } | Moving::Consult(_) | Moving::Done, _) => {
+            (Moving::Blind { .. } | Moving::Consult(_) | Moving::Followed { .. } | Moving::Done, _) => {
                 Some("This call is being transferred already.")
             }
         };
@@ -122,7 +124,7 @@ impl Owner {
                 left = Some(consult.other);
                 (consult.id.clone(), consult.to.clone())
             }
-            Moving::Consult(_) | Moving::No | Moving::Done => return,
+            Moving::Consult(_) | Moving::No | Moving::Followed { .. } | Moving::Done => return,
         };
         own.moving = Moving::Done;
         own.step(now, JourneyEvent::TransferDoneOutside { transfer, number: to.clone() });
@@ -131,6 +133,27 @@ impl Owner {
             self.with_phone_of(other, Device::hang_up);
         }
         self.announce(Tone::Good, format!("{to} has the call with {caller}."));
+    }
+
+    /// The target of a transfer of ours could not be had, and the system rings us with the caller. Gives that transfer.
+    pub(super) fn transfer_came_back(
+        &mut self,
+        line: LineNo,
+        ring: &IncomingCall,
+        reason: Reason,
+    ) -> Option<TransferId> {
+        let now = self.clock.now();
+        let from = &ring.back.as_ref()?.from.number;
+        self.own.iter_mut().filter(|(id, _)| id.line() == line).find_map(|(_, own)| {
+            let Moving::Blind { id, to, .. } = &own.moving else { return None };
+            if to != from || own.other().number != ring.caller.number {
+                return None;
+            }
+            let (transfer, target) = (id.clone(), TargetRef::Outside { number: to.clone() });
+            own.moving = Moving::Done;
+            own.step(now, JourneyEvent::TransferBounced { transfer: transfer.clone(), target, reason });
+            Some(transfer)
+        })
     }
 
     /// The phone takes the caller back by itself. Answers whether it is a call of a plain account.
@@ -151,7 +174,7 @@ impl Owner {
             }
             Moving::Consult(consult) => (consult.id.clone(), consult.to.clone()),
             Moving::Blind { id, to, .. } => (id.clone(), to.clone()),
-            Moving::No | Moving::Done => return true,
+            Moving::No | Moving::Followed { .. } | Moving::Done => return true,
         };
         let reason = refusal(Some(status));
         let target = TargetRef::Outside { number: to.clone() };

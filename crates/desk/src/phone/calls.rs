@@ -32,7 +32,11 @@ impl Owner {
             CallEvent::Replaced { by, with, referred_by } => {
                 self.replaced(id, id.line().id(by), &with, referred_by.as_ref());
             }
-            CallEvent::Following { call, to, .. } => self.calling(id.line().id(call), to),
+            CallEvent::Following { call, to, .. } => {
+                let next = id.line().id(call);
+                self.calling(next, to.clone());
+                self.own_following(id, next, &to);
+            }
             CallEvent::Quality(report) => {
                 self.own_sounds(id, &report);
                 self.change(id, |call| call.quality = Some(report.words(&name(&call.with))));
@@ -55,7 +59,7 @@ impl Owner {
 
     /// Another call goes on in the place of this one: to the person it stays the same, with somebody else.
     fn replaced(&mut self, id: PhoneCallId, by: PhoneCallId, with: &Party, referred_by: Option<&Party>) {
-        self.own_replaced(id, by);
+        self.own_replaced(id, by, with);
         let Some(call) = self.view.phone.calls.iter_mut().find(|call| call.id == id) else { return };
         let handed_over = referred_by.unwrap_or(&call.with).clone();
         (call.id, call.with, call.held_by_other, call.security) = (by, with.clone(), false, None);

@@ -4,6 +4,7 @@
 mod doubles;
 mod exchange;
 mod following;
+mod handed_over;
 mod headset;
 mod history;
 mod messages;
