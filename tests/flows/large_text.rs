@@ -19,6 +19,7 @@ use crate::window::{LONG_NAME, mayas_app};
 /// shortened says the whole of it in its tip; what scrolls is scrolled to.
 const CRAMPED: &str = r#"
 const root = document.querySelector(arguments[0]);
+if (!root) return ['gone'];
 const parts = [...root.querySelectorAll('button, p, h2, input, [role="gridcell"], [role="option"], .security')]
   .filter((part) => part.checkVisibility() && (part.innerText.trim() || part.matches('button, input')));
 const apart = (a, b) => a.right <= b.left + 0.5 || b.right <= a.left + 0.5 || a.bottom <= b.top + 0.5 || b.bottom <= a.top + 0.5;
@@ -43,6 +44,9 @@ if (document.documentElement.scrollWidth > innerWidth) faults.push('the page is 
 return faults;
 "#;
 
+/// What is not there is not whole.
+const GONE: &str = "gone";
+
 /// How often it is looked again: a window that nobody sees does not paint, so there is no event to wait for.
 const GLANCE: Duration = Duration::from_millis(20);
 
@@ -56,13 +60,14 @@ pub async fn text_size(app: &App, percent: &str) -> Result<()> {
 pub async fn is_whole(app: &App, root: &str) -> Result<()> {
     let size = "return getComputedStyle(document.documentElement).fontSize";
     ensure!(app.script(size, Vec::new()).await? == "32px", "the text has another size");
-    let begun = Instant::now();
+    let (begun, mut before) = (Instant::now(), Vec::new());
     loop {
         let faults: Vec<String> = serde_json::from_value(app.script(CRAMPED, vec![json!(root)]).await?)?;
         if faults.is_empty() {
             return Ok(());
         }
-        ensure!(begun.elapsed() < PATIENCE, "{root}: {faults:#?}");
+        ensure!(begun.elapsed() < PATIENCE && faults != [GONE], "{root}: {faults:#?}, before: {before:#?}");
+        before = faults;
         tokio::time::sleep(GLANCE).await;
     }
 }

@@ -167,6 +167,16 @@ async fn a_plain_account_is_signed_in_by_hand() -> Result<()> {
         ravi.event("ended").await?;
         app.text("watched", |text| text.contains("Free")).await?;
 
+        // The far end turns out to be somebody else.
+        app.write("dial", "603").await?;
+        app.click("dial-button").await?;
+        app.text("on-line", |text| text == "Wanda Kowalska").await?;
+        app.click("nav-logs").await?;
+        app.text("live-row", |text| text.contains("Wanda Kowalska")).await?;
+        app.click("hang-up").await?;
+        app.text("[aria-label=\"Past calls\"]", |text| text.contains("Wanda Kowalska")).await?;
+        app.click("nav-settings").await?;
+
         let mut mina = office.phone("203", "mina", &[]).await?;
         mina.say("call *204").await?;
         mina.event("answered").await?;

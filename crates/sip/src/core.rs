@@ -311,6 +311,9 @@ impl Core {
     }
 
     fn slim(&mut self) {
+        // Session timers of calls that are long over would come half an hour later.
+        let legs = &self.legs;
+        self.io.timers.retain(|timer| if let Timer::Leg(key) = timer { legs.contains_key(key) } else { true });
         memory::slim(&mut self.legs);
         memory::slim(&mut self.dialogs);
         memory::slim(&mut self.callers);

@@ -58,10 +58,25 @@ impl Timers {
             return None;
         }
         let due = self.heap.pop().map(|Reverse(due)| due);
-        // Gives back what a flood has made it take.
+        self.slim();
+        due
+    }
+
+    /// Forgets those for which nobody waits any more.
+    pub fn retain(&mut self, is_awaited: impl Fn(&Timer) -> bool) {
+        self.heap.retain(|Reverse((_, timer))| is_awaited(timer));
+        self.slim();
+    }
+
+    #[cfg(test)]
+    pub fn of_legs(&self) -> usize {
+        self.heap.iter().filter(|Reverse((_, timer))| matches!(timer, Timer::Leg(_))).count()
+    }
+
+    /// Gives back what a flood has made it take.
+    fn slim(&mut self) {
         if self.heap.capacity() > 1024 && self.heap.len() < self.heap.capacity() / 8 {
             self.heap.shrink_to(self.heap.len() * 2);
         }
-        due
     }
 }

@@ -101,8 +101,10 @@ impl Call {
     fn came_to_nothing(&self, at: usize) -> bool {
         let t = &self.transactions[at];
         let failed = |t: &Transaction| t.what.starts_with("NOTIFY") && t.what.ends_with("terminated");
-        let refused = t.then.iter().all(|then| matches!(then.as_str(), "491" | "481" | "ACK"));
-        t.method == "INVITE" && refused && self.byes > 0 && self.transactions[..at].iter().any(failed)
+        let refused = t.then.iter().all(|then| matches!(then.as_str(), "491" | "481" | "487" | "ACK"));
+        // The exchange rings it anew instead.
+        let elsewhere = self.transactions[at..].iter().any(|t| t.what.contains("Call completed elsewhere"));
+        t.method == "INVITE" && self.byes > 0 && (refused || elsewhere) && self.transactions[..at].iter().any(failed)
     }
 }
 

@@ -49,6 +49,25 @@ fn an_invite_asks_for_half_an_hour_and_both_of_us_refresh_as_agreed() {
 }
 
 #[test]
+fn after_a_flood_only_calls_that_go_on_are_waited_for() {
+    let mut world = World::perfect(2);
+    for _ in 0..100 {
+        let (out, inward) = world.talk();
+        world.endpoint(0).hang_up(out, None);
+        world.ended(0, out);
+        world.ended(1, inward);
+    }
+    let _goes_on = world.talk();
+    let begun = world.seconds();
+    let waits = |world: &World| world.nodes[0].core.io.timers.of_legs();
+    assert!(waits(&world) > 100, "{}", waits(&world));
+    world.nodes[0].core.slim();
+    assert!((1..=5).contains(&waits(&world)), "{}", waits(&world));
+    world.pass(Duration::from_secs(4000));
+    assert_eq!(world.times(0, "UPDATE").iter().filter(|at| **at > begun).count(), 4, "every 900 s, as before");
+}
+
+#[test]
 fn a_refresher_that_dies_ends_the_call_shortly_before_the_time_is_up() {
     let mut world = World::perfect(2);
     let (out, inward) = world.talk();
