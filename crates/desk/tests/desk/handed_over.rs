@@ -2,11 +2,11 @@
 
 use desk::{PhoneCallState, View, Wish};
 use protocol::{CallRecord, CallState, JourneyEvent, Reason, TransferKind};
-use softphone::{CallEvent, CallKey, HeldBy, PhoneEvent, Recalled, RingKind};
+use softphone::{CallEvent, CallKey, HeldBy, IncomingCall, PhoneEvent, Recalled, RingKind};
 
 use crate::Rig;
 use crate::exchange::party;
-use crate::plain::{ANSWERED, ended, go, incoming, on, record, shop, talking};
+use crate::plain::{ANSWERED, answer, ended, go, incoming, on, record, shop, talking};
 
 /// The journey in words.
 fn steps(record: &CallRecord) -> Vec<String> {
@@ -76,11 +76,8 @@ async fn being_handed_over_leaves_one_call_with_somebody_else() {
 #[tokio::test]
 async fn a_caller_without_a_name_is_not_forgotten_for_whoever_comes_after() {
     let (rig, _) = shop().await;
-    let ring = softphone::IncomingCall { caller: party("", "+919812345678"), ..incoming(1) };
-    rig.phones.report_to("ana", PhoneEvent::Incoming(ring)).await;
-    let view = rig.screen.until("ringing", |view| view.rings.len() == 1).await;
-    rig.desk.wish(Wish::Answer { id: view.rings[0].id });
-    rig.phones.asked("ana: answer 1").await;
+    let ring = IncomingCall { caller: party("", "+919812345678"), ..incoming(1) };
+    answer(&rig, ring).await;
     on(&rig, "ana", 1, ANSWERED).await;
     on(&rig, "ana", 1, CallEvent::Identity { party: party("Tom Becker", "230") }).await;
     on(&rig, "ana", 1, ended(None, Some(9))).await;
@@ -156,11 +153,8 @@ async fn a_recall_says_who_did_not_take_the_call_in_both_records() {
     rig.phones.asked("ana: transfer 1 204").await;
     let back = Some(Recalled { from: party("", "204"), because: Some(Reason::Busy), after: None });
     let by = Some(party("Ana Ruiz", "ana"));
-    let ring = softphone::IncomingCall { kind: RingKind::Recall, back, transferred_by: by, ..incoming(2) };
-    rig.phones.report_to("ana", PhoneEvent::Incoming(ring)).await;
-    let view = rig.screen.until("ringing", |view| view.rings.len() == 1).await;
-    rig.desk.wish(Wish::Answer { id: view.rings[0].id });
-    rig.phones.asked("ana: answer 2").await;
+    let ring = IncomingCall { kind: RingKind::Recall, back, transferred_by: by, ..incoming(2) };
+    answer(&rig, ring).await;
     on(&rig, "ana", 1, CallEvent::TransferProgress { status: 200 }).await;
     on(&rig, "ana", 2, ANSWERED).await;
     on(&rig, "ana", 1, ended(None, Some(9))).await;
@@ -182,12 +176,12 @@ async fn a_recall_says_who_did_not_take_the_call_in_both_records() {
 #[tokio::test]
 async fn the_log_says_by_whose_hands_a_call_came() {
     let from = |because| Recalled { from: party("Support", "300"), because, after: None };
-    let forwarded = |because| softphone::IncomingCall { forwarded: Some(from(because)), ..incoming(1) };
+    let forwarded = |because| IncomingCall { forwarded: Some(from(because)), ..incoming(1) };
     let by = Some(party("Tom Becker", "230"));
     for (ring, step) in [
         (forwarded(None), "forwarded from Support: None"),
         (forwarded(Some(Reason::NoAnswer)), "forwarded from Support: Some(NoAnswer)"),
-        (softphone::IncomingCall { transferred_by: by, ..incoming(1) }, "Tom Becker transfers to Ana Ruiz"),
+        (IncomingCall { transferred_by: by, ..incoming(1) }, "Tom Becker transfers to Ana Ruiz"),
     ] {
         let (rig, _) = shop().await;
         rig.phones.report_to("ana", PhoneEvent::Incoming(ring)).await;

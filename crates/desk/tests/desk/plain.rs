@@ -68,15 +68,22 @@ pub fn ended(status: Option<u16>, talked: Option<u64>) -> CallEvent {
 
 /// Ana talks with Priya, who called.
 pub async fn talking(rig: &Rig) -> (PhoneCallId, protocol::CallId) {
-    rig.phones.report_to("ana", PhoneEvent::Incoming(incoming(1))).await;
-    let view = rig.screen.until("ringing", |view| view.rings.len() == 1).await;
-    let id = view.rings[0].id;
-    rig.desk.wish(Wish::Answer { id });
-    rig.phones.asked("ana: answer 1").await;
+    let id = answer(rig, incoming(1)).await;
     on(rig, "ana", 1, ANSWERED).await;
     let talks = |view: &View| view.live.calls.iter().any(|row| matches!(row.call.state, CallState::Talking { .. }));
     let view = rig.screen.until("talking", talks).await;
     (id, view.live.calls[0].call.id.clone())
+}
+
+/// It rings, and the phone is told to answer.
+pub async fn answer(rig: &Rig, ring: IncomingCall) -> PhoneCallId {
+    let asked = format!("ana: answer {}", ring.key.0);
+    rig.phones.report_to("ana", PhoneEvent::Incoming(ring)).await;
+    let view = rig.screen.until("ringing", |view| view.rings.len() == 1).await;
+    let id = view.rings[0].id;
+    rig.desk.wish(Wish::Answer { id });
+    rig.phones.asked(&asked).await;
+    id
 }
 
 #[tokio::test]

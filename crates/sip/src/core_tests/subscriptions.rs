@@ -109,13 +109,19 @@ fn a_notify_may_come_before_the_answer_and_must_belong_to_us() {
     }
 }
 
-#[test]
-fn a_lost_document_is_asked_for_again() {
+/// 0 has its subscription, made by this SUBSCRIBE, and the first document.
+fn watching() -> (World, String) {
     let (mut world, _) = subscribed(Package::Dialog);
     let first = world.last();
     world.says(&answer(&first, "200 OK", "Expires: 600\n"));
     world.says(&notify(&first, 1, "active", &info(0, "early")));
     told(&mut world);
+    (world, first)
+}
+
+#[test]
+fn a_lost_document_is_asked_for_again() {
+    let (mut world, first) = watching();
     world.says(&notify(&first, 2, "active", &info(2, "confirmed").replace("full", "partial")));
     let refresh = world.last();
     assert!(refresh.starts_with("SUBSCRIBE ") && header(&refresh, "Call-ID") == header(&first, "Call-ID"), "{refresh}");
@@ -123,11 +129,7 @@ fn a_lost_document_is_asked_for_again() {
 
 #[test]
 fn who_has_slept_asks_anew_and_begins_afresh_if_the_notifier_has_forgotten() {
-    let (mut world, _) = subscribed(Package::Dialog);
-    let first = world.last();
-    world.says(&answer(&first, "200 OK", "Expires: 600\n"));
-    world.says(&notify(&first, 1, "active", &info(0, "early")));
-    told(&mut world);
+    let (mut world, first) = watching();
     world.endpoint(0).network_changed();
     assert!(matches!(world.event(0), Event::NetworkChanged));
     assert_eq!(world.times(0, "SUBSCRIBE").len(), 1, "another network is no reason");
